@@ -1,0 +1,2 @@
+// SPDX-License-Identifier: MIT
+//! Safe cryptographic types over aws-lc for KeyEnclave.

@@ -1,0 +1,183 @@
+// SPDX-License-Identifier: MIT
+//! The algorithms that mechanisms, keys and backends are described with.
+//!
+//! Plain names without a library behind them, so that every crate, the pure ones too, speaks of the same hash
+//! and the same curve. One row a name: sizes, object identifiers and PKCS#11 numbers stand here and nowhere else.
+
+use cryptoki_sys as ck;
+
+/// A hash function.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Hash {
+    /// SHA-1 (FIPS 180-4): for HMAC, OAEP and old verifiers; collisions are known.
+    Sha1,
+    /// SHA-224 (FIPS 180-4).
+    Sha224,
+    /// SHA-256 (FIPS 180-4).
+    Sha256,
+    /// SHA-384 (FIPS 180-4).
+    Sha384,
+    /// SHA-512 (FIPS 180-4).
+    Sha512,
+}
+
+/// What is known of one hash: a row of [`HASHES`].
+#[derive(Clone, Copy, Debug)]
+pub struct HashRow {
+    /// The hash.
+    pub hash: Hash,
+    /// Its name as people write it.
+    pub name: &'static str,
+    /// Output, in bytes.
+    pub len: usize,
+    /// The digest mechanism, which also names the hash in PSS and OAEP parameters.
+    pub mechanism: ck::CK_MECHANISM_TYPE,
+    /// The MGF1 variant over this hash.
+    pub mgf: ck::CK_RSA_PKCS_MGF_TYPE,
+}
+
+/// Every hash, one row each.
+pub const HASHES: &[HashRow] = &[
+    HashRow { hash: Hash::Sha1, name: "SHA-1", len: 20, mechanism: ck::CKM_SHA_1, mgf: ck::CKG_MGF1_SHA1 },
+    HashRow { hash: Hash::Sha224, name: "SHA-224", len: 28, mechanism: ck::CKM_SHA224, mgf: ck::CKG_MGF1_SHA224 },
+    HashRow { hash: Hash::Sha256, name: "SHA-256", len: 32, mechanism: ck::CKM_SHA256, mgf: ck::CKG_MGF1_SHA256 },
+    HashRow { hash: Hash::Sha384, name: "SHA-384", len: 48, mechanism: ck::CKM_SHA384, mgf: ck::CKG_MGF1_SHA384 },
+    HashRow { hash: Hash::Sha512, name: "SHA-512", len: 64, mechanism: ck::CKM_SHA512, mgf: ck::CKG_MGF1_SHA512 },
+];
+
+impl Hash {
+    /// The row of this hash. The order of [`HASHES`] is the order of the variants (a test holds it so).
+    pub const fn row(self) -> &'static HashRow {
+        match HASHES.split_at(self as usize).1 {
+            [row, ..] => row,
+            [] => unreachable!(),
+        }
+    }
+
+    /// Output, in bytes.
+    pub const fn output_len(self) -> usize {
+        self.row().len
+    }
+
+    /// The hash that a digest mechanism number names.
+    pub fn from_mechanism(mechanism: ck::CK_MECHANISM_TYPE) -> Option<Self> {
+        HASHES.iter().find(|row| row.mechanism == mechanism).map(|row| row.hash)
+    }
+
+    /// The hash that a mask generation function number names.
+    pub fn from_mgf(mgf: ck::CK_RSA_PKCS_MGF_TYPE) -> Option<Self> {
+        HASHES.iter().find(|row| row.mgf == mgf).map(|row| row.hash)
+    }
+}
+
+/// A named elliptic curve in short Weierstrass form.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Curve {
+    /// NIST P-256, secp256r1, prime256v1.
+    P256,
+    /// NIST P-384, secp384r1.
+    P384,
+    /// NIST P-521, secp521r1.
+    P521,
+}
+
+/// What is known of one curve: a row of [`CURVES`].
+#[derive(Clone, Copy, Debug)]
+pub struct CurveRow {
+    /// The curve.
+    pub curve: Curve,
+    /// Its name as people write it.
+    pub name: &'static str,
+    /// Other names that are accepted, as printable strings in `CKA_EC_PARAMS` and on command lines.
+    pub aliases: &'static [&'static str],
+    /// Size of the field, in bits; what `CK_MECHANISM_INFO` counts.
+    pub bits: usize,
+    /// The object identifier, DER-encoded with tag and length: the `namedCurve` form of `CKA_EC_PARAMS`.
+    pub oid: &'static [u8],
+}
+
+/// Every curve, one row each.
+pub const CURVES: &[CurveRow] = &[
+    CurveRow {
+        curve: Curve::P256,
+        name: "P-256",
+        aliases: &["secp256r1", "prime256v1"],
+        bits: 256,
+        oid: &[0x06, 0x08, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07],
+    },
+    CurveRow {
+        curve: Curve::P384,
+        name: "P-384",
+        aliases: &["secp384r1"],
+        bits: 384,
+        oid: &[0x06, 0x05, 0x2b, 0x81, 0x04, 0x00, 0x22],
+    },
+    CurveRow {
+        curve: Curve::P521,
+        name: "P-521",
+        aliases: &["secp521r1"],
+        bits: 521,
+        oid: &[0x06, 0x05, 0x2b, 0x81, 0x04, 0x00, 0x23],
+    },
+];
+
+impl Curve {
+    /// The row of this curve. The order of [`CURVES`] is the order of the variants (a test holds it so).
+    pub const fn row(self) -> &'static CurveRow {
+        match CURVES.split_at(self as usize).1 {
+            [row, ..] => row,
+            [] => unreachable!(),
+        }
+    }
+
+    /// Size of a field element, in bytes: half of an ECDSA signature, a coordinate, a private scalar.
+    pub const fn field_len(self) -> usize {
+        self.row().bits.div_ceil(8)
+    }
+
+    /// The curve that `CKA_EC_PARAMS` names: a DER object identifier, or a DER PrintableString with a name
+    /// (PKCS#11 3.2, EC parameters, choices `oId` and `curveName`).
+    pub fn from_ec_params(params: &[u8]) -> Option<Self> {
+        CURVES.iter().find(|row| row.oid == params || is_curve_name(row, params)).map(|row| row.curve)
+    }
+
+    /// The curve that a person names, whatever the case of the letters.
+    pub fn from_name(name: &str) -> Option<Self> {
+        CURVES.iter().find(|row| row.names().any(|known| known.eq_ignore_ascii_case(name))).map(|row| row.curve)
+    }
+}
+
+impl CurveRow {
+    fn names(&self) -> impl Iterator<Item = &'static str> {
+        std::iter::once(self.name).chain(self.aliases.iter().copied())
+    }
+}
+
+/// Whether `params` is the PrintableString (tag 0x13, short length) of one of the row's names.
+fn is_curve_name(row: &CurveRow, params: &[u8]) -> bool {
+    match params {
+        [0x13, len, name @ ..] if usize::from(*len) == name.len() => {
+            row.names().any(|known| known.as_bytes().eq_ignore_ascii_case(name))
+        }
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_variant_finds_its_own_row() {
+        assert!(HASHES.iter().all(|row| row.hash.row().hash == row.hash));
+        assert!(CURVES.iter().all(|row| row.curve.row().curve == row.curve));
+    }
+
+    #[test]
+    fn a_curve_is_found_by_oid_and_by_printable_name() {
+        assert_eq!(Curve::from_ec_params(Curve::P384.row().oid), Some(Curve::P384));
+        assert_eq!(Curve::from_ec_params(b"\x13\x0aprime256v1"), Some(Curve::P256));
+        assert_eq!(Curve::from_ec_params(b"\x13\x0aprime256v"), None);
+        assert_eq!(Curve::from_ec_params(b""), None);
+    }
+}

@@ -1,0 +1,2 @@
+// SPDX-License-Identifier: MIT
+//! The soft engine of KeyEnclave: stores, sealers and the soft token.

@@ -1,0 +1,3 @@
+// SPDX-License-Identifier: MIT
+//! The command-line tool of KeyEnclave.
+fn main() {}

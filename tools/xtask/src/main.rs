@@ -1,0 +1,3 @@
+// SPDX-License-Identifier: MIT
+//! Build tasks of KeyEnclave.
+fn main() {}
