@@ -1,2 +1,5 @@
 // SPDX-License-Identifier: MIT
 //! The soft engine of KeyEnclave: stores, sealers and the soft token.
+#![forbid(unsafe_code)]
+
+pub mod store;

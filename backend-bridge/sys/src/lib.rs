@@ -1,2 +1,13 @@
 // SPDX-License-Identifier: MIT
 //! What KeyEnclave asks of the operating system: fork handlers, locked memory, shared mappings.
+//!
+//! Everything here wraps `unsafe` calls in safe types, so that the crates above can forbid `unsafe`. Nothing in
+//! it knows PKCS#11, and nothing in it logs: some of it runs inside `fork`.
+
+pub mod clock;
+pub mod filesystem;
+pub mod fork;
+mod leaf;
+pub mod page;
+pub mod secret;
+pub mod sqlite;
