@@ -38,11 +38,41 @@ pub struct HashRow {
 
 /// Every hash, one row each.
 pub const HASHES: &[HashRow] = &[
-    HashRow { hash: Hash::Sha1, name: "SHA-1", len: 20, mechanism: ck::CKM_SHA_1, mgf: ck::CKG_MGF1_SHA1 },
-    HashRow { hash: Hash::Sha224, name: "SHA-224", len: 28, mechanism: ck::CKM_SHA224, mgf: ck::CKG_MGF1_SHA224 },
-    HashRow { hash: Hash::Sha256, name: "SHA-256", len: 32, mechanism: ck::CKM_SHA256, mgf: ck::CKG_MGF1_SHA256 },
-    HashRow { hash: Hash::Sha384, name: "SHA-384", len: 48, mechanism: ck::CKM_SHA384, mgf: ck::CKG_MGF1_SHA384 },
-    HashRow { hash: Hash::Sha512, name: "SHA-512", len: 64, mechanism: ck::CKM_SHA512, mgf: ck::CKG_MGF1_SHA512 },
+    HashRow {
+        hash: Hash::Sha1,
+        name: "SHA-1",
+        len: 20,
+        mechanism: ck::CKM_SHA_1,
+        mgf: ck::CKG_MGF1_SHA1,
+    },
+    HashRow {
+        hash: Hash::Sha224,
+        name: "SHA-224",
+        len: 28,
+        mechanism: ck::CKM_SHA224,
+        mgf: ck::CKG_MGF1_SHA224,
+    },
+    HashRow {
+        hash: Hash::Sha256,
+        name: "SHA-256",
+        len: 32,
+        mechanism: ck::CKM_SHA256,
+        mgf: ck::CKG_MGF1_SHA256,
+    },
+    HashRow {
+        hash: Hash::Sha384,
+        name: "SHA-384",
+        len: 48,
+        mechanism: ck::CKM_SHA384,
+        mgf: ck::CKG_MGF1_SHA384,
+    },
+    HashRow {
+        hash: Hash::Sha512,
+        name: "SHA-512",
+        len: 64,
+        mechanism: ck::CKM_SHA512,
+        mgf: ck::CKG_MGF1_SHA512,
+    },
 ];
 
 impl Hash {
@@ -61,7 +91,10 @@ impl Hash {
 
     /// The hash that a digest mechanism number names.
     pub fn from_mechanism(mechanism: ck::CK_MECHANISM_TYPE) -> Option<Self> {
-        HASHES.iter().find(|row| row.mechanism == mechanism).map(|row| row.hash)
+        HASHES
+            .iter()
+            .find(|row| row.mechanism == mechanism)
+            .map(|row| row.hash)
     }
 
     /// The hash that a mask generation function number names.
@@ -138,12 +171,18 @@ impl Curve {
     /// The curve that `CKA_EC_PARAMS` names: a DER object identifier, or a DER PrintableString with a name
     /// (PKCS#11 3.2, EC parameters, choices `oId` and `curveName`).
     pub fn from_ec_params(params: &[u8]) -> Option<Self> {
-        CURVES.iter().find(|row| row.oid == params || is_curve_name(row, params)).map(|row| row.curve)
+        CURVES
+            .iter()
+            .find(|row| row.oid == params || is_curve_name(row, params))
+            .map(|row| row.curve)
     }
 
     /// The curve that a person names, whatever the case of the letters.
     pub fn from_name(name: &str) -> Option<Self> {
-        CURVES.iter().find(|row| row.names().any(|known| known.eq_ignore_ascii_case(name))).map(|row| row.curve)
+        CURVES
+            .iter()
+            .find(|row| row.names().any(|known| known.eq_ignore_ascii_case(name)))
+            .map(|row| row.curve)
     }
 }
 
@@ -156,9 +195,9 @@ impl CurveRow {
 /// Whether `params` is the PrintableString (tag 0x13, short length) of one of the row's names.
 fn is_curve_name(row: &CurveRow, params: &[u8]) -> bool {
     match params {
-        [0x13, len, name @ ..] if usize::from(*len) == name.len() => {
-            row.names().any(|known| known.as_bytes().eq_ignore_ascii_case(name))
-        }
+        [0x13, len, name @ ..] if usize::from(*len) == name.len() => row
+            .names()
+            .any(|known| known.as_bytes().eq_ignore_ascii_case(name)),
         _ => false,
     }
 }

@@ -3,4 +3,12 @@
 //! [`Token`](token::Token) seam between the module and whatever holds the keys.
 #![forbid(unsafe_code)]
 
+pub mod access;
 pub mod algorithm;
+pub mod attribute;
+pub mod error;
+pub mod mechanism;
+pub mod object;
+pub mod schema;
+pub mod template;
+pub mod token;

@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: MIT
+//! What a session may do: the table of session states and object kinds (PKCS#11 3.2, sections 5.6 and 6).
+
+use cryptoki_sys as ck;
+
+use crate::error::{Result, Rv};
+use crate::token::Role;
+
+/// What a session may do at this moment: its kind, and who is logged in to its token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Access {
+    /// Whether it is a read/write session.
+    pub writable: bool,
+    /// Who is logged in.
+    pub login: Option<Role>,
+}
+
+impl Access {
+    /// The `CKS_` constant of this state.
+    pub const fn state(self) -> ck::CK_STATE {
+        match (self.login, self.writable) {
+            (None, false) => ck::CKS_RO_PUBLIC_SESSION,
+            (None, true) => ck::CKS_RW_PUBLIC_SESSION,
+            (Some(Role::User), false) => ck::CKS_RO_USER_FUNCTIONS,
+            (Some(Role::User), true) => ck::CKS_RW_USER_FUNCTIONS,
+            // A read-only session cannot exist while the security officer is logged in.
+            (Some(Role::So), _) => ck::CKS_RW_SO_FUNCTIONS,
+        }
+    }
+
+    /// Whether private objects can be seen.
+    pub fn sees_private(self) -> bool {
+        self.login == Some(Role::User)
+    }
+
+    /// Whether an object of this kind may be made, changed or destroyed.
+    ///
+    /// # Errors
+    /// `CKR_USER_NOT_LOGGED_IN` for private objects without the user, `CKR_SESSION_READ_ONLY` for token objects from
+    /// a read-only session.
+    pub fn check_write(self, token_object: bool, private: bool) -> Result<()> {
+        if private && !self.sees_private() {
+            return Err(Rv::UserNotLoggedIn.into());
+        }
+        if token_object && !self.writable {
+            return Err(Rv::SessionReadOnly.into());
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_user_writes_private_objects() {
+        let write = |login, private| {
+            Access {
+                writable: true,
+                login,
+            }
+            .check_write(true, private)
+            .map_err(|e| e.rv())
+        };
+        assert_eq!(write(Some(Role::User), true), Ok(()));
+        assert_eq!(write(Some(Role::So), true), Err(Rv::UserNotLoggedIn));
+        assert_eq!(write(None, true), Err(Rv::UserNotLoggedIn));
+        assert_eq!(write(None, false), Ok(()));
+    }
+
+    #[test]
+    fn a_read_only_session_writes_session_objects_only() {
+        let access = Access {
+            writable: false,
+            login: Some(Role::User),
+        };
+        assert_eq!(
+            access.check_write(true, false).map_err(|e| e.rv()),
+            Err(Rv::SessionReadOnly)
+        );
+        assert!(access.check_write(false, true).is_ok());
+    }
+}
