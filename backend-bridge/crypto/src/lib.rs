@@ -1,2 +1,51 @@
 // SPDX-License-Identifier: MIT
 //! Safe cryptographic types over aws-lc for KeyEnclave.
+//!
+//! The only place where the product calls a C library for cryptography; everything above it is safe Rust. The
+//! types know nothing of PKCS#11: they take bytes, hashes and curves, and write into the caller's slice.
+//!
+//! | primitive | from |
+//! |---|---|
+//! | [`rand`], [`ct_eq`], [`Digest`], [`aead`], [`kdf`] | the safe API of `aws-lc-rs` |
+//! | [`HmacKey`], [`Hmac`] | `HMAC_*`, so that keyed states live in aws-lc's memory and not inside Rust values |
+//! | [`RsaPrivateKey`], [`RsaPublicKey`] | `RSA_*` (PKCS #1 v1.5, PSS, raw), `EVP_PKEY_*` (OAEP), `BN_*` (import) |
+//! | [`EcPrivateKey`], [`EcPublicKey`] | `EC_KEY_*`, `EC_POINT_*`, `ECDSA_do_*` |
+//! | [`AesKey`], [`AesCipher`], the GCM types | `EVP_CIPHER_*` |
+//! | [`PublicKey`], [`PrivateKey`] (DER) | `EVP_parse_*`, `EVP_marshal_*` |
+//!
+//! Rules that hold for every type:
+//!
+//! * Keys are `Send + Sync` and are used through `&self` from any number of threads at once. RSA blinding is never
+//!   switched off.
+//! * Secrets that leave as bytes are [`zeroize::Zeroizing`]; secret types have neither `Debug` nor `Clone`.
+//! * Nothing panics, whatever the input. A failure is an [`Error`], and it leaves aws-lc's per-thread error queue
+//!   empty.
+
+mod aes;
+mod ec;
+mod error;
+mod hash;
+mod hmac;
+mod number;
+mod pkey;
+mod ptr;
+mod rsa;
+
+pub mod aead;
+pub mod kdf;
+pub mod rand;
+
+pub use aes::{
+    AES_BLOCK_LEN, AesCipher, AesGcmDecrypt, AesGcmEncrypt, AesKey, BlockMode, Direction, Padding, padded_len,
+};
+pub use ec::{EcPrivateKey, EcPublicKey};
+pub use error::{Error, Result};
+pub use hash::{Digest, HashValue, digest};
+pub use hmac::{Hmac, HmacKey, hmac};
+pub use pkey::{PrivateKey, PublicKey};
+pub use rsa::{RSA_MAX_BITS, RSA_MIN_BITS, RsaComponents, RsaPrivateKey, RsaPublicKey};
+
+/// Whether two byte strings are equal, in time that depends on their lengths only.
+pub fn ct_eq(left: &[u8], right: &[u8]) -> bool {
+    aws_lc_rs::constant_time::verify_slices_are_equal(left, right).is_ok()
+}

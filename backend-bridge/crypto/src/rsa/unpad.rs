@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: MIT
+//! PKCS #1 v1.5 decryption that never tells whether the padding was right.
+//!
+//! A caller that learns this can decrypt anything (Bleichenbacher 1998), and an error code, a length or a
+//! microsecond is enough to learn it. So bad padding gives a message too: one that depends on the key and the
+//! ciphertext only, looks random, and cannot be told from a real one ("implicit rejection",
+//! draft-irtf-cfrg-rsa-guidance, section 7; OpenSSL does the same since 3.2, with the same bytes).
+
+use super::{MAX_BYTES, PKCS1_OVERHEAD};
+use crate::error::Result;
+use crate::hmac::HmacKey;
+use keyenclave_model::algorithm::Hash;
+use std::hint::black_box;
+use zeroize::Zeroizing;
+
+/// How many lengths are drawn for the substitute; that none is usable has a chance below 2^-128.
+const LENGTH_CANDIDATES: usize = 128;
+
+/// A block type of 2 is followed by at least eight bytes of padding, so a separator stands here or later.
+const FIRST_SEPARATOR: usize = 2 + 8;
+
+/// Takes the message out of a padded block, or the substitute, in time that depends on the block's length and on
+/// the length of what is returned. Writes to the front of `out`, which is as long as the block.
+///
+/// `secret` is the HMAC key made of the private exponent.
+pub(super) fn unpad(block: &[u8], ciphertext: &[u8], secret: &HmacKey, out: &mut [u8]) -> Result<usize> {
+    let key = HmacKey::new(Hash::Sha256, &secret.sign(ciphertext)?)?;
+    let mut room = Zeroizing::new([0; MAX_BYTES]);
+    let substitute = room.get_mut(..block.len()).unwrap_or_default();
+    expand(&key, b"message", substitute)?;
+    let substitute_start = narrow(block.len()).wrapping_sub(substitute_len(&key, block.len())?);
+
+    let (good, message_start) = separator(block);
+    let start = choose(good, message_start, substitute_start) as usize;
+    let mask = good.to_le_bytes()[0];
+    let mut len = 0;
+    let chosen = block.iter().zip(substitute.iter()).skip(start);
+    for (to, (real, fake)) in out.iter_mut().zip(chosen) {
+        *to = (real & mask) | (fake & !mask);
+        len += 1;
+    }
+    Ok(len)
+}
+
+/// Whether the block is `00 02 padding 00 message` (all ones for yes, 0 for no), and where the message starts.
+fn separator(block: &[u8]) -> (u32, u32) {
+    let (mut good, mut found, mut start) = (u32::MAX, 0, 0);
+    for (at, byte) in (0u32..).zip(block) {
+        let byte = u32::from(*byte);
+        match at {
+            0 => good &= is_zero(byte),
+            1 => good &= is_zero(byte ^ 2),
+            _ => {
+                let first = is_zero(byte) & !found;
+                found |= first;
+                start = choose(first, at.wrapping_add(1), start);
+            }
+        }
+    }
+    good &= found & !less(start, narrow(FIRST_SEPARATOR + 1));
+    (black_box(good), start)
+}
+
+/// The length of the substitute: the last of the drawn lengths that a real message could have.
+fn substitute_len(key: &HmacKey, block_len: usize) -> Result<u32> {
+    let mut drawn = Zeroizing::new([0; LENGTH_CANDIDATES * 2]);
+    expand(key, b"length", &mut *drawn)?;
+    // A message is shorter than this; candidates are cut to the bits that such a number has.
+    let end = narrow(block_len.saturating_sub(PKCS1_OVERHEAD - 1));
+    let mask = u32::MAX.checked_shr(end.leading_zeros()).unwrap_or_default();
+    Ok(drawn.chunks_exact(2).fold(0, |len, pair| {
+        let candidate = pair.iter().fold(0, |value, byte| (value << 8) | u32::from(*byte)) & mask;
+        choose(less(candidate, end), candidate, len)
+    }))
+}
+
+/// The generator of the draft: blocks of HMAC-SHA-256 over a counter, a label and the wanted length in bits.
+fn expand(key: &HmacKey, label: &[u8], out: &mut [u8]) -> Result<()> {
+    let bits = u16::try_from(out.len().saturating_mul(8))
+        .unwrap_or(u16::MAX)
+        .to_be_bytes();
+    for (counter, chunk) in (0u16..).zip(out.chunks_mut(key.output_len())) {
+        let mut running = key.start()?;
+        for part in [&counter.to_be_bytes(), label, &bits] {
+            running.update(part)?;
+        }
+        for (to, from) in chunk.iter_mut().zip(running.finish()?.iter()) {
+            *to = *from;
+        }
+    }
+    Ok(())
+}
+
+fn narrow(value: usize) -> u32 {
+    u32::try_from(value).unwrap_or(u32::MAX)
+}
+
+/// All ones if `value` is 0, else 0.
+fn is_zero(value: u32) -> u32 {
+    // The top bit of (!v & (v - 1)) is set for 0 alone.
+    top_bit(!value & value.wrapping_sub(1))
+}
+
+/// All ones if `left < right`, else 0.
+fn less(left: u32, right: u32) -> u32 {
+    top_bit(left ^ ((left ^ right) | (left.wrapping_sub(right) ^ left)))
+}
+
+fn top_bit(value: u32) -> u32 {
+    0u32.wrapping_sub(black_box(value >> 31))
+}
+
+/// `yes` if the mask is all ones, `no` if it is 0.
+fn choose(mask: u32, yes: u32, no: u32) -> u32 {
+    (mask & yes) | (!mask & no)
+}
