@@ -1,0 +1,12 @@
+// SPDX-License-Identifier: MIT
+//! The C boundary: pointers become values, errors become return values, panics stop.
+//!
+//! The only place of the module where `unsafe` is written. A raw pointer never leaves it: an exported function makes
+//! values of its arguments ([`values`]) and calls a safe handler of [`entry`](crate::entry) inside the [`boundary`].
+//! Which functions there are, and what each takes, stands in one table ([`functions`]).
+
+#![allow(unsafe_code, reason = "this is where C's pointers are read and written")]
+
+mod parameters;
+mod templates;
+pub mod values;

@@ -1,0 +1,160 @@
+// SPDX-License-Identifier: MIT
+//! Mechanisms as the application gives them: reading `CK_MECHANISM` and the structure that its parameter is.
+//!
+//! What a parameter looks like in C is said by the mechanism's row ([`ParamShape`]); what its values may be is the
+//! model's business. Structures are read whole and unaligned, and only if the length is theirs.
+
+use std::marker::PhantomData;
+
+use cryptoki_sys as ck;
+use keyenclave_model::algorithm::Hash;
+use keyenclave_model::error::{Error, Result, Rv};
+use keyenclave_model::mechanism::{
+    GcmParams, Mechanism, MechanismRow, OaepParams, ParamShape, Params, PssParams,
+};
+
+use super::values::{length, read, slice, try_to_vec};
+
+/// A `CK_MECHANISM_PTR`. Null cancels the operation in `C_EncryptInit` and the like.
+pub struct RawMechanism<'a> {
+    ptr: *const ck::CK_MECHANISM,
+    memory: PhantomData<&'a ck::CK_MECHANISM>,
+}
+
+impl RawMechanism<'_> {
+    /// The mechanism at `ptr`.
+    ///
+    /// # Safety
+    /// A `ptr` that is not null can be read during `'a`, and so can the parameter that it points to, for the length
+    /// given there, and what the parameter points to; nobody writes there meanwhile.
+    pub unsafe fn new(ptr: *const ck::CK_MECHANISM) -> Self {
+        Self {
+            ptr,
+            memory: PhantomData,
+        }
+    }
+
+    /// Whether the pointer is null.
+    pub fn is_null(&self) -> bool {
+        self.ptr.is_null()
+    }
+
+    /// The mechanism and its parameter.
+    ///
+    /// # Errors
+    /// `CKR_ARGUMENTS_BAD` for null; `CKR_MECHANISM_INVALID` for an unknown mechanism, before its parameter is looked
+    /// at; `CKR_MECHANISM_PARAM_INVALID` for a parameter that is not the mechanism's.
+    pub fn parse(&self) -> Result<Mechanism> {
+        // SAFETY: as promised to `new`.
+        let raw = unsafe { read(self.ptr) }.ok_or(Error::from(Rv::ArgumentsBad))?;
+        let row = MechanismRow::find(raw.mechanism)?;
+        let parameter = Parameter {
+            ptr: raw.pParameter.cast(),
+            len: raw.ulParameterLen,
+            memory: PhantomData,
+        };
+        let params = parameter.parse(row.params).map_err(|error| {
+            Error::new(
+                error.rv(),
+                format!("{}: the parameter is not what the mechanism takes", row.name),
+            )
+        })?;
+        Mechanism::new(raw.mechanism, params)
+    }
+}
+
+/// `pParameter` and `ulParameterLen`. Made only from a [`RawMechanism`], whose maker vouches for the memory.
+struct Parameter<'a> {
+    ptr: *const u8,
+    len: ck::CK_ULONG,
+    memory: PhantomData<&'a [u8]>,
+}
+
+impl<'a> Parameter<'a> {
+    fn parse(&self, shape: ParamShape) -> Result<Params> {
+        match shape {
+            ParamShape::None if self.len == 0 => Ok(Params::None),
+            ParamShape::None => invalid(),
+            ParamShape::Bytes(len) if length(self.len) == Some(len) => {
+                Ok(Params::Bytes(part(self.ptr, self.len)?))
+            }
+            ParamShape::Bytes(_) => invalid(),
+            ParamShape::Length => Ok(Params::Length(size(self.structure::<ck::CK_ULONG>()?)?)),
+            ParamShape::Pss => pss(&self.structure()?),
+            ParamShape::Oaep => oaep(&self.structure()?),
+            ParamShape::Gcm => gcm(&self.structure()?),
+        }
+    }
+
+    /// The structure that the parameter is, if it has that structure's size.
+    fn structure<T: Structure>(&self) -> Result<T> {
+        if length(self.len) != Some(size_of::<T>()) {
+            return invalid();
+        }
+        // SAFETY: `len` bytes can be read, as promised to `RawMechanism::new`, and that is a `T`'s size.
+        unsafe { read(self.ptr.cast::<T>()) }.ok_or(Rv::MechanismParamInvalid.into())
+    }
+}
+
+/// A C structure of which every bit pattern is a value.
+trait Structure: Copy {}
+impl Structure for ck::CK_ULONG {}
+impl Structure for ck::CK_RSA_PKCS_PSS_PARAMS {}
+impl Structure for ck::CK_RSA_PKCS_OAEP_PARAMS {}
+impl Structure for ck::CK_GCM_PARAMS {}
+
+fn pss(raw: &ck::CK_RSA_PKCS_PSS_PARAMS) -> Result<Params> {
+    Ok(Params::Pss(PssParams {
+        hash: hash(raw.hashAlg)?,
+        mgf: mgf(raw.mgf)?,
+        salt_len: size(raw.sLen)?,
+    }))
+}
+
+/// Without a label both `CKZ_DATA_SPECIFIED` and 0 are met as source (PKCS#11 3.2, PKCS #1 RSA OAEP).
+fn oaep(raw: &ck::CK_RSA_PKCS_OAEP_PARAMS) -> Result<Params> {
+    let label = part(raw.pSourceData.cast(), raw.ulSourceDataLen)?;
+    match (raw.source, label.is_empty()) {
+        (ck::CKZ_DATA_SPECIFIED, _) | (0, true) => Ok(Params::Oaep(OaepParams {
+            hash: hash(raw.hashAlg)?,
+            mgf: mgf(raw.mgf)?,
+            label,
+        })),
+        _ => invalid(),
+    }
+}
+
+/// `ulIvBits` says again what `ulIvLen` says; applications leave it unset, so it is not read.
+fn gcm(raw: &ck::CK_GCM_PARAMS) -> Result<Params> {
+    if raw.ulTagBits % 8 != 0 {
+        return invalid();
+    }
+    Ok(Params::Gcm(GcmParams {
+        iv: part(raw.pIv, raw.ulIvLen)?,
+        aad: part(raw.pAAD, raw.ulAADLen)?,
+        tag_len: size(raw.ulTagBits / 8)?,
+    }))
+}
+
+fn hash(mechanism: ck::CK_MECHANISM_TYPE) -> Result<Hash> {
+    Hash::from_mechanism(mechanism).ok_or(Rv::MechanismParamInvalid.into())
+}
+
+fn mgf(mgf: ck::CK_RSA_PKCS_MGF_TYPE) -> Result<Hash> {
+    Hash::from_mgf(mgf).ok_or(Rv::MechanismParamInvalid.into())
+}
+
+fn size(len: ck::CK_ULONG) -> Result<usize> {
+    length(len).ok_or(Rv::MechanismParamInvalid.into())
+}
+
+/// A copy of bytes that a structure points to.
+fn part(ptr: *const u8, len: ck::CK_ULONG) -> Result<Vec<u8>> {
+    // SAFETY: only called with what a parameter points to, as promised to `RawMechanism::new`.
+    let bytes = unsafe { slice(ptr, len) }.ok_or(Error::from(Rv::MechanismParamInvalid))?;
+    try_to_vec(bytes)
+}
+
+fn invalid<T>() -> Result<T> {
+    Err(Rv::MechanismParamInvalid.into())
+}
