@@ -1,0 +1,288 @@
+// SPDX-License-Identifier: MIT
+//! What is accepted and what is refused, as a table of files.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing)]
+
+use std::path::{Path, PathBuf};
+
+use proptest::prelude::*;
+
+use super::parse::parse;
+use super::{BackendConfig, Config, ConfigError, Environment, ForkPolicy, Surroundings};
+
+const GUIDE: &str = include_str!("../../../docs/guide/configuration.md");
+const SLOT: &str = "[[slot]]\nlabel = \"a\"\nbackend = \"soft\"\n";
+
+fn read(text: &str) -> Result<Config, ConfigError> {
+    parse(
+        text,
+        Path::new("/etc/k.toml"),
+        &Surroundings::in_home(Path::new("/home/k")),
+    )
+}
+
+fn stores(config: &Config) -> Vec<PathBuf> {
+    let soft = config.slots.iter().map(|slot| {
+        let BackendConfig::Soft(soft) = &slot.backend;
+        soft.directory.clone().unwrap()
+    });
+    soft.collect()
+}
+
+/// Each file with what its first problem says, from the place on.
+const REFUSED: &[(&str, &str)] = &[
+    (
+        "enviroment = \"local\"",
+        "/etc/k.toml:1:1: unknown setting `enviroment` at the top of the file; did you mean `environment`?",
+    ),
+    (
+        "environment = \"prod\"",
+        ":1:15: `environment`: `prod` is not available; there is `production`, `staging`, `development` or `local`",
+    ),
+    ("environment = \"stagging\"", "did you mean `staging`? there is"),
+    (
+        "environment = 7",
+        ":1:15: `environment`: this is of type integer; write `production`,",
+    ),
+    (
+        "environment = \"production\"\n[[slot]]\nlabel = \"a\"\nbackend = \"soft\"",
+        ":1:15: environment `production` needs a slot whose keys are protected by hardware",
+    ),
+    (
+        "environment = \"production\"",
+        ":1:15: environment `production` needs",
+    ),
+    (
+        "\n\nlevel = \"warn\"",
+        ":3:1: unknown setting `level` at the top of the file; it belongs in [log]",
+    ),
+    ("colour = 1", "known here: `environment`, `fork`, `log` or `slot`"),
+    (
+        "fork = true",
+        "`fork`: this is of type boolean; write `strict` or `auto`",
+    ),
+    (
+        "log = \"warn\"",
+        ":1:7: `log` is of type string; write a `[log]` heading",
+    ),
+    (
+        "[log]\nlevel = \"loud\"",
+        ":2:9: `level`: `loud` is not available; there is `off`, `error`",
+    ),
+    ("[[log]]\nlevel = \"warn\"", "`log` is of type array"),
+    (
+        "[slot]\nlabel = \"a\"",
+        "`slot` is of type table; each slot begins with a `[[slot]]` heading",
+    ),
+    ("slot = [1]", "a slot is of type integer"),
+    (
+        "[[slot]]\nlabel = \"a\"",
+        ":1:1: this slot has no `backend`; add `backend = …`: `\"soft\"`",
+    ),
+    ("[[slot]]\nbackend = \"soft\"", "this slot has no `label`"),
+    (
+        "[[slot]]\nlabel = \"a\"\nbakend = \"soft\"",
+        "unknown setting `bakend` in [[slot]]; did you mean `backend`?",
+    ),
+    (
+        "[[slot]]\nlabel = \"a\"\nbackend = \"aws-kms\"",
+        ":3:11: `backend`: `aws-kms` is not available; there is `soft`",
+    ),
+    (
+        "[[slot]]\nlabel = \"\"\nbackend = \"soft\"",
+        "`label`: the text is empty",
+    ),
+    (
+        "[[slot]]\nlabel = \"a\\u0000\"\nbackend = \"soft\"",
+        "`label`: the text has control characters",
+    ),
+    (
+        "[[slot]]\nlabel = \"äääääääääääääääää\"\nbackend = \"soft\"",
+        "`label`: the text has 34 bytes; write text, 1 to 32 bytes",
+    ),
+    (
+        "[[slot]]\nid = -1\nlabel = \"a\"\nbackend = \"soft\"",
+        ":2:6: `id`: -1 is out of range; write a whole number, 0 to 2147483647",
+    ),
+    (
+        "[[slot]]\nid = 99999999999999999999\nlabel = \"a\"\nbackend = \"soft\"",
+        "`id`: 99999999999999999999 is out of range",
+    ),
+    (
+        "[[slot]]\nid = \"1\"\nlabel = \"a\"\nbackend = \"soft\"",
+        "`id`: this is of type string",
+    ),
+    (
+        "[[slot]]\nlabel = \"a\"\nbackend = \"soft\"\nmax_pin_attempts = 2",
+        ":4:20: `max_pin_attempts`: 2 is out of range; write a whole number, 3 to 100",
+    ),
+    (
+        "[[slot]]\nlabel = \"a\"\nbackend = \"soft\"\npath = \"~/keys\"",
+        "`path`: `~` is not replaced by the home directory",
+    ),
+    (
+        "[[slot]]\nlabel = \"a\"\nbackend = \"soft\"\npath = \"\"",
+        "`path`: this is not a path",
+    ),
+    (
+        "[[slot]]\nlabel = \"a\"\nbackend = \"soft\"\npin = \"1234\"",
+        ":4:1: unknown setting `pin` in [[slot]]; secrets do not belong in the configuration",
+    ),
+    (
+        "[[slot]]\nlabel = \"a\"\nbackend = \"soft\"\n[[slot]]\nlabel = \"a\"\nbackend = \"soft\"",
+        ":5:9: `a` is already the label of the slot in line 1",
+    ),
+    (
+        "[[slot]]\nlabel = \"a\"\nbackend = \"soft\"\n[[slot]]\nid = 0\nlabel = \"b\"\nbackend = \"soft\"",
+        ":5:6: slot id 0 is that of the slot in line 1; give each slot an `id` of its own",
+    ),
+    (
+        "[[slot]]\nlabel = \"a\"\nbackend = \"soft\"\npath = \"/k\"\n[[slot]]\nlabel = \"b\"\nbackend = \"soft\"\npath = \"/k/./\"",
+        ":8:8: the store is already that of the slot in line 1",
+    ),
+    ("[[slot]]\nlabel = \"a\"\nlabel = \"b\"", ":3:1: duplicate key"),
+    ("[[slot]\nlabel", "/etc/k.toml:1:"),
+    ("label = \"a", "/etc/k.toml:1:"),
+];
+
+#[test]
+fn every_mistake_is_told_with_its_place_and_what_to_do() {
+    let mut wrong = Vec::new();
+    for (text, expected) in REFUSED {
+        let error = read(text).unwrap_err().to_string();
+        if !error.contains(expected) {
+            wrong.push(format!("{text}\n gave: {error}\n not: {expected}"));
+        }
+        assert!(!error.contains("1234"), "a secret was repeated: {error}");
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n\n"));
+}
+
+#[test]
+fn all_problems_are_told_at_once_in_the_files_order() {
+    let error = read("fork = 1\ncolour = 1\n[log]\nlevel = 1").unwrap_err();
+    let lines: Vec<_> = error
+        .problems
+        .iter()
+        .map(|problem| problem.line.unwrap())
+        .collect();
+    assert_eq!(lines, [1, 2, 4]);
+}
+
+#[test]
+fn a_full_file_is_understood() {
+    let text = "environment = \"staging\"\nfork = \"auto\"\n[log]\nlevel = \"debug\"\n\
+        [[slot]]\nid = 3\nlabel = \"a b\"\nbackend = \"soft\"\nmax_pin_attempts = 100\n\
+        [[slot]]\nlabel = \"signing\"\nbackend = \"soft\"\n\
+        [[slot]]\nlabel = \"c\"\nbackend = \"soft\"\npath = \"stores/./c\"\n";
+    let config = read(text).unwrap();
+    assert_eq!(
+        (config.environment, config.fork),
+        (Some(Environment::Staging), ForkPolicy::Auto)
+    );
+    assert_eq!(config.log_level, log::LevelFilter::Debug);
+    assert_eq!(
+        config.slots.iter().map(|slot| slot.id).collect::<Vec<_>>(),
+        [3, 1, 2]
+    );
+    let expected = [
+        "/home/k/.local/share/keyenclave/slot-3",
+        "/home/k/.local/share/keyenclave/signing",
+        "/etc/stores/c",
+    ];
+    assert_eq!(stores(&config), expected.map(PathBuf::from));
+    let BackendConfig::Soft(soft) = &config.slots[0].backend;
+    assert_eq!(soft.max_pin_attempts, 100);
+}
+
+#[test]
+fn a_file_without_slots_has_the_default_slot_and_says_what_it_assumes() {
+    let config = read("").unwrap();
+    assert_eq!(
+        stores(&config),
+        [PathBuf::from("/home/k/.local/share/keyenclave/default")]
+    );
+    assert!(
+        config.warnings()[0].contains("does not set `environment`"),
+        "{:?}",
+        config.warnings()
+    );
+}
+
+#[test]
+fn software_is_warned_of_in_every_environment() {
+    for name in ["staging", "development", "local"] {
+        let warnings = read(&format!("environment = \"{name}\"\n{SLOT}"))
+            .unwrap()
+            .warnings();
+        assert_eq!(
+            warnings,
+            [format!(
+                "environment `{name}`: the keys of slot `a` are protected by software only"
+            )]
+        );
+    }
+}
+
+#[test]
+fn a_slot_needs_a_path_where_there_is_no_home() {
+    let nowhere = Surroundings::default();
+    let error = parse(SLOT, Path::new("/etc/k.toml"), &nowhere)
+        .unwrap_err()
+        .to_string();
+    assert!(
+        error.contains(":1:1: this process has no home directory for the store; add `path"),
+        "{error}"
+    );
+}
+
+#[test]
+fn a_file_cut_off_anywhere_is_read_or_refused() {
+    let text = format!("environment = \"local\"\nfork = \"auto\"\n[log]\nlevel = \"warn\"\n{SLOT}id = 4\n");
+    for end in 0..text.len() {
+        if let Err(error) = read(&text[..end]) {
+            assert!(error.to_string().starts_with("/etc/k.toml:"), "{error}");
+        }
+    }
+}
+
+#[test]
+fn depth_is_refused_not_followed() {
+    for (open, times) in [("[", 200_000), ("a.", 200_000), ("{a=", 200_000)] {
+        for prefix in ["x = ", "", "["] {
+            let error = read(&format!("{prefix}{}", open.repeat(times))).unwrap_err();
+            assert!(!error.problems.is_empty());
+        }
+    }
+    assert!(read(&format!("{}a = 1", "a.".repeat(200_000))).is_err());
+}
+
+#[test]
+fn the_guides_examples_are_valid() {
+    let mut examples = 0;
+    for block in GUIDE.split("```toml\n").skip(1) {
+        let example = block.split("```").next().unwrap();
+        read(example).unwrap_or_else(|error| unreachable!("{error}"));
+        examples += 1;
+    }
+    assert!(examples > 0);
+}
+
+proptest! {
+    #[test]
+    fn any_text_is_read_or_refused(text in "\\PC*") {
+        let _ = read(&text);
+    }
+
+    #[test]
+    fn any_mixture_of_known_words_is_read_or_refused(
+        words in prop::collection::vec(
+            prop::sample::select(vec![
+                "[[slot]]", "[log]", "[slot]", "label", "backend", "id", "=", "\"soft\"", "\"a\"", "3", "\n", "{", "}",
+                "[", "]", ",", ".", "fork", "environment", "\"production\"", "true", "1979-05-27", "path", "-0x1",
+            ]),
+            0..40,
+        )
+    ) {
+        let _ = read(&words.join(" "));
+    }
+}

@@ -1,0 +1,284 @@
+// SPDX-License-Identifier: MIT
+//! The table of settings: names, kinds, ranges, defaults and what they mean.
+//!
+//! One row makes the check, the suggestion in an error and the row in the user guide. A new setting is a new row, a
+//! line in `parse.rs` that takes it up, and a field of the configuration.
+
+/// One setting.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Setting {
+    /// The key in the file.
+    pub name: &'static str,
+    /// Which values it takes.
+    pub kind: Kind,
+    /// What holds when it is left out, as the guide says it.
+    pub default: &'static str,
+    /// What it does, as the guide says it.
+    pub about: &'static str,
+}
+
+/// Which values a setting takes.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// One of these words.
+    Choice(&'static [&'static str]),
+    /// A whole number in this range, both ends included.
+    Number {
+        /// The least.
+        min: u32,
+        /// The most.
+        max: u32,
+    },
+    /// Text of 1 to so many bytes of UTF-8, without control characters.
+    Text {
+        /// The most, in bytes.
+        max_bytes: usize,
+    },
+    /// A directory: absolute, or relative to the directory of the configuration file.
+    Directory,
+}
+
+/// Settings that stand together in the file.
+#[derive(Debug)]
+pub struct Section {
+    /// The table's name; empty for the top of the file.
+    pub name: &'static str,
+    /// Its heading as written in the file.
+    pub heading: &'static str,
+    /// Its settings.
+    pub settings: &'static [&'static Setting],
+}
+
+/// A choice: an enumeration whose variants have names in the file.
+macro_rules! choice {
+    ($(#[$doc:meta])* $name:ident { $($(#[$vdoc:meta])* $variant:ident = $text:literal,)* }) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub enum $name { $($(#[$vdoc])* $variant,)* }
+
+        impl $name {
+            /// The names, in the order of the variants.
+            pub const NAMES: &'static [&'static str] = &[$($text),*];
+
+            /// The name in the file.
+            pub const fn name(self) -> &'static str {
+                match self { $(Self::$variant => $text,)* }
+            }
+
+            /// The variant of a name.
+            pub fn from_name(name: &str) -> Option<Self> {
+                match name { $($text => Some(Self::$variant),)* _ => None }
+            }
+        }
+    };
+}
+
+choice! {
+    /// What the keys are used for; from this follows which protection is enough.
+    Environment {
+        /// Real keys. Refuses to start with slots that only software protects.
+        Production = "production",
+        /// The rehearsal of production. Software slots are warned of.
+        Staging = "staging",
+        /// A developer's or a test's keys.
+        Development = "development",
+        /// One's own machine; assumed when nothing is said.
+        Local = "local",
+    }
+}
+
+choice! {
+    /// What a forked child finds.
+    ForkPolicy {
+        /// Calls say `CKR_CRYPTOKI_NOT_INITIALIZED` until the child calls `C_Initialize`, as the specification says.
+        Strict = "strict",
+        /// The first call initialises again, for hosts that never do; old handles are invalid and nobody is logged in.
+        Auto = "auto",
+    }
+}
+
+choice! {
+    /// What can hold keys.
+    BackendName {
+        /// The built-in soft token.
+        Soft = "soft",
+    }
+}
+
+/// What a forked child finds when nothing is said.
+pub const DEFAULT_FORK: ForkPolicy = ForkPolicy::Strict;
+/// The level of messages when nothing is said.
+pub const DEFAULT_LOG_LEVEL: log::LevelFilter = log::LevelFilter::Warn;
+/// How many wrong PINs in a row lock a PIN when nothing is said.
+pub const DEFAULT_PIN_ATTEMPTS: u32 = 10;
+
+/// `environment`.
+pub static ENVIRONMENT: Setting = Setting {
+    name: "environment",
+    kind: Kind::Choice(Environment::NAMES),
+    default: "`\"local\"`, with a warning",
+    about: "What the keys are used for. `production` refuses to start with slots that only software protects; \
+            the others warn of them.",
+};
+/// `fork`.
+pub static FORK: Setting = Setting {
+    name: "fork",
+    kind: Kind::Choice(ForkPolicy::NAMES),
+    default: "`\"strict\"`",
+    about: "What a forked child finds. `strict`: it must call `C_Initialize` itself. `auto`: its first call \
+            initialises again; old handles are invalid and nobody is logged in.",
+};
+/// `level` in `[log]`.
+pub static LEVEL: Setting = Setting {
+    name: "level",
+    kind: Kind::Choice(&["off", "error", "warn", "info", "debug", "trace"]),
+    default: "`\"warn\"`",
+    about: "Which messages go to standard error. The environment variable `KEYENCLAVE_LOG` overrides it.",
+};
+/// `id` in `[[slot]]`. At most what a Java `int` holds, since Java's `slot = …` is one.
+pub static ID: Setting = Setting {
+    name: "id",
+    kind: Kind::Number {
+        min: 0,
+        max: 0x7fff_ffff,
+    },
+    default: "the slot's place in the file, from 0",
+    about: "The slot's id. Give it explicitly before slots are added, moved or removed.",
+};
+/// `label` in `[[slot]]`.
+pub static LABEL: Setting = Setting {
+    name: "label",
+    kind: Kind::Text { max_bytes: 32 },
+    default: "required",
+    about: "The slot's name, unique in the file.",
+};
+/// `backend` in `[[slot]]`.
+pub static BACKEND: Setting = Setting {
+    name: "backend",
+    kind: Kind::Choice(BackendName::NAMES),
+    default: "required",
+    about: "What holds the keys. `soft`: the built-in soft token.",
+};
+/// `path` in `[[slot]]`.
+pub static PATH: Setting = Setting {
+    name: "path",
+    kind: Kind::Directory,
+    default: "`keyenclave/<label>` in the user's data directory",
+    about: "The directory of the token's store; it is made when the token is initialised. A relative path starts at \
+            the configuration file's directory.",
+};
+/// `max_pin_attempts` in `[[slot]]`.
+pub static MAX_PIN_ATTEMPTS: Setting = Setting {
+    name: "max_pin_attempts",
+    kind: Kind::Number { min: 3, max: 100 },
+    default: "`10`",
+    about: "How many wrong PINs in a row lock a PIN; it holds for the user's and the security officer's.",
+};
+
+/// The top of the file.
+pub static TOP: Section = Section {
+    name: "",
+    heading: "the top of the file",
+    settings: &[&ENVIRONMENT, &FORK],
+};
+/// `[log]`.
+pub static LOG: Section = Section {
+    name: "log",
+    heading: "[log]",
+    settings: &[&LEVEL],
+};
+/// `[[slot]]`.
+pub static SLOT: Section = Section {
+    name: "slot",
+    heading: "[[slot]]",
+    settings: &[&ID, &LABEL, &BACKEND, &PATH, &MAX_PIN_ATTEMPTS],
+};
+/// Every section.
+pub static SECTIONS: [&Section; 3] = [&TOP, &LOG, &SLOT];
+
+impl Kind {
+    /// The values, as the guide says them.
+    pub fn values(&self) -> String {
+        match self {
+            Self::Choice(names) => names
+                .iter()
+                .map(|name| format!("`\"{name}\"`"))
+                .collect::<Vec<_>>()
+                .join(", "),
+            Self::Number { min, max } => format!("{min} to {max}"),
+            Self::Text { max_bytes } => format!("text, 1 to {max_bytes} bytes"),
+            Self::Directory => "a directory".to_owned(),
+        }
+    }
+}
+
+/// The user guide's table of all settings, in Markdown.
+pub fn guide_table() -> String {
+    let mut table = String::from("| where | setting | values | default | meaning |\n|---|---|---|---|---|\n");
+    for section in SECTIONS {
+        for Setting {
+            name,
+            kind,
+            default,
+            about,
+        } in section.settings
+        {
+            let heading = if section.name.is_empty() {
+                section.heading.to_owned()
+            } else {
+                format!("`{}`", section.heading)
+            };
+            table += &format!(
+                "| {heading} | `{name}` | {} | {default} | {about} |\n",
+                kind.values()
+            );
+        }
+    }
+    table
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::str::FromStr;
+
+    const GUIDE: &str = include_str!("../../../docs/guide/configuration.md");
+
+    #[test]
+    fn the_guide_has_the_table_of_settings() {
+        let table = guide_table();
+        assert!(
+            GUIDE.contains(&table),
+            "docs/guide/configuration.md must contain exactly:\n\n{table}"
+        );
+    }
+
+    #[test]
+    fn names_and_variants_agree() {
+        for name in Environment::NAMES {
+            assert_eq!(Environment::from_name(name).map(Environment::name), Some(*name));
+        }
+        for name in ForkPolicy::NAMES {
+            assert_eq!(ForkPolicy::from_name(name).map(ForkPolicy::name), Some(*name));
+        }
+        let Kind::Choice(levels) = LEVEL.kind else {
+            unreachable!()
+        };
+        for name in levels {
+            assert_eq!(
+                log::LevelFilter::from_str(name).map(|l| l.as_str().to_lowercase()),
+                Ok((*name).into())
+            );
+        }
+    }
+
+    #[test]
+    fn defaults_are_what_the_table_says() {
+        assert_eq!(FORK.default, format!("`\"{}\"`", DEFAULT_FORK.name()));
+        assert_eq!(
+            LEVEL.default,
+            format!("`\"{}\"`", DEFAULT_LOG_LEVEL.as_str().to_lowercase())
+        );
+        assert_eq!(MAX_PIN_ATTEMPTS.default, format!("`{DEFAULT_PIN_ATTEMPTS}`"));
+    }
+}
