@@ -52,6 +52,7 @@ impl fmt::Display for Error {
             Self::Verification => "the signature, MAC or tag does not match",
             Self::Decryption => "the data cannot be decrypted with this key and these parameters",
             Self::Unsupported => "the algorithm or key size is not offered",
+            Self::Library(0) => "aws-lc failed and gave no reason",
             Self::Library(code) => return write!(f, "aws-lc failed: {}", text_of(*code)),
         })
     }
@@ -92,4 +93,103 @@ pub(crate) fn checked(code: c_int) -> Result<()> {
 /// The first `len` bytes of `out`, which the operation is about to write.
 pub(crate) fn room(out: &mut [u8], len: usize) -> Result<&mut [u8]> {
     out.get_mut(..len).ok_or(Error::OutputLength)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
+
+    use super::*;
+    use crate::*;
+    use keyenclave_model::algorithm::{Curve, Hash};
+
+    fn queue_is_empty() -> bool {
+        // SAFETY: reads the calling thread's own queue; no arguments.
+        unsafe { sys::ERR_peek_error() == 0 }
+    }
+
+    /// Every kind of failure that reaches aws-lc.
+    fn failures() -> Vec<(&'static str, Error)> {
+        let rsa = RsaPrivateKey::generate(2048, &[1, 0, 1]).unwrap();
+        let public = rsa.public().unwrap();
+        let ec = EcPrivateKey::generate(Curve::P256).unwrap().public().unwrap();
+        let aes = AesKey::new(&[0; 16]).unwrap();
+        let mut out = [0; 256];
+        let mut padded = aes
+            .cipher(BlockMode::Ecb, Direction::Decrypt, Padding::Pkcs7)
+            .unwrap();
+        padded.update(&[0; 16], &mut out).unwrap();
+        vec![
+            ("pkcs8", RsaPrivateKey::from_pkcs8_der(b"junk").err().unwrap()),
+            ("spki", PublicKey::from_spki_der(&[0x30, 0]).err().unwrap()),
+            (
+                "modulus",
+                RsaPublicKey::from_components(&[1; 10], &[3]).err().unwrap(),
+            ),
+            (
+                "pkcs1",
+                public
+                    .verify_pkcs1(Hash::Sha1, &[0; 20], &[1; 256])
+                    .err()
+                    .unwrap(),
+            ),
+            ("raw", public.verify_pkcs1_raw(&[0; 20], &[1; 256]).err().unwrap()),
+            (
+                "pss",
+                public
+                    .verify_pss(Hash::Sha1, Hash::Sha1, 20, &[0; 20], &[1; 256])
+                    .err()
+                    .unwrap(),
+            ),
+            ("range", rsa.decrypt_pkcs1(&[0xff; 256], &mut out).err().unwrap()),
+            (
+                "oaep",
+                rsa.decrypt_oaep(Hash::Sha1, Hash::Sha1, b"l", &[1; 256], &mut out)
+                    .err()
+                    .unwrap(),
+            ),
+            (
+                "scalar",
+                EcPrivateKey::from_scalar(Curve::P256, &[0xff; 32]).err().unwrap(),
+            ),
+            (
+                "point",
+                EcPublicKey::from_point(Curve::P256, &[4; 65]).err().unwrap(),
+            ),
+            ("ecdsa", ec.verify(b"digest", &[1; 64]).err().unwrap()),
+            ("zero", ec.verify(b"digest", &[0; 64]).err().unwrap()),
+            ("padding", padded.finish(&mut out).err().unwrap()),
+            (
+                "tag",
+                aes.gcm_open(&[0; 12], b"", 16, &[0; 20], &mut out).err().unwrap(),
+            ),
+            (
+                "store",
+                aead::open(&[0; 32], &[0; 12], b"", &[0; 20]).err().unwrap(),
+            ),
+        ]
+    }
+
+    #[test]
+    fn no_operation_leaves_anything_in_the_queue() {
+        assert!(queue_is_empty());
+        let failures = failures();
+        assert!(queue_is_empty());
+        assert!(
+            failures
+                .iter()
+                .all(|(_, error)| !matches!(error, Error::Library(_))),
+            "{failures:?}"
+        );
+    }
+
+    #[test]
+    fn a_library_error_names_the_reason_and_empties_the_queue() {
+        // SAFETY: a null context is refused with an error, and not used.
+        let refused = unsafe { sys::EVP_CipherFinal_ex(std::ptr::null_mut(), std::ptr::null_mut(), &mut 0) };
+        let error = checked(refused).err().unwrap();
+        assert!(queue_is_empty());
+        assert!(error.to_string().to_lowercase().contains("null"), "{error}");
+        assert_eq!(Error::library().to_string(), "aws-lc failed and gave no reason");
+    }
 }

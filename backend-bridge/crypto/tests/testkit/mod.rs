@@ -2,6 +2,8 @@
 //! Hexadecimal for test vectors.
 #![allow(dead_code, clippy::unwrap_used)]
 
+pub mod rsa_2048;
+
 /// Bytes as lower-case hexadecimal.
 pub fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()

@@ -1,0 +1,262 @@
+// SPDX-License-Identifier: MIT
+//! ECDSA: published signatures, lengths, bad keys and points.
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::expect_used,
+    clippy::panic
+)]
+
+mod testkit;
+
+use keyenclave_crypto::*;
+use keyenclave_model::algorithm::{CURVES, Curve, Hash};
+use testkit::{hex, unhex};
+
+struct Case {
+    curve: Curve,
+    scalar: &'static str,
+    x: &'static str,
+    y: &'static str,
+    hash: Hash,
+    r: &'static str,
+    s: &'static str,
+}
+
+/// RFC 6979, appendices A.2.5, A.2.6 and A.2.7, message "sample".
+const CASES: &[Case] = &[
+    Case {
+        curve: Curve::P256,
+        scalar: "C9AFA9D845BA75166B5C215767B1D6934E50C3DB36E89B127B8A622B120F6721",
+        x: "60FED4BA255A9D31C961EB74C6356D68C049B8923B61FA6CE669622E60F29FB6",
+        y: "7903FE1008B8BC99A41AE9E95628BC64F2F1B20C2D7E9F5177A3C294D4462299",
+        hash: Hash::Sha256,
+        r: "EFD48B2AACB6A8FD1140DD9CD45E81D69D2C877B56AAF991C34D0EA84EAF3716",
+        s: "F7CB1C942D657C41D436C7A1B6E29F65F3E900DBB9AFF4064DC4AB2F843ACDA8",
+    },
+    Case {
+        curve: Curve::P256,
+        scalar: "C9AFA9D845BA75166B5C215767B1D6934E50C3DB36E89B127B8A622B120F6721",
+        x: "60FED4BA255A9D31C961EB74C6356D68C049B8923B61FA6CE669622E60F29FB6",
+        y: "7903FE1008B8BC99A41AE9E95628BC64F2F1B20C2D7E9F5177A3C294D4462299",
+        hash: Hash::Sha512,
+        r: "8496A60B5E9B47C825488827E0495B0E3FA109EC4568FD3F8D1097678EB97F00",
+        s: "2362AB1ADBE2B8ADF9CB9EDAB740EA6049C028114F2460F96554F61FAE3302FE",
+    },
+    Case {
+        curve: Curve::P384,
+        scalar: "6B9D3DAD2E1B8C1C05B19875B6659F4DE23C3B667BF297BA9AA47740787137D8\
+                 96D5724E4C70A825F872C9EA60D2EDF5",
+        x: "EC3A4E415B4E19A4568618029F427FA5DA9A8BC4AE92E02E06AAE5286B300C64\
+            DEF8F0EA9055866064A254515480BC13",
+        y: "8015D9B72D7D57244EA8EF9AC0C621896708A59367F9DFB9F54CA84B3F1C9DB1\
+            288B231C3AE0D4FE7344FD2533264720",
+        hash: Hash::Sha384,
+        r: "94EDBB92A5ECB8AAD4736E56C691916B3F88140666CE9FA73D64C4EA95AD133C\
+            81A648152E44ACF96E36DD1E80FABE46",
+        s: "99EF4AEB15F178CEA1FE40DB2603138F130E740A19624526203B6351D0A3A94F\
+            A329C145786E679E7B82C71A38628AC8",
+    },
+    Case {
+        curve: Curve::P521,
+        scalar: "00FAD06DAA62BA3B25D2FB40133DA757205DE67F5BB0018FEE8C86E1B68C7E75\
+                 CAA896EB32F1F47C70855836A6D16FCC1466F6D8FBEC67DB89EC0C08B0E996B8\
+                 3538",
+        x: "01894550D0785932E00EAA23B694F213F8C3121F86DC97A04E5A7167DB4E5BCD\
+            371123D46E45DB6B5D5370A7F20FB633155D38FFA16D2BD761DCAC474B9A2F50\
+            23A4",
+        y: "00493101C962CD4D2FDDF782285E64584139C2F91B47F87FF82354D6630F746A\
+            28A0DB25741B5B34A828008B22ACC23F924FAAFBD4D33F81EA66956DFEAA2BFD\
+            FCF5",
+        hash: Hash::Sha512,
+        r: "00C328FAFCBD79DD77850370C46325D987CB525569FB63C5D3BC53950E6D4C5F\
+            174E25A1EE9017B5D450606ADD152B534931D7D4E8455CC91F9B15BF05EC36E3\
+            77FA",
+        s: "00617CCE7CF5064806C467F678D3B4080D6F1CC50AF26CA209417308281B68AF\
+            282623EAA63E5B5C0723D8B8C37FF0777B1A20F8CCB1DCCC43997F1EE0E44DA4\
+            A67A",
+    },
+];
+
+fn point(case: &Case) -> Vec<u8> {
+    [vec![4], unhex(case.x), unhex(case.y)].concat()
+}
+
+#[test]
+fn signatures_of_rfc_6979_verify_and_the_point_follows_from_the_scalar() {
+    for case in CASES {
+        let private = EcPrivateKey::from_scalar(case.curve, &unhex(case.scalar)).unwrap();
+        let public = private.public().unwrap();
+        assert_eq!(public.point().unwrap(), point(case));
+        assert_eq!(hex(&private.scalar().unwrap()), case.scalar.to_lowercase());
+        let hashed = digest(case.hash, b"sample");
+        let mut signature = [unhex(case.r), unhex(case.s)].concat();
+        public.verify(&hashed, &signature).unwrap();
+        assert_eq!(
+            public.verify(&digest(case.hash, b"test"), &signature),
+            Err(Error::Verification)
+        );
+        let last = signature.len() - 1;
+        signature[last] ^= 1;
+        assert_eq!(public.verify(&hashed, &signature), Err(Error::Verification));
+    }
+}
+
+#[test]
+fn signatures_have_one_length_and_verify_for_every_length_of_digest() {
+    for row in CURVES {
+        let key = EcPrivateKey::generate(row.curve).unwrap();
+        let public = key.public().unwrap();
+        let mut out = [0; 200];
+        for digest_len in [0, 1, 20, 31, 32, 33, 48, 64, 65, 66, 67, 100, 1000] {
+            let digest = vec![0xa5; digest_len];
+            let len = key.sign(&digest, &mut out).unwrap();
+            assert_eq!(len, 2 * row.curve.field_len());
+            public.verify(&digest, &out[..len]).unwrap();
+        }
+        assert_eq!(
+            key.sign(b"d", &mut out[..2 * row.curve.field_len() - 1]),
+            Err(Error::OutputLength)
+        );
+    }
+}
+
+#[test]
+fn five_hundred_signatures_on_p_521_are_132_bytes_and_some_begin_with_zeros() {
+    let key = EcPrivateKey::generate(Curve::P521).unwrap();
+    let public = key.public().unwrap();
+    let mut padded = 0;
+    for count in 0u16..500 {
+        let hashed = digest(Hash::Sha512, &count.to_be_bytes());
+        let mut out = [0xee; 140];
+        assert_eq!(key.sign(&hashed, &mut out), Ok(132));
+        assert_eq!(out[132..], [0xee; 8]);
+        padded += usize::from(out[0] == 0 && out[66] == 0);
+        public.verify(&hashed, &out[..132]).unwrap();
+    }
+    // A half begins with a zero byte with a chance of 1/2, both do with 1/4.
+    assert!(padded > 60, "{padded}");
+}
+
+#[test]
+fn a_digest_is_cut_to_the_leftmost_bits_of_the_order() {
+    let key = EcPrivateKey::generate(Curve::P256).unwrap();
+    let long = digest(Hash::Sha512, b"x");
+    let mut out = [0; 64];
+    key.sign(&long, &mut out).unwrap();
+    key.public().unwrap().verify(&long[..32], &out).unwrap();
+}
+
+#[test]
+fn a_signature_may_be_shorter_by_equal_zeros() {
+    let key = EcPrivateKey::generate(Curve::P521).unwrap();
+    let public = key.public().unwrap();
+    let mut out = [0; 132];
+    loop {
+        key.sign(b"digest", &mut out).unwrap();
+        if out[0] == 0 && out[66] == 0 {
+            break;
+        }
+    }
+    let short = [&out[1..66], &out[67..]].concat();
+    public.verify(b"digest", &short).unwrap();
+    for bad in [&out[..131], &out[..0], &[&out[..], &[0, 0]].concat()] {
+        assert_eq!(public.verify(b"digest", bad), Err(Error::InputLength));
+    }
+    assert_eq!(public.verify(b"digest", &out[..2]), Err(Error::Verification));
+    assert_eq!(public.verify(b"digest", &[0; 132]), Err(Error::Verification));
+    assert_eq!(public.verify(b"digest", &[0xff; 132]), Err(Error::Verification));
+}
+
+#[test]
+fn scalars_may_be_shorter_or_padded_but_lie_between_zero_and_the_order() {
+    let order = unhex("ffffffff00000000ffffffffffffffffbce6faada7179e84f3b9cac2fc632551");
+    let mut below = order.clone();
+    below[31] -= 1;
+    for good in [vec![1], vec![0, 0, 1], [vec![0; 40], vec![2]].concat(), below] {
+        let key = EcPrivateKey::from_scalar(Curve::P256, &good).unwrap();
+        let scalar = key.scalar().unwrap();
+        assert_eq!(scalar.len(), 32);
+        assert!(scalar.ends_with(&good[good.len().saturating_sub(32)..]));
+    }
+    for bad in [
+        vec![],
+        vec![0],
+        vec![0; 32],
+        order,
+        vec![0xff; 32],
+        [vec![1], vec![0; 32]].concat(),
+    ] {
+        assert_eq!(
+            EcPrivateKey::from_scalar(Curve::P256, &bad).err(),
+            Some(Error::InvalidKey)
+        );
+    }
+}
+
+#[test]
+fn points_are_taken_compressed_or_not_and_only_on_the_curve() {
+    for case in CASES {
+        let x = unhex(case.x);
+        let sign = 2 + (unhex(case.y).last().unwrap() & 1);
+        let key = EcPublicKey::from_point(case.curve, &[vec![sign], x.clone()].concat()).unwrap();
+        assert_eq!(key.point().unwrap(), point(case));
+        let mut off = point(case);
+        *off.last_mut().unwrap() ^= 1;
+        for bad in [
+            off,
+            vec![],
+            vec![0],
+            vec![4],
+            x,
+            point(case)[1..].to_vec(),
+            vec![0xff; 65],
+        ] {
+            assert_eq!(
+                EcPublicKey::from_point(case.curve, &bad).err(),
+                Some(Error::InvalidKey)
+            );
+        }
+    }
+    let wrong_curve = EcPublicKey::from_point(Curve::P384, &point(&CASES[0]));
+    assert_eq!(wrong_curve.err(), Some(Error::InvalidKey));
+}
+
+#[test]
+fn keys_come_back_from_der() {
+    for row in CURVES {
+        let key = EcPrivateKey::generate(row.curve).unwrap();
+        let der = key.to_pkcs8_der().unwrap();
+        let back = EcPrivateKey::from_pkcs8_der(&der).unwrap();
+        assert_eq!(back.curve(), row.curve);
+        assert_eq!(*back.scalar().unwrap(), *key.scalar().unwrap());
+        let spki = key.public().unwrap().spki_der().unwrap();
+        let public = EcPublicKey::from_spki_der(&spki).unwrap();
+        assert_eq!(public.point().unwrap(), back.public().unwrap().point().unwrap());
+        assert_eq!(public.curve(), row.curve);
+        for cut in 0..der.len() {
+            assert!(EcPrivateKey::from_pkcs8_der(&der[..cut]).is_err());
+        }
+        let longer = [&spki[..], &[0]].concat();
+        assert_eq!(PublicKey::from_spki_der(&longer).err(), Some(Error::InvalidKey));
+        assert!(RsaPublicKey::from_spki_der(&spki).is_err() && RsaPrivateKey::from_pkcs8_der(&der).is_err());
+    }
+}
+
+#[test]
+fn one_key_signs_on_many_threads() {
+    let key = EcPrivateKey::generate(Curve::P256).unwrap();
+    let public = key.public().unwrap();
+    std::thread::scope(|scope| {
+        for thread in 0u8..4 {
+            let (key, public) = (&key, &public);
+            scope.spawn(move || {
+                for count in 0u8..100 {
+                    let mut out = [0; 64];
+                    key.sign(&[thread, count], &mut out).unwrap();
+                    public.verify(&[thread, count], &out).unwrap();
+                }
+            });
+        }
+    });
+}
