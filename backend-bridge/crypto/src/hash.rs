@@ -7,8 +7,9 @@ use aws_lc_sys as sys;
 use keyenclave_model::algorithm::Hash;
 use std::ffi::c_int;
 use std::ops::Deref;
+use zeroize::Zeroize;
 
-/// A digest or a MAC: up to 64 bytes, on the stack.
+/// A digest or a MAC: up to 64 bytes, on the stack. Put it into [`zeroize::Zeroizing`] where it is a secret.
 #[derive(Clone, Copy)]
 pub struct HashValue {
     bytes: [u8; Self::CAPACITY],
@@ -35,6 +36,13 @@ impl Deref for HashValue {
 
     fn deref(&self) -> &[u8] {
         self.bytes.split_at(self.len).0
+    }
+}
+
+impl Zeroize for HashValue {
+    fn zeroize(&mut self) {
+        self.bytes.zeroize();
+        self.len = 0;
     }
 }
 

@@ -49,3 +49,29 @@ pub use rsa::{RSA_MAX_BITS, RSA_MIN_BITS, RsaComponents, RsaPrivateKey, RsaPubli
 pub fn ct_eq(left: &[u8], right: &[u8]) -> bool {
     aws_lc_rs::constant_time::verify_slices_are_equal(left, right).is_ok()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_key_can_be_shared_between_threads() {
+        fn shared<T: Send + Sync>() {}
+        shared::<RsaPrivateKey>();
+        shared::<RsaPublicKey>();
+        shared::<EcPrivateKey>();
+        shared::<EcPublicKey>();
+        shared::<AesKey>();
+        shared::<HmacKey>();
+    }
+
+    #[test]
+    fn every_operation_can_move_to_another_thread() {
+        fn movable<T: Send>() {}
+        movable::<Digest>();
+        movable::<Hmac>();
+        movable::<AesCipher>();
+        movable::<AesGcmEncrypt>();
+        movable::<AesGcmDecrypt>();
+    }
+}

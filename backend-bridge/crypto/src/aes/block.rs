@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 //! AES in the block modes ECB and CBC (NIST SP 800-38A), whole blocks or PKCS #7 padding (RFC 5652, section 6.3).
 
-use super::{AES_BLOCK_LEN, AesKey, Context, Direction, Schedule, set_iv, update};
-use crate::error::{Error, Result, check, clear_queue, room};
+use super::{AES_BLOCK_LEN, AesKey, Ciphers, Context, Direction, update};
+use crate::error::{Error, Result, check, room};
 use aws_lc_sys as sys;
 use std::ptr::null;
 
@@ -36,7 +36,10 @@ pub fn padded_len(padding: Padding, plaintext_len: usize) -> Option<usize> {
     }
 }
 
-/// A running encryption or decryption.
+const ECB: Ciphers = [sys::EVP_aes_128_ecb, sys::EVP_aes_192_ecb, sys::EVP_aes_256_ecb];
+const CBC: Ciphers = [sys::EVP_aes_128_cbc, sys::EVP_aes_192_cbc, sys::EVP_aes_256_cbc];
+
+/// A running encryption or decryption. It is over when [`Self::finish`] has succeeded.
 pub struct AesCipher {
     context: Context,
     padding: Padding,
@@ -48,17 +51,12 @@ pub struct AesCipher {
 impl AesKey {
     /// Starts to encrypt or decrypt.
     pub fn cipher(&self, mode: BlockMode<'_>, direction: Direction, padding: Padding) -> Result<AesCipher> {
-        let (iv, schedule) = match (mode, direction) {
-            (BlockMode::Ecb, Direction::Encrypt) => (null(), Schedule::EcbEncrypt),
-            (BlockMode::Ecb, Direction::Decrypt) => (null(), Schedule::EcbDecrypt),
-            (BlockMode::Cbc { iv }, Direction::Encrypt) => (iv.as_ptr(), Schedule::CbcEncrypt),
-            (BlockMode::Cbc { iv }, Direction::Decrypt) => (iv.as_ptr(), Schedule::CbcDecrypt),
+        let (ciphers, iv) = match mode {
+            BlockMode::Ecb => (ECB, null()),
+            BlockMode::Cbc { iv } => (CBC, iv.as_ptr()),
         };
-        let context = self.context(schedule)?;
-        if let BlockMode::Cbc { .. } = mode {
-            // SAFETY: `iv` has the 16 bytes that CBC expects.
-            unsafe { set_iv(&context, iv, direction)? };
-        }
+        // SAFETY: `iv` has the 16 bytes that CBC takes, and is null for ECB.
+        let context = unsafe { self.keyed(ciphers, iv, direction)? };
         // SAFETY: a live context of ours alone. Cannot fail.
         unsafe { sys::EVP_CIPHER_CTX_set_padding(context.as_ptr(), (padding == Padding::Pkcs7).into()) };
         Ok(AesCipher {
@@ -141,7 +139,6 @@ impl AesCipher {
         // in this file see to the room. The context is unchanged by a second call.
         let code = unsafe { sys::EVP_CipherFinal_ex(self.context.as_ptr(), to, &mut len) };
         check(code, Error::Decryption)?;
-        clear_queue();
         usize::try_from(len).map_err(|_| Error::Library(0))
     }
 }

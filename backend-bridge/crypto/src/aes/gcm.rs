@@ -4,13 +4,15 @@
 //! Encryption streams. Decryption gives nothing out before the tag is checked, so in parts it must hold the
 //! ciphertext back until the end.
 
-use super::{AesKey, Context, Direction, Schedule, set_iv, update};
+use super::{AesKey, Ciphers, Context, Direction, update};
 use crate::error::{Error, Result, check, checked, room};
 use aws_lc_sys as sys;
 use std::ffi::c_int;
 use std::ops::RangeInclusive;
-use std::ptr::null_mut;
+use std::ptr::{null, null_mut};
 use zeroize::Zeroize;
+
+const GCM: Ciphers = [sys::EVP_aes_128_gcm, sys::EVP_aes_192_gcm, sys::EVP_aes_256_gcm];
 
 /// Allowed lengths of the initialisation vector, in bytes (`CK_GCM_PARAMS`).
 const IV_LEN: RangeInclusive<usize> = 1..=256;
@@ -73,15 +75,32 @@ impl AesKey {
         if !IV_LEN.contains(&iv.len()) || !TAG_LEN.contains(&tag_len) {
             return Err(Error::InvalidInput);
         }
-        let mut context = self.context(Schedule::Gcm)?;
+        let mut context = self.gcm_context()?;
         let iv_len = c_int::try_from(iv.len()).map_err(|_| Error::InvalidInput)?;
         let (raw, command) = (context.as_ptr(), sys::EVP_CTRL_AEAD_SET_IVLEN);
         // SAFETY: a live GCM context of ours alone; this command takes no pointer.
         checked(unsafe { sys::EVP_CIPHER_CTX_ctrl(raw, command, iv_len, null_mut()) })?;
-        // SAFETY: `iv` has the length that was just set.
-        unsafe { set_iv(&context, iv.as_ptr(), direction)? };
+        let (iv, flag) = (iv.as_ptr(), direction.flag());
+        // SAFETY: as above; `iv` has the length that was just set; null keeps cipher and key.
+        checked(unsafe { sys::EVP_CipherInit_ex(raw, null(), null_mut(), null(), iv, flag) })?;
         add_aad(&mut context, aad)?;
         Ok(context)
+    }
+
+    /// A context for one operation, with the key and still without initialisation vector and direction.
+    fn gcm_context(&self) -> Result<Context> {
+        let template = match self.gcm.get() {
+            Some(ready) => ready,
+            None => {
+                // SAFETY: the initialisation vector comes later.
+                let made = unsafe { self.keyed(GCM, null(), Direction::Encrypt)? };
+                self.gcm.get_or_init(|| made)
+            }
+        };
+        let fresh = Context::new()?;
+        // SAFETY: both live; the destination is ours alone and the template is only read, by whichever threads.
+        checked(unsafe { sys::EVP_CIPHER_CTX_copy(fresh.as_ptr(), template.as_ptr()) })?;
+        Ok(fresh)
     }
 }
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
-//! AES (FIPS 197): a key whose schedules are computed once, and the operations that start from it.
+//! AES (FIPS 197): a key, and the operations that start from it.
 //!
-//! The schedule for a mode and direction is made when it is first needed and copied for each operation, which is
-//! cheaper than making it again and lets any number of threads use one key.
+//! Block modes compute the key schedule anew for each operation, which was measured to be cheaper than copying one.
+//! For GCM, whose tables cost more, they are made once and copied.
 
 mod block;
 mod gcm;
@@ -14,7 +14,7 @@ use crate::error::{Error, Result, checked};
 use crate::ptr::Owned;
 use aws_lc_sys as sys;
 use std::ffi::c_int;
-use std::ptr::{null, null_mut};
+use std::ptr::null_mut;
 use std::sync::OnceLock;
 use zeroize::Zeroizing;
 
@@ -42,22 +42,14 @@ impl Direction {
 
 type Context = Owned<sys::EVP_CIPHER_CTX>;
 
-/// The schedules that a key may need, one slot each.
-#[derive(Clone, Copy)]
-enum Schedule {
-    EcbEncrypt,
-    EcbDecrypt,
-    CbcEncrypt,
-    CbcDecrypt,
-    Gcm,
-}
-
-const SCHEDULES: usize = Schedule::Gcm as usize + 1;
+/// aws-lc's descriptions of one mode, for keys of 128, 192 and 256 bits.
+type Ciphers = [unsafe extern "C" fn() -> *const sys::EVP_CIPHER; 3];
 
 /// An AES key of 128, 192 or 256 bits.
 pub struct AesKey {
     key: Zeroizing<Vec<u8>>,
-    schedules: [OnceLock<Context>; SCHEDULES],
+    /// A context keyed for GCM, made when first needed and never used itself.
+    gcm: OnceLock<Context>,
 }
 
 impl AesKey {
@@ -68,74 +60,30 @@ impl AesKey {
         }
         Ok(Self {
             key: Zeroizing::new(key.to_vec()),
-            schedules: Default::default(),
+            gcm: OnceLock::new(),
         })
     }
 
-    /// A context of its own for one operation, keyed and waiting for its initialisation vector.
-    fn context(&self, schedule: Schedule) -> Result<Context> {
-        let fresh = Context::new()?;
-        let template = self.template(schedule)?;
-        // SAFETY: both live; the destination is ours alone and the template is only read, by whichever threads.
-        checked(unsafe { sys::EVP_CIPHER_CTX_copy(fresh.as_ptr(), template.as_ptr()) })?;
-        Ok(fresh)
-    }
-
-    fn template(&self, schedule: Schedule) -> Result<&Context> {
-        let slot = self.schedules.get(schedule as usize).ok_or(Error::Unsupported)?;
-        if let Some(ready) = slot.get() {
-            return Ok(ready);
-        }
-        let made = self.keyed(schedule)?;
-        Ok(slot.get_or_init(|| made))
-    }
-
-    fn keyed(&self, schedule: Schedule) -> Result<Context> {
-        let direction = match schedule {
-            Schedule::EcbDecrypt | Schedule::CbcDecrypt => Direction::Decrypt,
-            Schedule::EcbEncrypt | Schedule::CbcEncrypt | Schedule::Gcm => Direction::Encrypt,
+    /// A new context for one operation, with the key and its initialisation vector.
+    ///
+    /// # Safety
+    /// `iv` must point to as many bytes as the mode takes, or be null if it takes none or gets them later.
+    unsafe fn keyed(&self, ciphers: Ciphers, iv: *const u8, direction: Direction) -> Result<Context> {
+        let [short, middle, long] = ciphers;
+        let describe = match self.key.len() {
+            16 => short,
+            24 => middle,
+            _ => long,
         };
+        // SAFETY: no arguments; returns a static.
+        let cipher = unsafe { describe() };
         let context = Context::new()?;
-        let cipher = cipher(schedule, self.key.len());
         let (to, key) = (context.as_ptr(), self.key.as_ptr());
-        // SAFETY: a live context of ours alone; `cipher` is a static that takes a key of exactly this length; null
-        // leaves the initialisation vector for later.
-        checked(unsafe { sys::EVP_CipherInit_ex(to, cipher, null_mut(), key, null(), direction.flag()) })?;
+        // SAFETY: a live context of ours alone; the key has the length that this cipher takes; the caller's promise for
+        // `iv`.
+        checked(unsafe { sys::EVP_CipherInit_ex(to, cipher, null_mut(), key, iv, direction.flag()) })?;
         Ok(context)
     }
-}
-
-/// aws-lc's description of AES in a mode, for a key of so many bytes.
-fn cipher(schedule: Schedule, key_len: usize) -> *const sys::EVP_CIPHER {
-    let by_len: [unsafe extern "C" fn() -> *const sys::EVP_CIPHER; 3] = match schedule {
-        Schedule::EcbEncrypt | Schedule::EcbDecrypt => {
-            [sys::EVP_aes_128_ecb, sys::EVP_aes_192_ecb, sys::EVP_aes_256_ecb]
-        }
-        Schedule::CbcEncrypt | Schedule::CbcDecrypt => {
-            [sys::EVP_aes_128_cbc, sys::EVP_aes_192_cbc, sys::EVP_aes_256_cbc]
-        }
-        Schedule::Gcm => [sys::EVP_aes_128_gcm, sys::EVP_aes_192_gcm, sys::EVP_aes_256_gcm],
-    };
-    let [short, middle, long] = by_len;
-    let describe = match key_len {
-        16 => short,
-        24 => middle,
-        _ => long,
-    };
-    // SAFETY: no arguments; returns a static.
-    unsafe { describe() }
-}
-
-/// Gives a keyed context its initialisation vector and direction.
-///
-/// # Safety
-/// `iv` must point to as many bytes as the context expects, or be null if it expects none.
-unsafe fn set_iv(context: &Context, iv: *const u8, direction: Direction) -> Result<()> {
-    // SAFETY: a live context that the caller has for itself, with the caller's promise for `iv`; null keeps cipher
-    // and key.
-    checked(unsafe {
-        sys::EVP_CipherInit_ex(context.as_ptr(), null(), null_mut(), null(), iv, direction.flag())
-    })
 }
 
 /// The largest piece that one call of aws-lc gets, which counts in `int`: a multiple of the block, below 2^31.

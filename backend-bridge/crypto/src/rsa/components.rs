@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //! The numbers of an RSA key, and what is missing among them found again.
 
-use super::RSA_MAX_BITS;
+use super::{RSA_MAX_BITS, RSA_MIN_BITS};
 use crate::error::{Error, Result};
 use crate::number::{Number, Scratch};
 use crate::ptr::Owned;
@@ -65,7 +65,7 @@ impl<B: AsRef<[u8]>> RsaComponents<B> {
 
 /// Refuses public numbers that no operation could use, before anything is computed with them.
 pub(super) fn check_public(n: &Number, e: &Number) -> Result<()> {
-    if n.bits() > RSA_MAX_BITS || e.bits() > MAX_EXPONENT_BITS {
+    if !(RSA_MIN_BITS..=RSA_MAX_BITS).contains(&n.bits()) || e.bits() > MAX_EXPONENT_BITS {
         return Err(Error::Unsupported);
     }
     if !n.is_odd() || !e.is_odd() || e.bits() < 2 || e.compare(n) != Ordering::Less {

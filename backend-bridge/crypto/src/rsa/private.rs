@@ -227,7 +227,7 @@ impl RsaPrivateKey {
         let d = room(&mut *d, self.modulus_len())?;
         // SAFETY: a number of a live key, which nobody writes to.
         unsafe { write_padded(self.number(sys::RSA_get0_d), d)? };
-        let hashed = Zeroizing::new(digest(Hash::Sha256, d).to_vec());
+        let hashed = Zeroizing::new(digest(Hash::Sha256, d));
         let made = HmacKey::new(Hash::Sha256, &hashed)?;
         Ok(self.rejection.get_or_init(|| made))
     }

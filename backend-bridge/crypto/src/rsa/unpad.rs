@@ -24,7 +24,7 @@ const FIRST_SEPARATOR: usize = 2 + 8;
 ///
 /// `secret` is the HMAC key made of the private exponent.
 pub(super) fn unpad(block: &[u8], ciphertext: &[u8], secret: &HmacKey, out: &mut [u8]) -> Result<usize> {
-    let key = HmacKey::new(Hash::Sha256, &secret.sign(ciphertext)?)?;
+    let key = HmacKey::new(Hash::Sha256, &Zeroizing::new(secret.sign(ciphertext)?))?;
     let mut room = Zeroizing::new([0; MAX_BYTES]);
     let substitute = room.get_mut(..block.len()).unwrap_or_default();
     expand(&key, b"message", substitute)?;
