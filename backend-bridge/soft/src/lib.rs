@@ -2,4 +2,6 @@
 //! The soft engine of KeyEnclave: stores, sealers and the soft token.
 #![forbid(unsafe_code)]
 
+pub mod sealer;
 pub mod store;
+pub mod vault;

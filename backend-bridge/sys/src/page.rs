@@ -40,6 +40,15 @@ pub enum Reading {
     Moving,
 }
 
+/// Who owns the store, and should own its page.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Owner {
+    /// The user's number.
+    pub user: u32,
+    /// The group's number.
+    pub group: u32,
+}
+
 /// The mapped page. Unmapped when dropped.
 pub struct CounterPage {
     words: *const Words,
@@ -54,11 +63,11 @@ unsafe impl Sync for CounterPage {}
 impl CounterPage {
     /// Opens the page at `path`, or makes it, for the store with `identity`. The caller holds the store's write lock.
     /// A new or damaged page, or one of another store, starts at `seed` made even: choose it at random, so that a
-    /// count remembered from an earlier page does not come back. The file gets the owner of `store`.
+    /// count remembered from an earlier page does not come back. The file is given to `owner`.
     ///
     /// # Errors
     /// What the system reports, and `PermissionDenied` when others than the owner may write to the file.
-    pub fn open(path: &Path, identity: [u8; 16], seed: u64, store: &File) -> io::Result<Self> {
+    pub fn open(path: &Path, identity: [u8; 16], seed: u64, owner: Owner) -> io::Result<Self> {
         let mut options = OpenOptions::new();
         options
             .read(true)
@@ -73,10 +82,9 @@ impl CounterPage {
         if !meta.is_file() || meta.mode() & 0o022 != 0 {
             return Err(io::ErrorKind::PermissionDenied.into());
         }
-        let owner = store.metadata()?;
-        if (meta.uid(), meta.gid()) != (owner.uid(), owner.gid()) {
+        if (meta.uid(), meta.gid()) != (owner.user, owner.group) {
             // Only a privileged process can, and only for one does it matter: the owner must be able to open it too.
-            let _unprivileged = fchown(&file, Some(owner.uid()), Some(owner.gid()));
+            let _unprivileged = fchown(&file, Some(owner.user), Some(owner.group));
         }
         grow(&file, meta.len())?;
         let page = Self {
@@ -242,18 +250,22 @@ mod tests {
 
     struct Place {
         dir: tempfile::TempDir,
-        store: File,
+        owner: Owner,
     }
 
     fn place() -> Place {
         let dir = tempfile::tempdir().unwrap();
-        let store = File::create(dir.path().join("db")).unwrap();
-        Place { dir, store }
+        let meta = std::fs::metadata(dir.path()).unwrap();
+        let owner = Owner {
+            user: meta.uid(),
+            group: meta.gid(),
+        };
+        Place { dir, owner }
     }
 
     impl Place {
         fn open(&self, identity: u8) -> io::Result<CounterPage> {
-            CounterPage::open(&self.dir.path().join("db-page"), [identity; 16], 40, &self.store)
+            CounterPage::open(&self.dir.path().join("db-page"), [identity; 16], 40, self.owner)
         }
     }
 

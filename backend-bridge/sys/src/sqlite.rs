@@ -27,29 +27,30 @@ pub enum LockError {
     Busy,
 }
 
-/// A place for one connection, behind a lock that `fork` knows.
-pub struct SharedConnection {
+/// A place for one connection and what its owner knows of it, behind a lock that `fork` knows.
+pub struct SharedConnection<T> {
     node: &'static Node,
-    slot: UnsafeCell<Option<Opened>>,
+    slot: UnsafeCell<Option<Opened<T>>>,
 }
 
-struct Opened {
+struct Opened<T> {
     connection: ManuallyDrop<Connection>,
+    note: T,
     generation: u64,
 }
 
 // SAFETY: a `Connection` may move between threads, and the slot is only touched by who holds the node's lock.
-unsafe impl Send for SharedConnection {}
+unsafe impl<T: Send> Send for SharedConnection<T> {}
 // SAFETY: as above: every access goes through `lock`.
-unsafe impl Sync for SharedConnection {}
+unsafe impl<T: Send> Sync for SharedConnection<T> {}
 
-impl Default for SharedConnection {
+impl<T> Default for SharedConnection<T> {
     fn default() -> Self {
         Self::new()
     }
 }
 
-impl SharedConnection {
+impl<T> SharedConnection<T> {
     /// An empty place. Opens nothing.
     pub fn new() -> Self {
         fork::watch();
@@ -64,7 +65,7 @@ impl SharedConnection {
     ///
     /// # Errors
     /// [`LockError`].
-    pub fn lock(&self) -> Result<ConnectionGuard<'_>, LockError> {
+    pub fn lock(&self) -> Result<ConnectionGuard<'_, T>, LockError> {
         let generation = fork::check();
         close_inherited(generation)?;
         self.node.lock().map_err(|_| LockError::Busy)?;
@@ -84,7 +85,7 @@ impl SharedConnection {
     }
 }
 
-impl Drop for SharedConnection {
+impl<T> Drop for SharedConnection<T> {
     fn drop(&mut self) {
         // In a refused child, or if a thread hangs in the lock, the place is left as it is: nothing may touch it.
         if let Ok(mut guard) = self.lock() {
@@ -96,22 +97,22 @@ impl Drop for SharedConnection {
 }
 
 /// The lock on a [`SharedConnection`]. Must not be held across anything but SQLite calls.
-pub struct ConnectionGuard<'a> {
-    place: &'a SharedConnection,
+pub struct ConnectionGuard<'a, T> {
+    place: &'a SharedConnection<T>,
     _not_send: PhantomData<*const ()>,
 }
 
-impl ConnectionGuard<'_> {
-    fn slot(&mut self) -> &mut Option<Opened> {
+impl<T> ConnectionGuard<'_, T> {
+    fn slot(&mut self) -> &mut Option<Opened<T>> {
         // SAFETY: this guard holds the lock of the place, and `&mut self` makes it the only path to the slot.
         unsafe { &mut *self.place.slot.get() }
     }
 
-    /// The open connection.
-    pub fn connection(&self) -> Option<&Connection> {
+    /// The open connection, and the note it was opened with.
+    pub fn connection(&self) -> Option<(&Connection, &T)> {
         // SAFETY: this guard holds the lock; nobody else can change the slot, and `&self` forbids `slot`.
         let slot = unsafe { &*self.place.slot.get() };
-        slot.as_ref().map(|opened| &*opened.connection)
+        slot.as_ref().map(|opened| (&*opened.connection, &opened.note))
     }
 
     /// Opens a connection here with `open`, closing one that was there. `open` runs under the lock, since SQLite's
@@ -119,9 +120,10 @@ impl ConnectionGuard<'_> {
     ///
     /// # Errors
     /// Those of `open`.
-    pub fn open<E>(&mut self, open: impl FnOnce() -> Result<Connection, E>) -> Result<(), E> {
+    pub fn open<E>(&mut self, open: impl FnOnce() -> Result<(Connection, T), E>) -> Result<(), E> {
         self.close();
-        let connection = ManuallyDrop::new(open()?);
+        let (connection, note) = open()?;
+        let connection = ManuallyDrop::new(connection);
         // SAFETY: the handle is only remembered, and forgotten in `close` before the connection is closed.
         let handle = unsafe { connection.handle() };
         let generation = fork::generation();
@@ -129,6 +131,7 @@ impl ConnectionGuard<'_> {
         self.place.node.connection.store(handle, SeqCst);
         *self.slot() = Some(Opened {
             connection,
+            note,
             generation,
         });
         Ok(())
@@ -143,7 +146,7 @@ impl ConnectionGuard<'_> {
     }
 }
 
-impl Drop for ConnectionGuard<'_> {
+impl<T> Drop for ConnectionGuard<'_, T> {
     fn drop(&mut self) {
         self.place.node.unlock();
     }

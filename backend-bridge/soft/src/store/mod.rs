@@ -2,12 +2,14 @@
 //! Where a soft token's objects and sealed root key are kept.
 //!
 //! A [`Store`] knows records, revisions and attempts; it never sees a key, a PIN or an attribute. What a record's
-//! bytes mean is the business of the vault and of the engine. No call of a store spans another, so
+//! bytes mean is the business of the [vault](crate::vault) and of the engine. No call of a store spans another, so
 //! that stores without transactions of many calls fit too.
 
 mod error;
+pub mod sqlite;
 
 pub use error::StoreError;
+pub use sqlite::SqliteStore;
 
 /// The format that this version writes, and the newest it reads.
 pub const FORMAT_VERSION: u32 = 1;
@@ -59,10 +61,21 @@ pub enum Role {
     Machine,
 }
 
+impl Role {
+    /// The number that stands for the role in a store and in what is bound to it; PKCS#11's where it has one.
+    pub const fn number(self) -> u32 {
+        match self {
+            Self::So => 0,
+            Self::User => 1,
+            Self::Machine => 0x100,
+        }
+    }
+}
+
 /// A root key wrapped by one sealer, and what that sealer needs to unwrap it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SealerRecord {
-    /// Which kind of sealer wrote the other fields; see the sealers.
+    /// Which kind of sealer wrote the other fields; see [`crate::sealer`].
     pub kind: u32,
     /// The sealer's own parameters, not secret.
     pub params: Vec<u8>,
@@ -130,7 +143,7 @@ pub struct Columns {
     pub key_id: Vec<u8>,
 }
 
-/// One object as it is stored. Made and opened by a vault.
+/// One object as it is stored. Made and opened by a [vault](crate::vault).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Record {
     /// Its name.
