@@ -26,6 +26,11 @@ use crate::template::Template;
 /// - `info`, `mechanisms`, `epoch` and `close_session` never ask a remote service.
 /// - Handles come from the [`HandleSource`] given to the token, so they are unique in the process and never reused.
 pub trait Token: Send + Sync {
+    /// Whether there is a token in the slot at all (`CKF_TOKEN_PRESENT`).
+    fn is_present(&self) -> bool {
+        true
+    }
+
     /// What `C_GetTokenInfo` tells, without the session counts.
     fn info(&self) -> Result<TokenInfo>;
 

@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: MIT
+//! One safe handler per C function, by the specification's chapters.
+//!
+//! A handler gets values, never pointers. Its order is always the same: the session or slot first, then the
+//! arguments, then the token. No lock is held while a token works.
+
+pub mod crypt;
+pub mod general;
+pub mod keys;
+pub mod objects;
+pub mod random;
+pub mod sessions;
+pub mod slots;
+
+use keyenclave_model::error::{Error, Rv};
+
+/// A token answered with something that this work does not come to: a fault in the token.
+fn unexpected() -> Error {
+    Error::new(Rv::GeneralError, "the token gave an answer that does not belong to the question; please report this")
+}

@@ -1,0 +1,178 @@
+// SPDX-License-Identifier: MIT
+//! Object management functions (PKCS#11 3.2, section 5.7).
+
+use cryptoki_sys as ck;
+use keyenclave_model::attribute::Value;
+use keyenclave_model::error::{Result, Rv};
+use keyenclave_model::object::Object;
+use keyenclave_model::token::{ObjectId, Out, SessionId, Work};
+
+use super::unexpected;
+use crate::abi::values::{AttributeBuffer, AttributeBuffers, OutputArray, RawTemplate, Slot as Place};
+use crate::library::Library;
+
+/// `C_CreateObject`.
+pub fn create_object(
+    lib: &Library,
+    session: SessionId,
+    template: RawTemplate<'_>,
+    mut handle: Place<'_, ck::CK_OBJECT_HANDLE>,
+) -> Result<()> {
+    let caller = lib.session(session)?;
+    handle.check()?;
+    let created = caller.run(Work::Create(&template.parse()?))?;
+    handle.set(made(created)?);
+    Ok(())
+}
+
+/// `C_CopyObject`.
+pub fn copy_object(
+    lib: &Library,
+    session: SessionId,
+    object: ObjectId,
+    template: RawTemplate<'_>,
+    mut handle: Place<'_, ck::CK_OBJECT_HANDLE>,
+) -> Result<()> {
+    let caller = lib.session(session)?;
+    handle.check()?;
+    let copied = caller.run(Work::Copy {
+        object,
+        template: &template.parse()?,
+    })?;
+    handle.set(made(copied)?);
+    Ok(())
+}
+
+/// `C_DestroyObject`.
+pub fn destroy_object(lib: &Library, session: SessionId, object: ObjectId) -> Result<()> {
+    lib.session(session)?.run(Work::Destroy(object)).map(drop)
+}
+
+/// `C_GetObjectSize`.
+pub fn get_object_size(
+    lib: &Library,
+    session: SessionId,
+    object: ObjectId,
+    mut size: Place<'_, ck::CK_ULONG>,
+) -> Result<()> {
+    let caller = lib.session(session)?;
+    size.check()?;
+    let Out::Size(bytes) = caller.run(Work::Size(object))? else {
+        return Err(unexpected());
+    };
+    size.set(bytes);
+    Ok(())
+}
+
+/// `C_GetAttributeValue`: every attribute is processed, whatever becomes of the others.
+pub fn get_attribute_value(
+    lib: &Library,
+    session: SessionId,
+    object: ObjectId,
+    mut attributes: AttributeBuffers<'_>,
+) -> Result<()> {
+    let caller = lib.session(session)?;
+    attributes.check()?;
+    let Out::View(object) = caller.run(Work::View(object))? else {
+        return Err(unexpected());
+    };
+    let mut worst = None;
+    for mut buffer in attributes.iter() {
+        if let Err(rv) = read(&object, &mut buffer)
+            && worst.is_none_or(|worst| precedence(rv) < precedence(worst))
+        {
+            worst = Some(rv);
+        }
+    }
+    worst.map_or(Ok(()), |rv| Err(rv.into()))
+}
+
+/// `C_SetAttributeValue`.
+pub fn set_attribute_value(
+    lib: &Library,
+    session: SessionId,
+    object: ObjectId,
+    template: RawTemplate<'_>,
+) -> Result<()> {
+    let caller = lib.session(session)?;
+    caller
+        .run(Work::Set {
+            object,
+            template: &template.parse()?,
+        })
+        .map(drop)
+}
+
+/// `C_FindObjectsInit`. A search that is active stays so.
+pub fn find_objects_init(lib: &Library, session: SessionId, template: RawTemplate<'_>) -> Result<()> {
+    let caller = lib.session(session)?;
+    if caller.session.operations.lock().search().is_ok() {
+        return Err(Rv::OperationActive.into());
+    }
+    let Out::Objects(found) = caller.run(Work::Find(&template.parse()?))? else {
+        return Err(unexpected());
+    };
+    caller.session.operations.lock().begin_search(found)
+}
+
+/// `C_FindObjects`.
+pub fn find_objects(
+    lib: &Library,
+    session: SessionId,
+    mut handles: OutputArray<'_, ck::CK_OBJECT_HANDLE>,
+) -> Result<()> {
+    let caller = lib.session(session)?;
+    let mut operations = caller.session.operations.lock();
+    let search = operations.search()?;
+    handles.check()?;
+    let next: Vec<_> = search.next(handles.capacity()).map(|object| object.0).collect();
+    handles.fill(&next)
+}
+
+/// `C_FindObjectsFinal`.
+pub fn find_objects_final(lib: &Library, session: SessionId) -> Result<()> {
+    let caller = lib.session(session)?;
+    let ended = caller.session.operations.lock().end_search();
+    if ended {
+        Ok(())
+    } else {
+        Err(Rv::OperationNotInitialized.into())
+    }
+}
+
+/// The handle of what was made.
+pub(super) fn made(out: Out) -> Result<ck::CK_OBJECT_HANDLE> {
+    match out {
+        Out::Object(object) => Ok(object.0),
+        _ => Err(unexpected()),
+    }
+}
+
+/// Reads one attribute into the application's memory.
+fn read(object: &Object, buffer: &mut AttributeBuffer<'_>) -> Result<(), Rv> {
+    let value = object
+        .reveal(buffer.id())
+        .inspect_err(|_| buffer.set_unavailable())?;
+    let written = match value {
+        Value::Bool(value) => buffer.write(&[u8::from(*value)]),
+        Value::Ulong(value) => buffer.write(&value.to_ne_bytes()),
+        Value::Bytes(value) => buffer.write(value),
+        Value::Mechanisms(value) => buffer.write(
+            &value
+                .iter()
+                .flat_map(|mechanism| mechanism.to_ne_bytes())
+                .collect::<Vec<_>>(),
+        ),
+        Value::Template(value) => buffer.write_template(value),
+    };
+    written.map_err(|error| error.rv())
+}
+
+/// Which of several failures is reported: what can never be had before what a larger buffer would have had.
+fn precedence(rv: Rv) -> u8 {
+    match rv {
+        Rv::AttributeSensitive => 0,
+        Rv::AttributeTypeInvalid => 1,
+        _ => 2,
+    }
+}

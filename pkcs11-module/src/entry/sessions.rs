@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: MIT
+//! Session management functions (PKCS#11 3.2, section 5.6).
+
+use std::sync::Arc;
+
+use cryptoki_sys as ck;
+use keyenclave_model::error::{Error, Result, Rv};
+use keyenclave_model::token::{OperationClass, Role, SessionId};
+
+use super::slots::read_pin;
+use crate::abi::values::{Input, Slot as Place};
+use crate::library::Library;
+use crate::session::table::Session;
+
+/// `C_OpenSession`.
+pub fn open_session(
+    lib: &Library,
+    slot: ck::CK_SLOT_ID,
+    flags: ck::CK_FLAGS,
+    mut handle: Place<'_, ck::CK_SESSION_HANDLE>,
+) -> Result<()> {
+    let (place, slot) = lib.slot(slot)?;
+    handle.check()?;
+    if flags & ck::CKF_SERIAL_SESSION == 0 {
+        return Err(Rv::SessionParallelNotSupported.into());
+    }
+    if flags & ck::CKF_ASYNC_SESSION != 0 {
+        return Err(Rv::SessionAsyncNotSupported.into());
+    }
+    if flags & !(ck::CKF_SERIAL_SESSION | ck::CKF_RW_SESSION) != 0 {
+        return Err(Error::new(
+            Rv::ArgumentsBad,
+            "C_OpenSession does not know one of the flags",
+        ));
+    }
+    slot.check_epoch();
+    let writable = flags & ck::CKF_RW_SESSION != 0;
+    slot.open(writable)?;
+    let id = SessionId(lib.next_handle());
+    lib.sessions().insert(id, place, writable);
+    handle.set(id.0);
+    Ok(())
+}
+
+/// `C_CloseSession`.
+pub fn close_session(lib: &Library, session: SessionId) -> Result<()> {
+    close(lib, lib.sessions().remove(session)?)
+}
+
+/// `C_CloseAllSessions`.
+pub fn close_all_sessions(lib: &Library, slot: ck::CK_SLOT_ID) -> Result<()> {
+    let (place, _) = lib.slot(slot)?;
+    lib.sessions()
+        .remove_all(place)
+        .into_iter()
+        .try_for_each(|session| close(lib, session))
+}
+
+/// `C_GetSessionInfo`.
+pub fn get_session_info(
+    lib: &Library,
+    session: SessionId,
+    mut info: Place<'_, ck::CK_SESSION_INFO>,
+) -> Result<()> {
+    let caller = lib.session(session)?;
+    info.check()?;
+    let writable = caller.session.writable;
+    info.set(ck::CK_SESSION_INFO {
+        slotID: caller.slot.id,
+        state: caller.slot.access(writable).state(),
+        flags: ck::CKF_SERIAL_SESSION | if writable { ck::CKF_RW_SESSION } else { 0 },
+        ulDeviceError: 0,
+    });
+    Ok(())
+}
+
+/// `C_SessionCancel`: ends the operations that the flags name.
+pub fn session_cancel(lib: &Library, session: SessionId, flags: ck::CK_FLAGS) -> Result<()> {
+    let caller = lib.session(session)?;
+    let mut ended = Vec::new();
+    let mut operations = caller.session.operations.lock();
+    if flags & ck::CKF_FIND_OBJECTS != 0 {
+        operations.end_search();
+    }
+    let result = OperationClass::ALL
+        .into_iter()
+        .filter(|class| flags & class.flag() != 0)
+        .try_for_each(|class| {
+            ended.extend(operations.cancel(class)?);
+            Ok(())
+        });
+    // Operations are dropped, and their keys wiped, outside the lock.
+    drop(operations);
+    drop(ended);
+    result
+}
+
+/// `C_Login`.
+pub fn login(lib: &Library, session: SessionId, user: ck::CK_USER_TYPE, pin: Input<'_>) -> Result<()> {
+    let caller = lib.session(session)?;
+    let role = match user {
+        ck::CKU_USER => Role::User,
+        ck::CKU_SO => Role::So,
+        ck::CKU_CONTEXT_SPECIFIC => {
+            return Err(Error::new(
+                Rv::OperationNotInitialized,
+                "no operation of this session asks for a PIN",
+            ));
+        }
+        _ => return Err(Rv::UserTypeInvalid.into()),
+    };
+    let pin = read_pin(&pin)?;
+    caller.slot.login(session, caller.session.writable, role, pin)
+}
+
+/// `C_LoginUser`: tokens here have one user, without a name.
+pub fn login_user(
+    lib: &Library,
+    session: SessionId,
+    user: ck::CK_USER_TYPE,
+    pin: Input<'_>,
+    username: Input<'_>,
+) -> Result<()> {
+    lib.check_session(session)?;
+    if !username.bytes()?.is_empty() {
+        return Err(Error::new(
+            Rv::ArgumentsBad,
+            "this token has one user, who has no name: leave the user name empty",
+        ));
+    }
+    login(lib, session, user, pin)
+}
+
+/// `C_Logout`.
+pub fn logout(lib: &Library, session: SessionId) -> Result<()> {
+    lib.session(session)?.slot.logout()
+}
+
+/// Closes a session that has been taken out of the table: its operations and objects end, then the session counts
+/// no more.
+fn close(lib: &Library, session: Arc<Session>) -> Result<()> {
+    let slot = lib.slot_of(&session)?;
+    let ended = session.operations.lock().close();
+    drop(ended);
+    slot.token.close_session(session.id);
+    slot.closed(session.writable);
+    Ok(())
+}

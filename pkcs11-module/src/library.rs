@@ -1,0 +1,172 @@
+// SPDX-License-Identifier: MIT
+//! The module between `C_Initialize` and `C_Finalize`: everything that is not constant hangs off one [`Library`].
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use cryptoki_sys as ck;
+use keyenclave_model::error::{Error, Result, Rv};
+use keyenclave_model::token::{CallCx, HandleSource, Out, SessionId, Work};
+use parking_lot::{Condvar, Mutex};
+
+use crate::session::table::{Session, SessionTable};
+use crate::slot::Slot;
+use crate::{assemble, config};
+
+/// What `C_Initialize` is told, and what it needs from before.
+#[derive(Clone, Copy, Debug)]
+pub struct InitArgs {
+    /// `CKF_LIBRARY_CANT_CREATE_OS_THREADS`.
+    pub cannot_create_threads: bool,
+    /// The first handle: larger than any that this process, or the one that it was forked from, has given out.
+    pub first_handle: ck::CK_ULONG,
+}
+
+/// The module, initialised.
+pub struct Library {
+    /// The slots, in the order in which they are listed. It never changes, so a slot's place is its name inside.
+    slots: Vec<Slot>,
+    sessions: SessionTable,
+    handles: Arc<HandleSource>,
+    reinitialise_after_fork: bool,
+    closing: AtomicBool,
+    waiting: Mutex<()>,
+    closed: Condvar,
+}
+
+impl Library {
+    /// Reads the configuration and makes the slots. Opens nothing, starts nothing and sends nothing.
+    ///
+    /// # Errors
+    /// `CKR_FUNCTION_FAILED` for a configuration that is wrong: the log says file, line and what to do. The
+    /// specification has no return value for it.
+    pub fn open(args: &InitArgs) -> Result<Self> {
+        let config = config::load().map_err(|error| {
+            config::logging::init_after(&error);
+            Error::new(Rv::FunctionFailed, error.to_string())
+        })?;
+        config::logging::init(&config);
+        config.warnings().iter().for_each(|warning| log::warn!("{warning}"));
+        let handles = Arc::new(HandleSource::starting_at(args.first_handle));
+        let slots = assemble::slots(&config, &handles);
+        Ok(Self {
+            reinitialise_after_fork: config.fork == config::ForkPolicy::Auto,
+            ..Self::with_slots(slots, handles)
+        })
+    }
+
+    /// A library with these slots.
+    pub fn with_slots(slots: Vec<Slot>, handles: Arc<HandleSource>) -> Self {
+        Self {
+            slots,
+            sessions: SessionTable::default(),
+            handles,
+            reinitialise_after_fork: false,
+            closing: AtomicBool::new(false),
+            waiting: Mutex::new(()),
+            closed: Condvar::new(),
+        }
+    }
+
+    /// The module is about to end: whoever waits for an event stops waiting. Called before it is dropped.
+    pub fn close(&self) {
+        let _waiting = self.waiting.lock();
+        self.closing.store(true, Ordering::Release);
+        self.closed.notify_all();
+    }
+
+    /// Waits until the module ends: no slot of ours has events.
+    pub fn wait_for_close(&self) {
+        let mut waiting = self.waiting.lock();
+        while !self.closing.load(Ordering::Acquire) {
+            self.closed.wait(&mut waiting);
+        }
+    }
+
+    /// Whether a forked child that goes on without `C_Initialize` is initialised at its first call.
+    pub fn reinitialise_after_fork(&self) -> bool {
+        self.reinitialise_after_fork
+    }
+
+    /// The next handle that nobody has had.
+    pub fn next_handle(&self) -> ck::CK_ULONG {
+        self.handles.next()
+    }
+
+    /// All slots.
+    pub fn slots(&self) -> &[Slot] {
+        &self.slots
+    }
+
+    /// A slot by its number, with its place in the list.
+    ///
+    /// # Errors
+    /// `CKR_SLOT_ID_INVALID`.
+    pub fn slot(&self, id: ck::CK_SLOT_ID) -> Result<(usize, &Slot)> {
+        let found = self.slots.iter().enumerate().find(|(_, slot)| slot.id == id);
+        found.ok_or(Rv::SlotIdInvalid.into())
+    }
+
+    /// The slot of a session.
+    ///
+    /// # Errors
+    /// None while sessions hold places of this library's list.
+    pub fn slot_of(&self, session: &Session) -> Result<&Slot> {
+        self.slots.get(session.slot).ok_or(Rv::GeneralError.into())
+    }
+
+    /// The open sessions.
+    pub fn sessions(&self) -> &SessionTable {
+        &self.sessions
+    }
+
+    /// A session and its slot, ready to be used.
+    ///
+    /// # Errors
+    /// `CKR_SESSION_HANDLE_INVALID`.
+    pub fn session(&self, id: SessionId) -> Result<Caller<'_>> {
+        let session = self.sessions.find(id)?;
+        let slot = self.slot_of(&session)?;
+        slot.check_epoch();
+        Ok(Caller { session, slot })
+    }
+
+    /// Whether there is such a session: for functions that do nothing else.
+    ///
+    /// # Errors
+    /// `CKR_SESSION_HANDLE_INVALID`.
+    pub fn check_session(&self, id: SessionId) -> Result<()> {
+        self.sessions.find(id).map(drop)
+    }
+
+    /// Whether there is such a slot: for functions that do nothing else.
+    ///
+    /// # Errors
+    /// `CKR_SLOT_ID_INVALID`.
+    pub fn check_slot(&self, id: ck::CK_SLOT_ID) -> Result<()> {
+        self.slot(id).map(drop)
+    }
+}
+
+/// A session that calls, and its slot.
+pub struct Caller<'a> {
+    /// The session.
+    pub session: Arc<Session>,
+    /// Its slot.
+    pub slot: &'a Slot,
+}
+
+impl Caller<'_> {
+    /// A call on its behalf.
+    pub fn call(&self) -> CallCx {
+        self.slot.call(self.session.id, self.session.writable)
+    }
+
+    /// Has the token do a piece of work.
+    ///
+    /// # Errors
+    /// The token's own; `CKR_DEVICE_ERROR` when the deadline came first.
+    pub fn run(&self, work: Work<'_>) -> Result<Out> {
+        self.slot.run(&self.call(), work)
+    }
+}

@@ -1,0 +1,303 @@
+// SPDX-License-Identifier: MIT
+//! The state machine against a small model of the specification: any sequence of calls, one after the other, comes to
+//! the same return values and the same state in both.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)]
+
+use std::collections::BTreeMap;
+
+use keyenclave_model::error::{Error, Result, Rv};
+use keyenclave_model::token::{
+    CallCx, End, ObjectId, Operation, OperationClass, OutputLen, Part, Role, Step,
+};
+use keyenclave_module::session::login::{Begin, TokenState};
+use keyenclave_module::session::operation::{Active, Operations};
+use proptest::prelude::*;
+
+fn rv<T>(result: Result<T>) -> Option<Rv> {
+    result.err().map(|error: Error| error.rv())
+}
+
+/// What an application does to a token's login and sessions.
+#[derive(Clone, Debug)]
+enum Event {
+    Open { writable: bool },
+    Close { writable: bool },
+    Login { role: Role, right_pin: bool },
+    Logout,
+    InitToken,
+    SomebodyElseInitialises,
+}
+
+fn events() -> impl Strategy<Value = Vec<Event>> {
+    let role = prop_oneof![Just(Role::User), Just(Role::So)];
+    let event = prop_oneof![
+        3 => any::<bool>().prop_map(|writable| Event::Open { writable }),
+        3 => any::<bool>().prop_map(|writable| Event::Close { writable }),
+        3 => (role, any::<bool>()).prop_map(|(role, right_pin)| Event::Login { role, right_pin }),
+        1 => Just(Event::Logout),
+        1 => Just(Event::InitToken),
+        1 => Just(Event::SomebodyElseInitialises),
+    ];
+    proptest::collection::vec(event, 0..60)
+}
+
+/// The specification in a few lines: open sessions, and who is logged in.
+#[derive(Default)]
+struct TokenModel {
+    read_only: usize,
+    read_write: usize,
+    role: Option<Role>,
+    /// Somebody replaced the token, and no call has noticed yet.
+    replaced: bool,
+}
+
+impl TokenModel {
+    fn apply(&mut self, event: &Event) -> Option<Rv> {
+        if std::mem::take(&mut self.replaced) {
+            self.role = None;
+        }
+        let open = self.read_only + self.read_write;
+        match event {
+            Event::Open { writable: false } if self.role == Some(Role::So) => {
+                return Some(Rv::SessionReadWriteSoExists);
+            }
+            Event::Open { writable } => *self.count(*writable) += 1,
+            // Only what is open is closed.
+            Event::Close { writable } if *self.count(*writable) == 0 => {}
+            Event::Close { writable } => {
+                *self.count(*writable) -= 1;
+                self.role = self.role.filter(|_| open > 1);
+            }
+            Event::Login { .. } if open == 0 => {}
+            Event::Login { role, .. } if self.role == Some(*role) => return Some(Rv::UserAlreadyLoggedIn),
+            Event::Login { .. } if self.role.is_some() => return Some(Rv::UserAnotherAlreadyLoggedIn),
+            Event::Login { role: Role::So, .. } if self.read_only > 0 => {
+                return Some(Rv::SessionReadOnlyExists);
+            }
+            Event::Login { role, right_pin } => self.role = right_pin.then_some(*role),
+            Event::Logout if self.role.is_none() => return Some(Rv::UserNotLoggedIn),
+            Event::Logout => self.role = None,
+            Event::InitToken if open > 0 => return Some(Rv::SessionExists),
+            Event::InitToken => {}
+            Event::SomebodyElseInitialises => self.replaced = true,
+        }
+        None
+    }
+
+    fn count(&mut self, writable: bool) -> &mut usize {
+        if writable {
+            &mut self.read_write
+        } else {
+            &mut self.read_only
+        }
+    }
+}
+
+/// The real state, with a token that answers at once.
+#[derive(Default)]
+struct Driver {
+    state: TokenState,
+    open: BTreeMap<bool, usize>,
+    epoch: u64,
+}
+
+impl Driver {
+    fn apply(&mut self, event: &Event) -> Option<Rv> {
+        if self.state.moved_to(self.epoch) {
+            self.state.end_logout();
+        }
+        let sessions: usize = self.open.values().sum();
+        match event {
+            Event::Open { writable } => {
+                let outcome = self.state.open(*writable);
+                if matches!(outcome, Ok(Begin::Go)) {
+                    *self.open.entry(*writable).or_default() += 1;
+                }
+                rv(outcome)
+            }
+            Event::Close { writable } => {
+                let open = self.open.entry(*writable).or_default();
+                if *open > 0 {
+                    *open -= 1;
+                    if self.state.closed(*writable) {
+                        self.state.end_logout();
+                    }
+                }
+                None
+            }
+            Event::Login { .. } if sessions == 0 => None,
+            Event::Login { role, right_pin } => match self.state.begin_login(*role) {
+                Ok(begin) => {
+                    assert_eq!(begin, Begin::Go);
+                    assert_eq!(
+                        self.state.role(),
+                        None,
+                        "nobody is logged in while the PIN is checked"
+                    );
+                    assert!(!self.state.end_login(right_pin.then_some(*role), self.epoch));
+                    None
+                }
+                Err(error) => Some(error.rv()),
+            },
+            Event::Logout => {
+                let outcome = self.state.begin_logout();
+                if outcome.is_ok() {
+                    self.state.end_logout();
+                }
+                rv(outcome)
+            }
+            Event::InitToken => {
+                let outcome = self.state.begin_init();
+                if outcome.is_ok() {
+                    self.state.end_init();
+                }
+                rv(outcome)
+            }
+            Event::SomebodyElseInitialises => {
+                self.epoch += 1;
+                None
+            }
+        }
+    }
+}
+
+/// An operation that does nothing.
+struct Nothing;
+
+impl Operation for Nothing {
+    fn output_len(&self, _part: Part) -> Result<OutputLen> {
+        Ok(OutputLen::Exact(0))
+    }
+    fn single(self: Box<Self>, _cx: &CallCx, _input: &[u8], _end: End<'_>) -> Step {
+        Error::from(Rv::FunctionFailed).into()
+    }
+    fn update(&mut self, _cx: &CallCx, _input: &[u8], _out: &mut [u8]) -> Result<usize> {
+        Ok(0)
+    }
+    fn finish(self: Box<Self>, _cx: &CallCx, _end: End<'_>) -> Step {
+        Error::from(Rv::FunctionFailed).into()
+    }
+}
+
+/// What threads do to a session's operations.
+#[derive(Clone, Debug)]
+enum Act {
+    Reserve(usize),
+    Take(usize),
+    PutBack(usize),
+    End(usize),
+    Cancel(usize),
+    Logout,
+    Close,
+    Search,
+    EndSearch,
+}
+
+fn acts() -> impl Strategy<Value = Vec<Act>> {
+    let class = 0..OperationClass::ALL.len();
+    let act = prop_oneof![
+        4 => class.clone().prop_map(Act::Reserve),
+        4 => class.clone().prop_map(Act::Take),
+        4 => class.clone().prop_map(Act::PutBack),
+        2 => class.clone().prop_map(Act::End),
+        2 => class.prop_map(Act::Cancel),
+        1 => Just(Act::Logout),
+        1 => Just(Act::Search),
+        1 => Just(Act::EndSearch),
+    ];
+    (proptest::collection::vec(act, 0..80), any::<bool>()).prop_map(|(mut acts, close)| {
+        if close {
+            acts.insert(acts.len() / 2, Act::Close);
+        }
+        acts
+    })
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Place {
+    Empty,
+    /// Out, and begun under this login.
+    Out(u64),
+    Here(u64),
+}
+
+proptest! {
+    #[test]
+    fn login_and_sessions_are_what_the_specification_says(events in events()) {
+        let (mut model, mut real) = (TokenModel::default(), Driver::default());
+        for event in &events {
+            prop_assert_eq!(real.apply(event), model.apply(event), "{:?}", event);
+            let open = model.read_only + model.read_write;
+            prop_assert_eq!(real.state.sessions(), (open, model.read_write));
+            if !model.replaced {
+                prop_assert_eq!(real.state.role(), model.role);
+            }
+        }
+    }
+
+    #[test]
+    fn a_session_has_one_operation_of_each_class(acts in acts()) {
+        let mut real = Operations::default();
+        let mut model = [Place::Empty; OperationClass::ALL.len()];
+        let (mut login, mut closed, mut searching) = (0, false, false);
+        for act in &acts {
+            match *act {
+                Act::Reserve(class) => {
+                    let free = match model[class] {
+                        Place::Empty => true,
+                        Place::Here(begun) => begun != login,
+                        Place::Out(_) => false,
+                    };
+                    let outcome = rv(real.reserve(OperationClass::ALL[class], login));
+                    prop_assert_eq!(outcome, (!free).then_some(Rv::OperationActive));
+                    if free {
+                        model[class] = Place::Out(login);
+                    }
+                }
+                Act::Take(class) => {
+                    let expected = match model[class] {
+                        Place::Here(begun) if begun == login => None,
+                        Place::Here(_) | Place::Empty => Some(Rv::OperationNotInitialized),
+                        Place::Out(_) => Some(Rv::OperationActive),
+                    };
+                    prop_assert_eq!(rv(real.take(OperationClass::ALL[class], login)), expected);
+                    model[class] = match model[class] {
+                        Place::Here(begun) if begun == login => Place::Out(begun),
+                        Place::Here(_) | Place::Empty => Place::Empty,
+                        out => out,
+                    };
+                }
+                // Only what is out comes back, or ends.
+                Act::PutBack(class) | Act::End(class) => {
+                    if let Place::Out(begun) = model[class] {
+                        let active = matches!(act, Act::PutBack(_)).then(|| Active::new(Box::new(Nothing), Some(begun)));
+                        let stays = active.is_some() && !closed;
+                        let handed_back = real.put_back(OperationClass::ALL[class], active).is_some();
+                        prop_assert_eq!(handed_back, matches!(act, Act::PutBack(_)) && closed);
+                        model[class] = if stays { Place::Here(begun) } else { Place::Empty };
+                    }
+                }
+                Act::Cancel(class) => {
+                    let out = matches!(model[class], Place::Out(_));
+                    let outcome = rv(real.cancel(OperationClass::ALL[class]));
+                    prop_assert_eq!(outcome, out.then_some(Rv::OperationCancelFailed));
+                    if !out {
+                        model[class] = Place::Empty;
+                    }
+                }
+                Act::Logout => login += 1,
+                Act::Close => {
+                    drop(real.close());
+                    (closed, searching) = (true, false);
+                    model.iter_mut().filter(|place| !matches!(place, Place::Out(_))).for_each(|p| *p = Place::Empty);
+                }
+                Act::Search => {
+                    let outcome = rv(real.begin_search(vec![ObjectId(1)]));
+                    prop_assert_eq!(outcome, searching.then_some(Rv::OperationActive));
+                    searching = true;
+                }
+                Act::EndSearch => prop_assert_eq!(real.end_search(), std::mem::take(&mut searching)),
+            }
+        }
+    }
+}
