@@ -257,7 +257,7 @@ fn public_keys_take_e_3_and_refuse_even_tiny_and_large_ones() {
     );
     assert_eq!(
         RsaPublicKey::from_components(&[], &F4).err(),
-        Some(Error::InvalidKey)
+        Some(Error::Unsupported)
     );
 }
 
