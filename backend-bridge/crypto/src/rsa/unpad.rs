@@ -114,3 +114,41 @@ fn top_bit(value: u32) -> u32 {
 fn choose(mask: u32, yes: u32, no: u32) -> u32 {
     (mask & yes) | (!mask & no)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const EDGES: [u32; 9] = [0, 1, 2, 255, 256, 0x7fff_ffff, 0x8000_0000, 0xffff_fffe, u32::MAX];
+
+    #[test]
+    fn masks_agree_with_comparisons() {
+        let mask = |condition: bool| if condition { u32::MAX } else { 0 };
+        for left in EDGES {
+            assert_eq!(is_zero(left), mask(left == 0));
+            for right in EDGES {
+                assert_eq!(less(left, right), mask(left < right));
+                assert_eq!(choose(u32::MAX, left, right), left);
+                assert_eq!(choose(0, left, right), right);
+            }
+        }
+    }
+
+    #[test]
+    fn the_separator_is_found_at_every_place_that_the_standard_allows() {
+        for at in 2..128 {
+            let mut block = [0xaa; 128];
+            for (index, byte) in block.iter_mut().enumerate() {
+                *byte = match index {
+                    0 => 0,
+                    1 => 2,
+                    _ if index == at => 0,
+                    _ => 0xaa,
+                };
+            }
+            let (good, start) = separator(&block);
+            assert_eq!(good == u32::MAX, at >= FIRST_SEPARATOR);
+            assert_eq!(start as usize, at + 1);
+        }
+    }
+}
