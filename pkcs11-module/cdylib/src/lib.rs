@@ -1,2 +1,7 @@
 // SPDX-License-Identifier: MIT
 //! libkeyenclave_pkcs11: the shared library of KeyEnclave.
+//!
+//! A crate of its own because a crate that is both a shared library and a Rust library loses link-time optimisation.
+//! There is nothing in it: naming the functions is what has the linker export them.
+
+pub use keyenclave_module::abi::functions::*;

@@ -126,7 +126,7 @@ fn oaep(raw: &ck::CK_RSA_PKCS_OAEP_PARAMS) -> Result<Params> {
 
 /// `ulIvBits` says again what `ulIvLen` says; applications leave it unset, so it is not read.
 fn gcm(raw: &ck::CK_GCM_PARAMS) -> Result<Params> {
-    if raw.ulTagBits % 8 != 0 {
+    if !raw.ulTagBits.is_multiple_of(8) {
         return invalid();
     }
     Ok(Params::Gcm(GcmParams {

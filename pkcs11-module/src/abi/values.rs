@@ -194,12 +194,12 @@ impl<'a> OutputBytes<'a> {
 }
 
 /// A place for one answer: a handle, an info structure.
-pub struct Slot<'a, T> {
+pub struct Place<'a, T> {
     place: *mut T,
     memory: PhantomData<&'a mut T>,
 }
 
-impl<T: Copy> Slot<'_, T> {
+impl<T: Copy> Place<'_, T> {
     /// The place that `place` points to.
     ///
     /// # Safety
