@@ -1,2 +1,24 @@
 // SPDX-License-Identifier: MIT
 //! Black-box tests of a PKCS#11 module, through its shared library and through real clients.
+//!
+//! The library here is what the tests in `tests/` share. It knows nothing of KeyEnclave's insides: pointed at another
+//! vendor's module by `KEYENCLAVE_TEST_MODULE`, most cases run on that.
+#![deny(unsafe_code)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing
+)] // all of it is test code
+
+pub mod case;
+pub mod module;
+pub mod place;
+mod returns;
+mod rv;
+pub mod token;
+mod whole;
+
+pub use module::Module;
+pub use rv::Rv;
+pub use whole::two_calls;

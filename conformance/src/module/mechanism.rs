@@ -1,0 +1,150 @@
+// SPDX-License-Identifier: MIT
+//! Mechanisms with their parameters, lent to C for one call.
+
+use super::buffer::length;
+use cryptoki_sys::*;
+use std::ptr::null_mut;
+
+/// A mechanism and its parameter.
+#[derive(Clone, Debug)]
+pub struct Mech {
+    /// The `CKM_`.
+    pub kind: CK_MECHANISM_TYPE,
+    param: Param,
+}
+
+#[derive(Clone, Debug)]
+enum Param {
+    Bytes(Vec<u8>),
+    Null(CK_ULONG),
+    Gcm {
+        iv: Vec<u8>,
+        aad: Vec<u8>,
+        tag_bits: CK_ULONG,
+    },
+    Pss(CK_RSA_PKCS_PSS_PARAMS),
+    Oaep {
+        hash: CK_MECHANISM_TYPE,
+        mgf: CK_RSA_PKCS_MGF_TYPE,
+        label: Vec<u8>,
+    },
+}
+
+impl From<CK_MECHANISM_TYPE> for Mech {
+    fn from(kind: CK_MECHANISM_TYPE) -> Self {
+        Self {
+            kind,
+            param: Param::Null(0),
+        }
+    }
+}
+
+impl Mech {
+    /// With plain bytes: an initialisation vector, a `CK_MAC_GENERAL_PARAMS`.
+    pub fn with(kind: CK_MECHANISM_TYPE, param: impl Into<Vec<u8>>) -> Self {
+        Self {
+            kind,
+            param: Param::Bytes(param.into()),
+        }
+    }
+
+    /// A hostile one: no parameter, but a length.
+    pub fn null(kind: CK_MECHANISM_TYPE, length: CK_ULONG) -> Self {
+        Self {
+            kind,
+            param: Param::Null(length),
+        }
+    }
+
+    /// `CKM_AES_GCM` with `CK_GCM_PARAMS`.
+    pub fn gcm(iv: &[u8], aad: &[u8], tag_bits: CK_ULONG) -> Self {
+        Self {
+            kind: CKM_AES_GCM,
+            param: Param::Gcm {
+                iv: iv.to_vec(),
+                aad: aad.to_vec(),
+                tag_bits,
+            },
+        }
+    }
+
+    /// A `_PSS` mechanism with `CK_RSA_PKCS_PSS_PARAMS`; `salt` in bytes.
+    pub fn pss(
+        kind: CK_MECHANISM_TYPE,
+        hash: CK_MECHANISM_TYPE,
+        mgf: CK_RSA_PKCS_MGF_TYPE,
+        salt: CK_ULONG,
+    ) -> Self {
+        Self {
+            kind,
+            param: Param::Pss(CK_RSA_PKCS_PSS_PARAMS {
+                hashAlg: hash,
+                mgf,
+                sLen: salt,
+            }),
+        }
+    }
+
+    /// `CKM_RSA_PKCS_OAEP` with `CK_RSA_PKCS_OAEP_PARAMS`.
+    pub fn oaep(hash: CK_MECHANISM_TYPE, mgf: CK_RSA_PKCS_MGF_TYPE, label: &[u8]) -> Self {
+        Self {
+            kind: CKM_RSA_PKCS_OAEP,
+            param: Param::Oaep {
+                hash,
+                mgf,
+                label: label.to_vec(),
+            },
+        }
+    }
+
+    /// Calls `function` with the mechanism as C takes it.
+    pub(super) fn lend<T>(&self, function: impl FnOnce(CK_MECHANISM_PTR) -> T) -> T {
+        let call = |pointer: *mut std::ffi::c_void, length: CK_ULONG| {
+            let mut raw = CK_MECHANISM {
+                mechanism: self.kind,
+                pParameter: pointer,
+                ulParameterLen: length,
+            };
+            function(&raw mut raw)
+        };
+        match &self.param {
+            Param::Bytes(bytes) => call(bytes.as_ptr().cast_mut().cast(), length(bytes)),
+            Param::Null(length) => call(null_mut(), *length),
+            Param::Gcm { iv, aad, tag_bits } => {
+                let mut params = CK_GCM_PARAMS {
+                    pIv: iv.as_ptr().cast_mut(),
+                    ulIvLen: length(iv),
+                    ulIvBits: length(iv) * 8,
+                    pAAD: aad.as_ptr().cast_mut(),
+                    ulAADLen: length(aad),
+                    ulTagBits: *tag_bits,
+                };
+                call((&raw mut params).cast(), size_of_param::<CK_GCM_PARAMS>())
+            }
+            Param::Pss(params) => {
+                let mut params = *params;
+                call(
+                    (&raw mut params).cast(),
+                    size_of_param::<CK_RSA_PKCS_PSS_PARAMS>(),
+                )
+            }
+            Param::Oaep { hash, mgf, label } => {
+                let mut params = CK_RSA_PKCS_OAEP_PARAMS {
+                    hashAlg: *hash,
+                    mgf: *mgf,
+                    source: CKZ_DATA_SPECIFIED,
+                    pSourceData: label.as_ptr().cast_mut().cast(),
+                    ulSourceDataLen: length(label),
+                };
+                call(
+                    (&raw mut params).cast(),
+                    size_of_param::<CK_RSA_PKCS_OAEP_PARAMS>(),
+                )
+            }
+        }
+    }
+}
+
+fn size_of_param<T>() -> CK_ULONG {
+    CK_ULONG::try_from(size_of::<T>()).unwrap_or(CK_ULONG::MAX)
+}

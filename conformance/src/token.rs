@@ -1,0 +1,162 @@
+// SPDX-License-Identifier: MIT
+//! A token to test with: the module loaded and initialised, its first slot's token with both PINs set.
+
+use crate::module::{Attr, Init, Module, bytes, flag, number};
+use crate::place;
+use crate::rv::Rv;
+use cryptoki_sys::*;
+use std::ops::Deref;
+
+/// The security officer's PIN of every test token.
+pub const SO_PIN: &[u8; 8] = b"so-12345";
+
+/// The user's PIN of every test token.
+pub const USER_PIN: &[u8; 9] = b"user-1234";
+
+/// The flags of a read-write session.
+pub const RW: CK_FLAGS = CKF_SERIAL_SESSION | CKF_RW_SESSION;
+
+/// The flags of a read-only session.
+pub const RO: CK_FLAGS = CKF_SERIAL_SESSION;
+
+/// A module with an initialised token in a slot.
+pub struct Token {
+    /// The module, initialised.
+    pub module: Module,
+    /// The slot.
+    pub slot: CK_SLOT_ID,
+}
+
+impl Deref for Token {
+    type Target = Module;
+
+    fn deref(&self) -> &Module {
+        &self.module
+    }
+}
+
+/// `C_Initialize` for several threads.
+pub const THREADS: Init = Init::Args {
+    flags: CKF_OS_LOCKING_OK,
+    mutexes: crate::module::Mutexes::No,
+    reserved: false,
+};
+
+impl Token {
+    /// The module under test, initialised; the token as it comes.
+    pub fn blank() -> Self {
+        let module = Module::load(&place::module_path());
+        assert_eq!(module.initialize(THREADS), Rv::OK);
+        let slot = first_slot(&module);
+        Self { module, slot }
+    }
+
+    /// With a label and both PINs set; no session open.
+    pub fn fresh() -> Self {
+        let mut token = Self::blank();
+        assert_eq!(token.init_token(token.slot, SO_PIN, "test"), Rv::OK);
+        // SoftHSM gives an initialised token another slot.
+        token.slot = first_slot(&token.module);
+        let session = token.session(RW);
+        assert_eq!(token.login(session, CKU_SO, SO_PIN), Rv::OK);
+        assert_eq!(token.init_pin(session, USER_PIN), Rv::OK);
+        assert_eq!(token.close_session(session), Rv::OK);
+        token
+    }
+
+    /// A token made before by another process in this place.
+    pub fn existing() -> Self {
+        Self::blank()
+    }
+
+    /// A fresh token and a read-write session with the user logged in.
+    pub fn with_user() -> (Self, CK_SESSION_HANDLE) {
+        let token = Self::fresh();
+        let session = token.user_session();
+        (token, session)
+    }
+
+    /// A new session.
+    pub fn session(&self, flags: CK_FLAGS) -> CK_SESSION_HANDLE {
+        self.open_session(self.slot, flags).expect("a session")
+    }
+
+    /// A new read-write session with the user logged in.
+    pub fn user_session(&self) -> CK_SESSION_HANDLE {
+        let session = self.session(RW);
+        assert_eq!(self.login(session, CKU_USER, USER_PIN), Rv::OK);
+        session
+    }
+
+    /// The token's flags now.
+    pub fn flags(&self) -> CK_FLAGS {
+        self.token_info(self.slot).expect("token information").flags
+    }
+
+    /// An RSA pair for everything, as session objects unless `extra` says otherwise: public, private.
+    pub fn rsa(&self, session: CK_SESSION_HANDLE, bits: CK_ULONG, extra: &[Attr]) -> (CK_ULONG, CK_ULONG) {
+        let public = [
+            &[
+                number(CKA_MODULUS_BITS, bits),
+                bytes(CKA_PUBLIC_EXPONENT, [1, 0, 1]),
+            ],
+            extra,
+        ]
+        .concat();
+        let pair = self.generate_key_pair(session, CKM_RSA_PKCS_KEY_PAIR_GEN, &public, extra);
+        pair.expect("an RSA key pair")
+    }
+
+    /// An EC pair on the curve with this DER object identifier, as session objects unless `extra` says otherwise.
+    pub fn ec(&self, session: CK_SESSION_HANDLE, curve: &[u8], extra: &[Attr]) -> (CK_ULONG, CK_ULONG) {
+        let public = [&[bytes(CKA_EC_PARAMS, curve)], extra].concat();
+        self.generate_key_pair(session, CKM_EC_KEY_PAIR_GEN, &public, extra)
+            .expect("an EC key pair")
+    }
+
+    /// An imported secret key of `kind`, as a session object.
+    pub fn secret(&self, session: CK_SESSION_HANDLE, kind: CK_KEY_TYPE, value: &[u8]) -> CK_ULONG {
+        let uses = [CKA_ENCRYPT, CKA_DECRYPT, CKA_SIGN, CKA_VERIFY].map(|usage| flag(usage, true));
+        let attrs = [
+            &[
+                number(CKA_CLASS, CKO_SECRET_KEY),
+                number(CKA_KEY_TYPE, kind),
+                flag(CKA_TOKEN, false),
+            ],
+            &[bytes(CKA_VALUE, value)][..],
+            &uses[..],
+        ];
+        self.create_object(session, &attrs.concat())
+            .expect("an imported secret key")
+    }
+}
+
+fn first_slot(module: &Module) -> CK_SLOT_ID {
+    let (rv, count, _) = module.slot_list(true, None);
+    assert_eq!(rv, Rv::OK);
+    let (rv, _, slots) = module.slot_list(true, usize::try_from(count).ok());
+    assert_eq!(rv, Rv::OK);
+    *slots.first().expect("a slot")
+}
+
+/// P-256, P-384 and P-521: object identifier in DER, size of a coordinate in bytes, name in OpenSSL.
+pub const CURVES: [(&[u8], usize, &str); 3] = [
+    (
+        &[0x06, 0x08, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07],
+        32,
+        "prime256v1",
+    ),
+    (&[0x06, 0x05, 0x2b, 0x81, 0x04, 0x00, 0x22], 48, "secp384r1"),
+    (&[0x06, 0x05, 0x2b, 0x81, 0x04, 0x00, 0x23], 66, "secp521r1"),
+];
+
+/// A data object on the token; private as asked.
+pub fn data_object(label: &str, private: bool, value: &[u8]) -> Vec<Attr> {
+    vec![
+        number(CKA_CLASS, CKO_DATA),
+        flag(CKA_TOKEN, true),
+        flag(CKA_PRIVATE, private),
+        bytes(CKA_LABEL, label),
+        bytes(CKA_VALUE, value),
+    ]
+}
