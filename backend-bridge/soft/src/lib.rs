@@ -2,6 +2,22 @@
 //! The soft engine of KeyEnclave: stores, sealers and the soft token.
 #![forbid(unsafe_code)]
 
+mod codec;
+mod engine;
+mod error;
+mod generate;
+mod index;
+mod keys;
+mod login;
+mod material;
+mod objects;
+mod operation;
+mod session;
+
 pub mod sealer;
 pub mod store;
+pub mod token;
 pub mod vault;
+
+pub use login::{PIN_LEN, PinSealers, Sealers};
+pub use token::{SoftOptions, SoftToken};

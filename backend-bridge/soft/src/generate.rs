@@ -1,0 +1,172 @@
+// SPDX-License-Identifier: MIT
+//! Making keys: `C_GenerateKey` and `C_GenerateKeyPair`. Nothing here knows of sessions or stores, and nothing is
+//! locked while a key is being made: an RSA key may take seconds.
+
+use cryptoki_sys as ck;
+use keyenclave_crypto::{EcPrivateKey, RsaPrivateKey, rand};
+use keyenclave_model::attribute::{self, Value};
+use keyenclave_model::error::{Error, Result, Rv};
+use keyenclave_model::mechanism::{Algorithm, GENERIC_SECRET_LEN, Mechanism, RSA_BITS};
+use keyenclave_model::object::{Object, Origin};
+use keyenclave_model::template::Template;
+use keyenclave_model::token::Role;
+use zeroize::Zeroizing;
+
+use crate::error::Doing;
+use crate::keys::{self, Key};
+use crate::material;
+
+/// The public exponent when the template has none: 65537.
+const PUBLIC_EXPONENT: [u8; 3] = [1, 0, 1];
+
+/// An object that has been admitted and waits for its key.
+pub(crate) struct Planned {
+    object: Object,
+    origin: Origin,
+    algorithm: Algorithm,
+}
+
+/// The two objects of a pair, admitted and waiting for their key.
+pub(crate) struct PlannedPair {
+    public: Object,
+    private: Object,
+    origin: Origin,
+    algorithm: Algorithm,
+}
+
+/// What `C_GenerateKey` is to make.
+///
+/// # Errors
+/// `CKR_MECHANISM_INVALID` if the mechanism makes no key, and what [`Object::admit`] says of the template.
+pub(crate) fn plan(mechanism: &Mechanism, template: &Template, role: Option<Role>) -> Result<Planned> {
+    let (algorithm, origin) = (mechanism.algorithm(), Origin::Generate(mechanism.id()));
+    let key_type = match algorithm {
+        Algorithm::AesKey | Algorithm::GenericSecret => algorithm.key_type().unwrap_or_default(),
+        _ => return Err(Rv::MechanismInvalid.into()),
+    };
+    let object = Object::admit(origin, Some((ck::CKO_SECRET_KEY, key_type)), template, role)?;
+    secret_len(&object, algorithm)?;
+    Ok(Planned {
+        object,
+        origin,
+        algorithm,
+    })
+}
+
+/// What `C_GenerateKeyPair` is to make.
+///
+/// # Errors
+/// As for [`plan`].
+pub(crate) fn plan_pair(
+    mechanism: &Mechanism,
+    public: &Template,
+    private: &Template,
+    role: Option<Role>,
+) -> Result<PlannedPair> {
+    let (algorithm, origin) = (mechanism.algorithm(), Origin::Generate(mechanism.id()));
+    let key_type = match algorithm {
+        Algorithm::RsaKeyPair | Algorithm::EcKeyPair => algorithm.key_type().unwrap_or_default(),
+        _ => return Err(Rv::MechanismInvalid.into()),
+    };
+    let admit = |class, template| Object::admit(origin, Some((class, key_type)), template, role);
+    let planned = PlannedPair {
+        public: admit(ck::CKO_PUBLIC_KEY, public)?,
+        private: admit(ck::CKO_PRIVATE_KEY, private)?,
+        origin,
+        algorithm,
+    };
+    match algorithm {
+        Algorithm::RsaKeyPair => rsa_bits(&planned.public).map(drop)?,
+        _ => keys::curve(&planned.public).map(drop)?,
+    }
+    Ok(planned)
+}
+
+impl Planned {
+    /// The object that is going to be, for asking who may make it.
+    pub(crate) fn object(&self) -> &Object {
+        &self.object
+    }
+
+    /// Makes the key.
+    pub(crate) fn make(self) -> Result<(Object, Key)> {
+        let mut object = self.object;
+        let mut value = Zeroizing::new(vec![0; secret_len(&object, self.algorithm)?]);
+        rand::fill(&mut value).map_err(|error| Doing::Internal.failed(error))?;
+        material::put_secret(&mut object, value)?;
+        let key = Key::parse(&object)?;
+        material::put_secret_check_value(&mut object, &key)?;
+        object.conclude(self.origin);
+        Ok((object, key))
+    }
+}
+
+impl PlannedPair {
+    /// The objects that are going to be, for asking who may make them.
+    pub(crate) fn objects(&self) -> [&Object; 2] {
+        [&self.public, &self.private]
+    }
+
+    /// Makes the key: the public object, then the private one.
+    pub(crate) fn make(self) -> Result<[(Object, Option<Key>); 2]> {
+        let (mut public, mut private) = (self.public, self.private);
+        let key = match self.algorithm {
+            Algorithm::RsaKeyPair => {
+                let exponent = public
+                    .bytes(ck::CKA_PUBLIC_EXPONENT)
+                    .map(attribute::without_zeros)
+                    .unwrap_or(&PUBLIC_EXPONENT);
+                let key = RsaPrivateKey::generate(rsa_bits(&public)?, exponent)
+                    .map_err(|error| Doing::Importing.failed(error))?;
+                material::put_rsa_pair(&key, &mut public, &mut private)?;
+                Key::RsaPrivate(key)
+            }
+            _ => {
+                let key = EcPrivateKey::generate(keys::curve(&public)?)
+                    .map_err(|error| Doing::Internal.failed(error))?;
+                material::put_ec_pair(&key, &mut public, &mut private)?;
+                Key::EcPrivate(key)
+            }
+        };
+        public.conclude(self.origin);
+        private.conclude(self.origin);
+        Ok([(public, None), (private, Some(key))])
+    }
+}
+
+/// `CKA_MODULUS_BITS`, if keys of that size are made.
+fn rsa_bits(public: &Object) -> Result<u32> {
+    let bits = public.ulong(ck::CKA_MODULUS_BITS).unwrap_or_default();
+    let (min, max) = RSA_BITS;
+    u32::try_from(bits)
+        .ok()
+        .filter(|_| (min..=max).contains(&bits))
+        .ok_or_else(|| {
+            Error::new(
+                Rv::AttributeValueInvalid,
+                format!("CKA_MODULUS_BITS is {bits}; RSA keys of {min} to {max} bits are made"),
+            )
+        })
+}
+
+/// `CKA_VALUE_LEN`, if keys of that length are made.
+fn secret_len(object: &Object, algorithm: Algorithm) -> Result<usize> {
+    let given = object.get(ck::CKA_VALUE_LEN);
+    let len = match given {
+        Some(Value::Ulong(len)) => usize::try_from(*len).unwrap_or(usize::MAX),
+        _ => 0,
+    };
+    let (min, max) = GENERIC_SECRET_LEN;
+    let fits = match algorithm {
+        Algorithm::AesKey => material::is_aes_len(len),
+        _ => (min..=max).contains(&len),
+    };
+    if fits {
+        Ok(len)
+    } else {
+        Err(Error::new(
+            Rv::AttributeValueInvalid,
+            format!("CKA_VALUE_LEN is {len} bytes, which a key of this type cannot have"),
+        ))
+    }
+}

@@ -1,0 +1,518 @@
+// SPDX-License-Identifier: MIT
+//! What is known of a token's objects without looking at them, and which of them are open.
+//!
+//! One entry an object: its name, its revision, hashes of its columns. Objects with the same column form a doubly
+//! linked list through the entries, so that finding, adding and removing cost the same with ten objects and with a
+//! hundred thousand, and an object costs some hundred bytes. No I/O and no cryptography here: the engine holds the
+//! lock around an index only for the length of one of these calls.
+
+use std::collections::{HashMap, VecDeque};
+use std::hash::{BuildHasher, RandomState};
+use std::sync::{Arc, OnceLock};
+
+use keyenclave_model::error::Result;
+use keyenclave_model::object::Object;
+use keyenclave_model::token::{HandleSource, ObjectId};
+
+use crate::keys::Key;
+use crate::store::{Changes, Columns, Identity, RecordId, Revision, Stamp, Summary};
+use crate::vault::Attestation;
+
+/// How many objects are kept open; the one that was opened first makes room.
+const OPEN_LIMIT: usize = 4096;
+
+/// No entry.
+const NONE: u32 = u32::MAX;
+
+/// An object that was read, and its key once that was needed.
+pub(crate) struct Opened {
+    /// The object.
+    pub(crate) object: Arc<Object>,
+    /// How far it can be trusted.
+    pub(crate) attestation: Attestation,
+    key: OnceLock<Arc<Key>>,
+}
+
+impl Opened {
+    pub(crate) fn new(object: Object, attestation: Attestation, key: Option<Key>) -> Self {
+        Self {
+            object: Arc::new(object),
+            attestation,
+            key: key.map_or_else(OnceLock::new, |key| OnceLock::from(Arc::new(key))),
+        }
+    }
+
+    /// The same key in an object with other attributes.
+    pub(crate) fn changed(&self, object: Object, attestation: Attestation) -> Self {
+        Self {
+            object: Arc::new(object),
+            attestation,
+            key: self.key.clone(),
+        }
+    }
+
+    /// The key, parsed at the first call.
+    pub(crate) fn key(&self) -> Result<Arc<Key>> {
+        if let Some(key) = self.key.get() {
+            return Ok(Arc::clone(key));
+        }
+        let parsed = Arc::new(Key::parse(&self.object)?);
+        Ok(Arc::clone(self.key.get_or_init(|| parsed)))
+    }
+}
+
+/// Which column; the order is that of selectivity.
+#[derive(Clone, Copy)]
+enum Column {
+    KeyId,
+    Label,
+    Class,
+}
+
+const COLUMNS: [Column; 3] = [Column::KeyId, Column::Label, Column::Class];
+
+/// What to look for: the columns that a template gives.
+#[derive(Default)]
+pub(crate) struct Wanted<'a> {
+    /// `CKA_ID`.
+    pub(crate) key_id: Option<&'a [u8]>,
+    /// `CKA_LABEL`.
+    pub(crate) label: Option<&'a [u8]>,
+    /// `CKA_CLASS`, as a column.
+    pub(crate) class: Option<&'a [u8]>,
+}
+
+impl<'a> Wanted<'a> {
+    fn column(&self, column: Column) -> Option<&'a [u8]> {
+        match column {
+            Column::KeyId => self.key_id,
+            Column::Label => self.label,
+            Column::Class => self.class,
+        }
+    }
+}
+
+/// A list of entries with the same column.
+#[derive(Clone, Copy)]
+struct List {
+    first: u32,
+    last: u32,
+}
+
+#[derive(Clone, Copy)]
+struct Link {
+    hash: u64,
+    previous: u32,
+    next: u32,
+}
+
+struct Entry {
+    id: RecordId,
+    revision: u64,
+    private: bool,
+    /// Whether the log has told that it cannot be opened.
+    reported: bool,
+    handle: Option<ObjectId>,
+    opened: Option<Arc<Opened>>,
+    links: [Link; 3],
+}
+
+/// What the engine is told of one object.
+#[derive(Clone)]
+pub(crate) struct Found {
+    /// Its name.
+    pub(crate) id: RecordId,
+    /// The revision that last changed it.
+    pub(crate) revision: u64,
+    /// `CKA_PRIVATE`.
+    pub(crate) private: bool,
+    /// The object, if it is open.
+    pub(crate) opened: Option<Arc<Opened>>,
+}
+
+/// See the module.
+pub(crate) struct Index {
+    /// What is known is of this revision; `None` before the first look and while there is no token.
+    revision: Option<Revision>,
+    /// The token's identity, as long as there is a revision.
+    identity: Option<Identity>,
+    /// The mark of the store when it was last looked at.
+    stamp: Option<Stamp>,
+    slots: Vec<Option<Entry>>,
+    free: Vec<u32>,
+    by_record: HashMap<RecordId, u32>,
+    by_handle: HashMap<ObjectId, u32>,
+    lists: [HashMap<u64, List>; 3],
+    open: VecDeque<RecordId>,
+    hasher: RandomState,
+}
+
+impl Index {
+    pub(crate) fn new() -> Self {
+        Self {
+            revision: None,
+            identity: None,
+            stamp: None,
+            slots: Vec::new(),
+            free: Vec::new(),
+            by_record: HashMap::new(),
+            by_handle: HashMap::new(),
+            lists: Default::default(),
+            open: VecDeque::new(),
+            hasher: RandomState::new(),
+        }
+    }
+
+    /// Whether nothing has changed since the last look, judging by a new mark.
+    pub(crate) fn is_current(&self, stamp: Stamp) -> bool {
+        self.stamp.is_some_and(|seen| seen.is_still(stamp))
+    }
+
+    /// What is known is of this revision.
+    pub(crate) fn revision(&self) -> Option<Revision> {
+        self.revision
+    }
+
+    /// The token's identity, if there is a token.
+    pub(crate) fn identity(&self) -> Option<Identity> {
+        self.identity
+    }
+
+    /// Forgets everything: there is no token, or another one.
+    pub(crate) fn clear(&mut self, stamp: Option<Stamp>) {
+        *self = Self::new();
+        self.stamp = stamp;
+    }
+
+    /// Takes in what happened since `self.revision()`.
+    pub(crate) fn apply(&mut self, changes: Changes, identity: Identity, stamp: Stamp) {
+        if changes.complete {
+            self.keep_only(&changes.changed);
+        }
+        for id in &changes.deleted {
+            self.remove(*id);
+        }
+        for summary in changes.changed {
+            self.insert(summary, None);
+        }
+        self.revision = Some(changes.revision);
+        self.identity = Some(identity);
+        self.stamp = Some(stamp);
+    }
+
+    /// Adds an object, or what changed of it. What was open of an older revision is forgotten.
+    pub(crate) fn insert(&mut self, summary: Summary, opened: Option<Arc<Opened>>) {
+        match self.by_record.get(&summary.id).copied() {
+            Some(slot) => self.renew(slot, summary, opened),
+            None => self.add(summary, opened),
+        }
+    }
+
+    /// Removes an object; its handle is invalid for ever.
+    pub(crate) fn remove(&mut self, id: RecordId) {
+        let Some(slot) = self.by_record.remove(&id) else {
+            return;
+        };
+        self.unlink(slot);
+        let entry = self.slots.get_mut(slot as usize).and_then(Option::take);
+        if let Some(handle) = entry.and_then(|entry| entry.handle) {
+            self.by_handle.remove(&handle);
+        }
+        self.free.push(slot);
+    }
+
+    /// The object with a handle.
+    pub(crate) fn by_handle(&self, handle: ObjectId) -> Option<Found> {
+        self.found(*self.by_handle.get(&handle)?)
+    }
+
+    /// The handle of an object, given at first need.
+    pub(crate) fn handle(&mut self, id: RecordId, source: &HandleSource) -> Option<ObjectId> {
+        let slot = *self.by_record.get(&id)?;
+        let entry = self.slots.get_mut(slot as usize)?.as_mut()?;
+        let handle = *entry.handle.get_or_insert_with(|| ObjectId(source.next()));
+        self.by_handle.insert(handle, slot);
+        Some(handle)
+    }
+
+    /// Remembers an opened object, if it is still the one that was read.
+    pub(crate) fn opened(&mut self, id: RecordId, revision: u64, opened: &Arc<Opened>) {
+        let entry = self.entry_mut(id).filter(|entry| entry.revision == revision);
+        if let Some(entry) = entry {
+            entry.opened = Some(Arc::clone(opened));
+            self.make_room(id);
+        }
+    }
+
+    /// Closes an object.
+    pub(crate) fn close(&mut self, id: RecordId) {
+        if let Some(entry) = self.entry_mut(id) {
+            entry.opened = None;
+        }
+    }
+
+    /// Whether it has not been told yet that an object cannot be opened; from now on it has.
+    pub(crate) fn is_news(&mut self, id: RecordId) -> bool {
+        self.entry_mut(id)
+            .is_some_and(|entry| !std::mem::replace(&mut entry.reported, true))
+    }
+
+    /// The public or private objects that have the wanted columns. Others may be among them: hashes are compared.
+    pub(crate) fn candidates(&self, private: bool, wanted: &Wanted<'_>) -> Vec<Found> {
+        let given = COLUMNS
+            .into_iter()
+            .filter_map(|column| Some((column, self.hash(private, wanted.column(column)?))));
+        let hashes: Vec<_> = given.collect();
+        let fits = |entry: &Entry| {
+            entry.private == private
+                && hashes.iter().all(|(column, hash)| {
+                    entry
+                        .links
+                        .get(*column as usize)
+                        .is_some_and(|link| link.hash == *hash)
+                })
+        };
+        let select = |slot| self.entry(slot).filter(|entry| fits(entry)).map(|_| slot);
+        match hashes.first() {
+            Some((column, hash)) => self
+                .list(*column, *hash)
+                .filter_map(select)
+                .filter_map(|slot| self.found(slot))
+                .collect(),
+            None => (0..)
+                .zip(&self.slots)
+                .filter(|(_, entry)| entry.as_ref().is_some_and(fits))
+                .filter_map(|(slot, _)| self.found(slot))
+                .collect(),
+        }
+    }
+
+    /// Closes all private objects; their handles are invalid for ever.
+    pub(crate) fn forget_private(&mut self) {
+        for entry in self.slots.iter_mut().flatten().filter(|entry| entry.private) {
+            entry.opened = None;
+            if let Some(handle) = entry.handle.take() {
+                self.by_handle.remove(&handle);
+            }
+        }
+    }
+
+    /// Closes the objects that could not be checked before, so that they are checked now.
+    pub(crate) fn forget_unverified(&mut self) {
+        for entry in self.slots.iter_mut().flatten() {
+            let unverified = |opened: &Arc<Opened>| opened.attestation == Attestation::Unverified;
+            if entry.opened.as_ref().is_some_and(unverified) {
+                entry.opened = None;
+            }
+        }
+    }
+
+    fn hash(&self, private: bool, column: &[u8]) -> u64 {
+        self.hasher.hash_one((private, column))
+    }
+
+    fn entry(&self, slot: u32) -> Option<&Entry> {
+        self.slots.get(slot as usize)?.as_ref()
+    }
+
+    fn entry_mut(&mut self, id: RecordId) -> Option<&mut Entry> {
+        let slot = *self.by_record.get(&id)?;
+        self.slots.get_mut(slot as usize)?.as_mut()
+    }
+
+    fn found(&self, slot: u32) -> Option<Found> {
+        let entry = self.entry(slot)?;
+        Some(Found {
+            id: entry.id,
+            revision: entry.revision,
+            private: entry.private,
+            opened: entry.opened.clone(),
+        })
+    }
+
+    /// The entries of a list, in the order in which they came.
+    fn list(&self, column: Column, hash: u64) -> impl Iterator<Item = u32> {
+        let first = self
+            .lists
+            .get(column as usize)
+            .and_then(|lists| lists.get(&hash))
+            .map(|list| list.first);
+        std::iter::successors(first, move |slot| {
+            let next = self.entry(*slot)?.links.get(column as usize)?.next;
+            (next != NONE).then_some(next)
+        })
+    }
+
+    fn keep_only(&mut self, present: &[Summary]) {
+        let present: std::collections::HashSet<_> = present.iter().map(|summary| summary.id).collect();
+        let gone: Vec<_> = self
+            .by_record
+            .keys()
+            .filter(|id| !present.contains(id))
+            .copied()
+            .collect();
+        gone.into_iter().for_each(|id| self.remove(id));
+    }
+
+    fn add(&mut self, summary: Summary, opened: Option<Arc<Opened>>) {
+        let Some(slot) = self.free.pop().or_else(|| self.grow()) else {
+            return;
+        };
+        let is_open = opened.is_some();
+        let id = summary.id;
+        let entry = Entry {
+            id,
+            revision: summary.revision,
+            private: summary.private,
+            reported: false,
+            handle: None,
+            opened,
+            links: self.links(summary.private, &summary.columns),
+        };
+        if let Some(place) = self.slots.get_mut(slot as usize) {
+            *place = Some(entry);
+        }
+        self.by_record.insert(id, slot);
+        self.link(slot);
+        if is_open {
+            self.make_room(id);
+        }
+    }
+
+    /// A new slot; none beyond four thousand million objects.
+    fn grow(&mut self) -> Option<u32> {
+        let slot = u32::try_from(self.slots.len())
+            .ok()
+            .filter(|slot| *slot != NONE)?;
+        self.slots.push(None);
+        Some(slot)
+    }
+
+    fn renew(&mut self, slot: u32, summary: Summary, opened: Option<Arc<Opened>>) {
+        let known = self.entry(slot).map(|entry| entry.revision);
+        if known.is_none_or(|known| known > summary.revision) {
+            return;
+        }
+        let unchanged = known == Some(summary.revision);
+        if !unchanged {
+            self.unlink(slot);
+        }
+        let links = self.links(summary.private, &summary.columns);
+        let is_open = opened.is_some();
+        if let Some(entry) = self.slots.get_mut(slot as usize).and_then(Option::as_mut) {
+            if !unchanged {
+                entry.links = links;
+                entry.revision = summary.revision;
+                entry.private = summary.private;
+                entry.reported = false;
+                entry.opened = None;
+            }
+            if is_open {
+                entry.opened = opened;
+            }
+        }
+        if !unchanged {
+            self.link(slot);
+        }
+        if is_open {
+            self.make_room(summary.id);
+        }
+    }
+
+    fn links(&self, private: bool, columns: &Columns) -> [Link; 3] {
+        COLUMNS.map(|column| {
+            let bytes = match column {
+                Column::KeyId => &columns.key_id,
+                Column::Label => &columns.label,
+                Column::Class => &columns.class,
+            };
+            Link {
+                hash: self.hash(private, bytes),
+                previous: NONE,
+                next: NONE,
+            }
+        })
+    }
+
+    /// Appends an entry to the lists of its columns.
+    fn link(&mut self, slot: u32) {
+        for column in COLUMNS {
+            let Some(hash) = self.link_of(slot, column).map(|link| link.hash) else {
+                continue;
+            };
+            let Some(lists) = self.lists.get_mut(column as usize) else {
+                continue;
+            };
+            let last = match lists.get_mut(&hash) {
+                Some(list) => std::mem::replace(&mut list.last, slot),
+                None => {
+                    lists.insert(
+                        hash,
+                        List {
+                            first: slot,
+                            last: slot,
+                        },
+                    );
+                    NONE
+                }
+            };
+            if let Some(link) = self.link_mut(last, column) {
+                link.next = slot;
+            }
+            if let Some(link) = self.link_mut(slot, column) {
+                (link.previous, link.next) = (last, NONE);
+            }
+        }
+    }
+
+    /// Takes an entry out of the lists of its columns.
+    fn unlink(&mut self, slot: u32) {
+        for column in COLUMNS {
+            let Some(Link { hash, previous, next }) = self.link_of(slot, column) else {
+                continue;
+            };
+            if let Some(link) = self.link_mut(previous, column) {
+                link.next = next;
+            }
+            if let Some(link) = self.link_mut(next, column) {
+                link.previous = previous;
+            }
+            let Some(lists) = self.lists.get_mut(column as usize) else {
+                continue;
+            };
+            if previous == NONE && next == NONE {
+                lists.remove(&hash);
+            } else if let Some(list) = lists.get_mut(&hash) {
+                if previous == NONE {
+                    list.first = next;
+                }
+                if next == NONE {
+                    list.last = previous;
+                }
+            }
+        }
+    }
+
+    fn link_of(&self, slot: u32, column: Column) -> Option<Link> {
+        self.entry(slot)?.links.get(column as usize).copied()
+    }
+
+    fn link_mut(&mut self, slot: u32, column: Column) -> Option<&mut Link> {
+        self.slots
+            .get_mut(slot as usize)?
+            .as_mut()?
+            .links
+            .get_mut(column as usize)
+    }
+
+    /// Notes that an object is open, and closes the oldest if they are too many.
+    fn make_room(&mut self, newest: RecordId) {
+        self.open.push_back(newest);
+        while self.open.len() > OPEN_LIMIT {
+            let oldest = self.open.pop_front();
+            if let Some(entry) = oldest.and_then(|id| self.entry_mut(id)) {
+                entry.opened = None;
+            }
+        }
+    }
+}

@@ -1,0 +1,167 @@
+// SPDX-License-Identifier: MIT
+//! Keys ready for use, made once from an object and then shared by all operations.
+
+use std::sync::OnceLock;
+
+use cryptoki_sys as ck;
+use keyenclave_crypto::{
+    AesKey, EcPrivateKey, EcPublicKey, HmacKey, RsaComponents, RsaPrivateKey, RsaPublicKey,
+};
+use keyenclave_model::algorithm::{Curve, HASHES, Hash};
+use keyenclave_model::error::{Error, Result, Rv};
+use keyenclave_model::object::Object;
+use zeroize::Zeroizing;
+
+use crate::error::Doing;
+
+/// A key of the cryptographic library. No `Debug`: it is a secret.
+pub(crate) enum Key {
+    RsaPrivate(RsaPrivateKey),
+    RsaPublic(RsaPublicKey),
+    EcPrivate(EcPrivateKey),
+    EcPublic(EcPublicKey),
+    Secret(SecretKey),
+}
+
+/// A secret key, and what was made of it so far.
+pub(crate) struct SecretKey {
+    value: Zeroizing<Vec<u8>>,
+    aes: OnceLock<AesKey>,
+    hmac: [OnceLock<HmacKey>; HASHES.len()],
+}
+
+impl Key {
+    /// The key that an object holds.
+    ///
+    /// # Errors
+    /// `CKR_KEY_HANDLE_INVALID` if it is not a key, and what [`Doing::Importing`] says of bad material.
+    pub(crate) fn parse(object: &Object) -> Result<Self> {
+        match (object.class(), object.key_type()) {
+            (Some(ck::CKO_PRIVATE_KEY), Some(ck::CKK_RSA)) => rsa_private(object).map(Self::RsaPrivate),
+            (Some(ck::CKO_PUBLIC_KEY), Some(ck::CKK_RSA)) => rsa_public(object).map(Self::RsaPublic),
+            (Some(ck::CKO_PRIVATE_KEY), Some(ck::CKK_EC)) => ec_private(object).map(Self::EcPrivate),
+            (Some(ck::CKO_PUBLIC_KEY), Some(ck::CKK_EC)) => ec_public(object).map(Self::EcPublic),
+            (Some(ck::CKO_SECRET_KEY), Some(_)) => Ok(Self::Secret(SecretKey::new(object))),
+            _ => Err(Rv::KeyHandleInvalid.into()),
+        }
+    }
+}
+
+impl SecretKey {
+    fn new(object: &Object) -> Self {
+        Self {
+            value: Zeroizing::new(object.bytes(ck::CKA_VALUE).unwrap_or_default().to_vec()),
+            aes: OnceLock::new(),
+            hmac: Default::default(),
+        }
+    }
+
+    /// As an AES key.
+    pub(crate) fn aes(&self) -> Result<&AesKey> {
+        if let Some(key) = self.aes.get() {
+            return Ok(key);
+        }
+        let made = AesKey::new(&self.value).map_err(|error| Doing::Internal.failed(error))?;
+        Ok(self.aes.get_or_init(|| made))
+    }
+
+    /// As a key for the HMAC with a hash.
+    pub(crate) fn hmac(&self, hash: Hash) -> Result<&HmacKey> {
+        let slot = self
+            .hmac
+            .get(hash as usize)
+            .ok_or(Error::from(Rv::GeneralError))?;
+        if let Some(key) = slot.get() {
+            return Ok(key);
+        }
+        let made = HmacKey::new(hash, &self.value).map_err(|error| Doing::Internal.failed(error))?;
+        Ok(slot.get_or_init(|| made))
+    }
+}
+
+fn rsa_private(object: &Object) -> Result<RsaPrivateKey> {
+    let number = |id| object.bytes(id).unwrap_or_default();
+    RsaPrivateKey::from_components(&RsaComponents {
+        modulus: number(ck::CKA_MODULUS),
+        public_exponent: number(ck::CKA_PUBLIC_EXPONENT),
+        private_exponent: number(ck::CKA_PRIVATE_EXPONENT),
+        prime_1: number(ck::CKA_PRIME_1),
+        prime_2: number(ck::CKA_PRIME_2),
+        exponent_1: number(ck::CKA_EXPONENT_1),
+        exponent_2: number(ck::CKA_EXPONENT_2),
+        coefficient: number(ck::CKA_COEFFICIENT),
+    })
+    .map_err(|error| Doing::Importing.failed(error))
+}
+
+fn rsa_public(object: &Object) -> Result<RsaPublicKey> {
+    let number = |id| object.bytes(id).unwrap_or_default();
+    RsaPublicKey::from_components(number(ck::CKA_MODULUS), number(ck::CKA_PUBLIC_EXPONENT))
+        .map_err(|error| Doing::Importing.failed(error))
+}
+
+fn ec_private(object: &Object) -> Result<EcPrivateKey> {
+    EcPrivateKey::from_scalar(curve(object)?, object.bytes(ck::CKA_VALUE).unwrap_or_default())
+        .map_err(|error| Doing::Importing.failed(error))
+}
+
+fn ec_public(object: &Object) -> Result<EcPublicKey> {
+    point(curve(object)?, object.bytes(ck::CKA_EC_POINT).unwrap_or_default())
+}
+
+/// The curve that an object's `CKA_EC_PARAMS` names.
+///
+/// # Errors
+/// `CKR_CURVE_NOT_SUPPORTED`.
+pub(crate) fn curve(object: &Object) -> Result<Curve> {
+    let params = object.bytes(ck::CKA_EC_PARAMS).unwrap_or_default();
+    Curve::from_ec_params(params).ok_or_else(|| {
+        Error::new(
+            Rv::CurveNotSupported,
+            "CKA_EC_PARAMS names none of P-256, P-384 and P-521",
+        )
+    })
+}
+
+/// The public key with a point as applications write it: SEC 1 octets, in a DER OCTET STRING or bare.
+///
+/// # Errors
+/// `CKR_ATTRIBUTE_VALUE_INVALID` if it is not a point of the curve.
+pub(crate) fn point(curve: Curve, point: &[u8]) -> Result<EcPublicKey> {
+    // A bare uncompressed point begins with the tag of an OCTET STRING, and one in 256 goes on with a fitting
+    // length; only its own length tells it from a wrapped one.
+    let bare = point.len() == curve.field_len().saturating_mul(2).saturating_add(1);
+    let octets = if bare { None } else { unwrap_octet_string(point) };
+    EcPublicKey::from_point(curve, octets.unwrap_or(point)).map_err(|error| Doing::Importing.failed(error))
+}
+
+/// Bytes as a DER OCTET STRING.
+pub(crate) fn wrap_octet_string(content: &[u8]) -> Vec<u8> {
+    let mut der = vec![OCTET_STRING];
+    match u8::try_from(content.len()) {
+        Ok(len) if len < 0x80 => der.push(len),
+        Ok(len) => der.extend([0x81, len]),
+        // No point of a curve that we know is that long.
+        Err(_) => {
+            der.push(0x82);
+            der.extend((content.len() as u16).to_be_bytes());
+        }
+    }
+    der.extend_from_slice(content);
+    der
+}
+
+const OCTET_STRING: u8 = 0x04;
+
+/// The content of a DER OCTET STRING that is the whole of `der`.
+fn unwrap_octet_string(der: &[u8]) -> Option<&[u8]> {
+    match der {
+        [OCTET_STRING, 0x81, len, content @ ..] if *len >= 0x80 && usize::from(*len) == content.len() => {
+            Some(content)
+        }
+        [OCTET_STRING, len, content @ ..] if *len < 0x80 && usize::from(*len) == content.len() => {
+            Some(content)
+        }
+        _ => None,
+    }
+}

@@ -1,0 +1,219 @@
+// SPDX-License-Identifier: MIT
+//! Key material in objects: what an application gave is checked, and what follows from it is added.
+//!
+//! Works on an object between `Object::admit` and `Object::conclude`. Everything that an object says of its key
+//! (sizes, public halves, check values) is computed here, so that it is true of every key, however it was made.
+
+use cryptoki_sys as ck;
+use keyenclave_crypto::{
+    AES_BLOCK_LEN, BlockMode, Direction, EcPrivateKey, EcPublicKey, Padding, RsaPrivateKey, RsaPublicKey,
+    digest,
+};
+use keyenclave_model::algorithm::Hash;
+use keyenclave_model::attribute::{self, Value};
+use keyenclave_model::error::{Error, Result, Rv};
+use keyenclave_model::object::Object;
+use zeroize::Zeroizing;
+
+use crate::error::Doing;
+use crate::keys::{Key, wrap_octet_string};
+
+/// The length of a check value, in bytes (PKCS#11 3.2, secret key objects).
+const CHECK_VALUE_LEN: usize = 3;
+
+/// Checks and completes an object that an application made (`C_CreateObject`). For keys, the key.
+///
+/// # Errors
+/// `CKR_ATTRIBUTE_VALUE_INVALID` for material that is no key or contradicts itself, `CKR_CURVE_NOT_SUPPORTED`,
+/// `CKR_TEMPLATE_INCOMPLETE` for an RSA private key without its public exponent.
+pub(crate) fn complete(object: &mut Object) -> Result<Option<Key>> {
+    match object.class() {
+        Some(ck::CKO_CERTIFICATE) => complete_certificate(object).map(|()| None),
+        Some(ck::CKO_PUBLIC_KEY | ck::CKO_PRIVATE_KEY | ck::CKO_SECRET_KEY) => complete_key(object).map(Some),
+        _ => Ok(None),
+    }
+}
+
+/// Puts a new RSA key into its two objects.
+pub(crate) fn put_rsa_pair(key: &RsaPrivateKey, public: &mut Object, private: &mut Object) -> Result<()> {
+    put_rsa_private(private, key)?;
+    put_rsa_public(
+        public,
+        &key.public().map_err(|error| Doing::Internal.failed(error))?,
+    )
+}
+
+/// Puts a new EC key into its two objects.
+pub(crate) fn put_ec_pair(key: &EcPrivateKey, public: &mut Object, private: &mut Object) -> Result<()> {
+    put_ec_private(private, key)?;
+    put_ec_public(
+        public,
+        &key.public().map_err(|error| Doing::Internal.failed(error))?,
+    )
+}
+
+/// Puts the value of a secret key, its length and its check value into its object.
+///
+/// # Errors
+/// `CKR_ATTRIBUTE_VALUE_INVALID` for a length that the key type does not have, and for a wrong check value.
+pub(crate) fn put_secret(object: &mut Object, value: Zeroizing<Vec<u8>>) -> Result<()> {
+    if value.is_empty() || (object.key_type() == Some(ck::CKK_AES) && !is_aes_len(value.len())) {
+        return Err(wrong(
+            ck::CKA_VALUE,
+            "has a length that a key of this type cannot have",
+        ));
+    }
+    object.put(ck::CKA_VALUE_LEN, Value::Ulong(value.len() as ck::CK_ULONG));
+    object.put(ck::CKA_VALUE, Value::Bytes(value));
+    Ok(())
+}
+
+/// Whether an AES key has so many bytes.
+pub(crate) fn is_aes_len(len: usize) -> bool {
+    matches!(len, 16 | 24 | 32)
+}
+
+/// Adds the check value of a secret key. A template that gives it empty does without; one that gives another value
+/// is refused (PKCS#11 3.2, secret key objects).
+pub(crate) fn put_secret_check_value(object: &mut Object, key: &Key) -> Result<()> {
+    let checksum = match (key, object.key_type()) {
+        (Key::Secret(secret), Some(ck::CKK_AES)) => {
+            let mut block = [0; AES_BLOCK_LEN];
+            secret
+                .aes()?
+                .cipher(BlockMode::Ecb, Direction::Encrypt, Padding::None)
+                .and_then(|mut cipher| cipher.update(&[0; AES_BLOCK_LEN], &mut block))
+                .map_err(|error| Doing::Internal.failed(error))?;
+            block.to_vec()
+        }
+        _ => digest(Hash::Sha1, object.bytes(ck::CKA_VALUE).unwrap_or_default()).to_vec(),
+    };
+    put_check_value(object, &checksum)
+}
+
+fn complete_key(object: &mut Object) -> Result<Key> {
+    if object.class() == Some(ck::CKO_SECRET_KEY) {
+        let value = object.bytes(ck::CKA_VALUE).unwrap_or_default().to_vec();
+        put_secret(object, Zeroizing::new(value))?;
+    }
+    if object.class() == Some(ck::CKO_PRIVATE_KEY) && object.key_type() == Some(ck::CKK_RSA) {
+        needs_public_exponent(object)?;
+    }
+    let key = Key::parse(object)?;
+    match &key {
+        Key::RsaPrivate(key) => put_rsa_private(object, key)?,
+        Key::RsaPublic(key) => put_rsa_public(object, key)?,
+        Key::EcPrivate(key) => put_ec_private(object, key)?,
+        Key::EcPublic(key) => put_ec_public(object, key)?,
+        Key::Secret(_) => put_secret_check_value(object, &key)?,
+    }
+    Ok(key)
+}
+
+/// The specification lets the public exponent be left out, but without it no key can be checked or blinded.
+fn needs_public_exponent(object: &Object) -> Result<()> {
+    if object.bytes(ck::CKA_PUBLIC_EXPONENT).is_none_or(<[u8]>::is_empty) {
+        return Err(Error::new(
+            Rv::TemplateIncomplete,
+            "CKA_PUBLIC_EXPONENT is missing: an RSA private key cannot be imported without it",
+        ));
+    }
+    Ok(())
+}
+
+fn complete_certificate(object: &mut Object) -> Result<()> {
+    let value = object.bytes(ck::CKA_VALUE).unwrap_or_default();
+    let has_url = object.bytes(ck::CKA_URL).is_some_and(|url| !url.is_empty());
+    if value.is_empty() && !has_url {
+        return Err(wrong(
+            ck::CKA_VALUE,
+            "is empty, and there is no CKA_URL in its place",
+        ));
+    }
+    if value.is_empty() {
+        return Ok(());
+    }
+    let checksum = digest(Hash::Sha1, value);
+    put_check_value(object, &checksum)
+}
+
+fn put_check_value(object: &mut Object, checksum: &[u8]) -> Result<()> {
+    let value = checksum.get(..CHECK_VALUE_LEN).unwrap_or_default();
+    match object.bytes(ck::CKA_CHECK_VALUE) {
+        Some([]) => Ok(()),
+        Some(given) if given != value => {
+            Err(wrong(ck::CKA_CHECK_VALUE, "is not the check value of CKA_VALUE"))
+        }
+        _ => {
+            object.put(ck::CKA_CHECK_VALUE, Value::bytes(value));
+            Ok(())
+        }
+    }
+}
+
+fn put_rsa_private(object: &mut Object, key: &RsaPrivateKey) -> Result<()> {
+    let numbers = key.components();
+    for (id, number) in [
+        (ck::CKA_MODULUS, numbers.modulus),
+        (ck::CKA_PUBLIC_EXPONENT, numbers.public_exponent),
+        (ck::CKA_PRIVATE_EXPONENT, numbers.private_exponent),
+        (ck::CKA_PRIME_1, numbers.prime_1),
+        (ck::CKA_PRIME_2, numbers.prime_2),
+        (ck::CKA_EXPONENT_1, numbers.exponent_1),
+        (ck::CKA_EXPONENT_2, numbers.exponent_2),
+        (ck::CKA_COEFFICIENT, numbers.coefficient),
+    ] {
+        object.put(id, Value::Bytes(number));
+    }
+    let public = key.public().map_err(|error| Doing::Internal.failed(error))?;
+    put_public_key_info(object, public.spki_der())
+}
+
+fn put_rsa_public(object: &mut Object, key: &RsaPublicKey) -> Result<()> {
+    object.put(ck::CKA_MODULUS, Value::bytes(key.modulus()));
+    object.put(ck::CKA_PUBLIC_EXPONENT, Value::bytes(key.exponent()));
+    object.put(ck::CKA_MODULUS_BITS, Value::Ulong(key.bits().into()));
+    put_public_key_info(object, key.spki_der())
+}
+
+fn put_ec_private(object: &mut Object, key: &EcPrivateKey) -> Result<()> {
+    let internal = |error| Doing::Internal.failed(error);
+    let public = key.public().map_err(internal)?;
+    if let Some(given) = object.bytes(ck::CKA_EC_POINT).filter(|given| !given.is_empty()) {
+        let given = crate::keys::point(key.curve(), given)?;
+        if given.point().map_err(internal)? != public.point().map_err(internal)? {
+            return Err(wrong(ck::CKA_EC_POINT, "is not the point of CKA_VALUE"));
+        }
+    }
+    object.put(ck::CKA_VALUE, Value::Bytes(key.scalar().map_err(internal)?));
+    put_ec_public(object, &public)
+}
+
+/// The public half, which private key objects carry as well: several clients look for it there.
+fn put_ec_public(object: &mut Object, key: &EcPublicKey) -> Result<()> {
+    let point = key.point().map_err(|error| Doing::Internal.failed(error))?;
+    object.put(ck::CKA_EC_PARAMS, Value::bytes(key.curve().row().oid));
+    object.put(ck::CKA_EC_POINT, Value::bytes(wrap_octet_string(&point)));
+    put_public_key_info(object, key.spki_der())
+}
+
+/// Puts the SubjectPublicKeyInfo in; one that the application gave must be the same.
+fn put_public_key_info(object: &mut Object, spki: keyenclave_crypto::Result<Vec<u8>>) -> Result<()> {
+    let spki = spki.map_err(|error| Doing::Internal.failed(error))?;
+    match object.bytes(ck::CKA_PUBLIC_KEY_INFO) {
+        Some(given) if !given.is_empty() && given != spki => {
+            Err(wrong(ck::CKA_PUBLIC_KEY_INFO, "is not of this key"))
+        }
+        _ => {
+            object.put(ck::CKA_PUBLIC_KEY_INFO, Value::bytes(spki));
+            Ok(())
+        }
+    }
+}
+
+fn wrong(id: ck::CK_ATTRIBUTE_TYPE, what: &str) -> Error {
+    Error::new(
+        Rv::AttributeValueInvalid,
+        format!("{} {what}", attribute::name(id)),
+    )
+}

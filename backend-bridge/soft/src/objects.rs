@@ -1,0 +1,483 @@
+// SPDX-License-Identifier: MIT
+//! Objects: looked up, found, made, copied, changed, destroyed.
+
+use std::sync::Arc;
+
+use cryptoki_sys as ck;
+use keyenclave_model::access::Access;
+use keyenclave_model::attribute::Value;
+use keyenclave_model::error::{Error, Result, Rv};
+use keyenclave_model::object::{Object, Origin};
+use keyenclave_model::template::Template;
+use keyenclave_model::token::{CallCx, ObjectId};
+
+use crate::engine::{ATTEMPTS, Engine};
+use crate::error::{from_store, from_vault, from_writing};
+use crate::index::{Found, Opened, Wanted};
+use crate::keys::Key;
+use crate::login::{Login, Sealers, random};
+use crate::session::Ticket;
+use crate::store::{Change, Columns, Identity, Record, RecordId, Revision, Store, StoreError, Summary};
+use crate::vault::{Attestation, PlainRecord, PublicVault, VaultError};
+use crate::{codec, material};
+
+/// The largest object that is taken, in bytes: far more than any key or certificate, far less than memory.
+const MAX_OBJECT: usize = 4 * 1024 * 1024;
+
+/// An object that a handle leads to.
+pub(crate) enum Held {
+    /// In memory.
+    Session(Arc<Opened>),
+    /// In the store, at this revision.
+    Token {
+        found: Found,
+        opened: Arc<Opened>,
+        base: Revision,
+    },
+}
+
+impl Held {
+    /// The object.
+    pub(crate) fn opened(&self) -> &Arc<Opened> {
+        match self {
+            Self::Session(opened) | Self::Token { opened, .. } => opened,
+        }
+    }
+}
+
+impl<S: Store, K: Sealers> Engine<S, K> {
+    /// The object with a handle, if this session may see it.
+    ///
+    /// # Errors
+    /// `CKR_OBJECT_HANDLE_INVALID`, or what is wrong with the object or the store.
+    pub(crate) fn look_up(&self, access: Access, handle: ObjectId) -> Result<Held> {
+        let invalid = || Error::from(Rv::ObjectHandleInvalid);
+        if let Some(opened) = self.session.get(handle) {
+            let visible = access.sees_private() || !opened.object.is_private();
+            return visible.then_some(Held::Session(opened)).ok_or_else(invalid);
+        }
+        self.refresh()?;
+        let (found, base) = {
+            let index = self.index.read();
+            (index.by_handle(handle), index.revision())
+        };
+        let (found, base) = found.zip(base).ok_or_else(invalid)?;
+        if found.private && !access.sees_private() {
+            return Err(invalid());
+        }
+        let opened = self.open(&found)?.ok_or_else(invalid)?;
+        Ok(Held::Token { found, opened, base })
+    }
+
+    /// `C_FindObjects`: session objects first, then the token's.
+    pub(crate) fn find(&self, access: Access, template: &Template) -> Result<Vec<ObjectId>> {
+        let mut found = match template.bool(ck::CKA_TOKEN) {
+            Some(true) => Vec::new(),
+            _ => self.session.find(|opened| {
+                (access.sees_private() || !opened.object.is_private()) && opened.object.matches(template)
+            }),
+        };
+        if template.bool(ck::CKA_TOKEN) != Some(false) {
+            self.refresh()?;
+            let matching = self.find_stored(access, template)?;
+            let mut index = self.index.write();
+            found.extend(matching.iter().filter_map(|id| index.handle(*id, &self.handles)));
+        }
+        Ok(found)
+    }
+
+    /// `C_CreateObject`.
+    pub(crate) fn create(&self, cx: &CallCx, template: &Template) -> Result<ObjectId> {
+        let mut object = Object::admit(Origin::Create, None, template, cx.access.login)?;
+        check_new(cx.access, &object)?;
+        let ticket = self.session.ticket(cx.session);
+        let key = material::complete(&mut object)?;
+        object.conclude(Origin::Create);
+        let [handle] = self.add(&ticket, [(object, key)])?;
+        Ok(handle)
+    }
+
+    /// `C_CopyObject`.
+    pub(crate) fn copy(&self, cx: &CallCx, handle: ObjectId, template: &Template) -> Result<ObjectId> {
+        let ticket = self.session.ticket(cx.session);
+        let held = self.look_up(cx.access, handle)?;
+        let copy = held.opened().object.copied(template, cx.access.login)?;
+        check_new(cx.access, &copy)?;
+        let [handle] = self.add(&ticket, [(copy, None)])?;
+        Ok(handle)
+    }
+
+    /// `C_SetAttributeValue`.
+    pub(crate) fn set(&self, cx: &CallCx, handle: ObjectId, template: &Template) -> Result<()> {
+        self.change(|| {
+            let held = self.look_up(cx.access, handle)?;
+            let object = &held.opened().object;
+            cx.access.check_write(object.is_token(), object.is_private())?;
+            let changed = object.with(template, cx.access.login)?;
+            check_admissible(&changed)?;
+            match held {
+                Held::Session(was) => {
+                    let is = was.changed(changed, was.attestation);
+                    Ok(self.session.replace(handle, &was, is).then_some(()))
+                }
+                Held::Token { found, opened, base } => self.update(&found, &opened, changed, base),
+            }
+        })
+    }
+
+    /// `C_DestroyObject`.
+    pub(crate) fn destroy(&self, cx: &CallCx, handle: ObjectId) -> Result<()> {
+        self.change(|| {
+            let held = self.look_up(cx.access, handle)?;
+            let object = &held.opened().object;
+            cx.access.check_write(object.is_token(), object.is_private())?;
+            if object.get(ck::CKA_DESTROYABLE) == Some(&Value::Bool(false)) {
+                let detail = "the object may not be destroyed (CKA_DESTROYABLE)";
+                return Err(Error::new(Rv::ActionProhibited, detail));
+            }
+            match held {
+                Held::Session(_) => self
+                    .session
+                    .remove(handle)
+                    .then_some(Some(()))
+                    .ok_or(Rv::ObjectHandleInvalid.into()),
+                Held::Token { found, base, .. } => {
+                    let done = self.commit(&[Change::Delete(found.id)], base)?;
+                    Ok(done.map(|_| self.index.write().remove(found.id)))
+                }
+            }
+        })
+    }
+
+    /// Adds new objects, all or none: those for the token in one commit, then those in memory.
+    pub(crate) fn add<const N: usize>(
+        &self,
+        ticket: &Ticket<'_>,
+        objects: [(Object, Option<Key>); N],
+    ) -> Result<[ObjectId; N]> {
+        for (object, _) in &objects {
+            self.session.check(ticket, object.is_private())?;
+        }
+        let mut added = Vec::with_capacity(N);
+        for (mut object, key) in objects {
+            let id = RecordId(random()?);
+            object.put(ck::CKA_UNIQUE_ID, unique_id(id));
+            added.push((id, object, key));
+        }
+        let stored = self.store_new(&added)?;
+        let mut handles = [ObjectId(0); N];
+        for (handle, (id, object, key)) in handles.iter_mut().zip(added) {
+            *handle = match stored.iter().find(|(summary, _)| summary.id == id) {
+                Some((summary, attestation)) => {
+                    let opened = Arc::new(Opened::new(object, *attestation, key));
+                    let mut index = self.index.write();
+                    index.insert(summary.clone(), Some(opened));
+                    index
+                        .handle(id, &self.handles)
+                        .ok_or(Error::from(Rv::DeviceMemory))?
+                }
+                None => {
+                    let handle = ObjectId(self.handles.next());
+                    self.session
+                        .add(ticket, handle, Opened::new(object, Attestation::Attested, key))?;
+                    handle
+                }
+            };
+        }
+        Ok(handles)
+    }
+
+    /// Commits the token objects among new ones.
+    fn store_new(&self, added: &[(RecordId, Object, Option<Key>)]) -> Result<Vec<(Summary, Attestation)>> {
+        let mut stored = Vec::new();
+        let mut changes = Vec::new();
+        let to_store = added.iter().filter(|(_, object, _)| object.is_token());
+        let mut base = None;
+        for (id, object, _) in to_store {
+            let (revision, identity) = match base {
+                Some(known) => known,
+                None => *base.insert(self.base()?),
+            };
+            let (record, attestation) = self.seal(*id, object, identity, revision)?;
+            stored.push((summary(&record, 0), attestation));
+            changes.push(Change::Create(record));
+        }
+        let Some((base, _)) = base else {
+            return Ok(stored);
+        };
+        // Nobody else knows these names, so there is no conflict to resolve.
+        let revision = self.store.commit(&changes, base).map_err(from_writing)?;
+        for (summary, _) in &mut stored {
+            summary.revision = revision.number;
+        }
+        Ok(stored)
+    }
+
+    /// Puts another state of a stored object in the place of the one that was read. `None` if it was in the way of
+    /// somebody else.
+    fn update(&self, found: &Found, opened: &Opened, object: Object, base: Revision) -> Result<Option<()>> {
+        let identity = self.index.read().identity();
+        let identity = identity.ok_or(Error::from(Rv::ObjectHandleInvalid))?;
+        let (record, attestation) = self.seal(found.id, &object, identity, base)?;
+        let mut summary = summary(&record, 0);
+        let Some(revision) = self.commit(&[Change::Update(record)], base)? else {
+            return Ok(None);
+        };
+        summary.revision = revision.number;
+        let opened = Arc::new(opened.changed(object, attestation));
+        self.index.write().insert(summary, Some(opened));
+        Ok(Some(()))
+    }
+
+    /// Does something until nobody else is in the way.
+    fn change(&self, mut attempt: impl FnMut() -> Result<Option<()>>) -> Result<()> {
+        for _ in 0..ATTEMPTS {
+            if attempt()?.is_some() {
+                return Ok(());
+            }
+        }
+        Err(Error::new(
+            Rv::FunctionFailed,
+            "other sessions or processes keep changing the object; try again",
+        ))
+    }
+
+    /// A commit; `None` for a conflict.
+    fn commit(&self, changes: &[Change], base: Revision) -> Result<Option<Revision>> {
+        match self.store.commit(changes, base) {
+            Ok(revision) => Ok(Some(revision)),
+            Err(StoreError::Conflict(_) | StoreError::TokenChanged) => Ok(None),
+            Err(error) => Err(from_writing(error)),
+        }
+    }
+
+    /// The record of an object.
+    fn seal(
+        &self,
+        id: RecordId,
+        object: &Object,
+        identity: Identity,
+        base: Revision,
+    ) -> Result<(Record, Attestation)> {
+        let plain = PlainRecord {
+            id,
+            private: object.is_private(),
+            columns: columns(object),
+            body: codec::encode(object),
+        };
+        if plain.body.len() > MAX_OBJECT {
+            return Err(Error::new(
+                Rv::DeviceMemory,
+                format!("an object has {MAX_OBJECT} bytes at the most"),
+            ));
+        }
+        match self.login().filter(|login| login.incarnation == base.incarnation) {
+            Some(login) => login
+                .vault
+                .seal(&plain)
+                .map(|record| (record, Attestation::Attested)),
+            None => PublicVault::new(identity)
+                .seal(&plain)
+                .map(|record| (record, Attestation::Unattested)),
+        }
+        .map_err(from_vault)
+    }
+
+    /// The stored objects that match, each opened where the columns do not tell all.
+    fn find_stored(&self, access: Access, template: &Template) -> Result<Vec<RecordId>> {
+        let mut matching = Vec::new();
+        let columns = template_columns(template);
+        for found in self.candidates(access, template, &columns)? {
+            match self.open(&found) {
+                Ok(Some(opened)) if opened.object.matches(template) => matching.push(found.id),
+                Ok(_) => {}
+                Err(Unopened::Vault(error @ VaultError::Tampered(_))) => self.report(found.id, &error),
+                Err(unopened) => return Err(unopened.into()),
+            }
+        }
+        Ok(matching)
+    }
+
+    /// What may match, judging by the index.
+    fn candidates(&self, access: Access, template: &Template, columns: &Columns) -> Result<Vec<Found>> {
+        let private = template.bool(ck::CKA_PRIVATE);
+        let blinded = match self.login() {
+            Some(login) if access.sees_private() && private != Some(false) => {
+                Some(login.vault.blind(columns).map_err(from_vault)?)
+            }
+            _ => None,
+        };
+        let index = self.index.read();
+        let mut found = match private {
+            Some(true) => Vec::new(),
+            _ => index.candidates(false, &wanted(template, columns)),
+        };
+        if let Some(blinded) = &blinded {
+            found.extend(index.candidates(true, &wanted(template, blinded)));
+        }
+        Ok(found)
+    }
+
+    /// Tells the log, once, that an object is passed over.
+    fn report(&self, id: RecordId, error: &VaultError) {
+        let is_news = self.index.write().is_news(id);
+        if is_news {
+            log::error!("{error}; it is left out of all searches");
+        }
+    }
+
+    /// A stored object, opened and remembered. `None` if it is gone.
+    fn open(&self, found: &Found) -> Result<Option<Arc<Opened>>, Unopened> {
+        if let Some(opened) = &found.opened {
+            return Ok(Some(Arc::clone(opened)));
+        }
+        let Some(record) = self.store.read(found.id).map_err(from_store)? else {
+            return Ok(None);
+        };
+        let login = self.login();
+        let opened = Arc::new(self.unseal(&record, login.as_deref())?);
+        self.index.write().opened(found.id, found.revision, &opened);
+        // If somebody has logged in or out meanwhile, what they closed must not stay open because of us.
+        if self.login().as_ref().map(Arc::as_ptr) != login.as_ref().map(Arc::as_ptr) {
+            self.index.write().close(found.id);
+        }
+        Ok(Some(opened))
+    }
+
+    /// The object in a record.
+    fn unseal(&self, record: &Record, login: Option<&Login>) -> Result<Opened, Unopened> {
+        let identity = self.index.read().identity();
+        let identity = identity.ok_or(Error::from(Rv::ObjectHandleInvalid))?;
+        let (body, attestation) = match login {
+            Some(login) => login.vault.open(record)?,
+            None => PublicVault::new(identity).open(record)?,
+        };
+        let object = codec::decode(&body).filter(|object| is_sound(record, object));
+        let mut object = object.ok_or(VaultError::Tampered(record.id))?;
+        object.put(ck::CKA_UNIQUE_ID, unique_id(record.id));
+        if attestation != Attestation::Attested && object.is_true(ck::CKA_TRUSTED) {
+            object.put(ck::CKA_TRUSTED, Value::Bool(false));
+        }
+        Ok(Opened::new(object, attestation, None))
+    }
+}
+
+/// Why an object could not be opened.
+enum Unopened {
+    Vault(VaultError),
+    Other(Error),
+}
+
+impl From<VaultError> for Unopened {
+    fn from(error: VaultError) -> Self {
+        Self::Vault(error)
+    }
+}
+
+impl From<Error> for Unopened {
+    fn from(error: Error) -> Self {
+        Self::Other(error)
+    }
+}
+
+impl From<Unopened> for Error {
+    fn from(unopened: Unopened) -> Self {
+        match unopened {
+            Unopened::Vault(error) => from_vault(error),
+            Unopened::Other(error) => error,
+        }
+    }
+}
+
+/// Whether this session may make an object, and whether it may be.
+///
+/// # Errors
+/// As [`Access::check_write`] and [`check_admissible`].
+pub(crate) fn check_new(access: Access, object: &Object) -> Result<()> {
+    access.check_write(object.is_token(), object.is_private())?;
+    check_admissible(object)
+}
+
+/// Whether an object may be, beyond the rules of its kind.
+///
+/// # Errors
+/// `CKR_TEMPLATE_INCONSISTENT` for a secret that would stand unsealed in the store, `CKR_ATTRIBUTE_VALUE_INVALID` for
+/// a key that wants a login for each use.
+fn check_admissible(object: &Object) -> Result<()> {
+    if object.is_token() && !object.is_private() && is_secret(object) {
+        return Err(Error::new(
+            Rv::TemplateInconsistent,
+            "a private or secret key with CKA_TOKEN true must have CKA_PRIVATE true: public objects are stored unsealed",
+        ));
+    }
+    if object.is_true(ck::CKA_ALWAYS_AUTHENTICATE) {
+        return Err(Error::new(
+            Rv::AttributeValueInvalid,
+            "CKA_ALWAYS_AUTHENTICATE true is not offered: leave it out or make it false",
+        ));
+    }
+    Ok(())
+}
+
+fn is_secret(object: &Object) -> bool {
+    matches!(object.class(), Some(ck::CKO_PRIVATE_KEY | ck::CKO_SECRET_KEY))
+}
+
+/// Whether an object is one that we would have put into this record. Who can write to the file can put anything into
+/// a public one.
+fn is_sound(record: &Record, object: &Object) -> bool {
+    object.is_token()
+        && object.is_private() == record.private
+        && object.kind().is_some()
+        && (record.private || !is_secret(object))
+}
+
+/// `CKA_UNIQUE_ID`: the name of the record, in hexadecimal digits.
+fn unique_id(RecordId(bytes): RecordId) -> Value {
+    Value::bytes(format!("{:032x}", u128::from_be_bytes(bytes)))
+}
+
+/// What an object is found by.
+fn columns(object: &Object) -> Columns {
+    let bytes = |id| object.bytes(id).unwrap_or_default().to_vec();
+    Columns {
+        class: class_column(object.class()),
+        label: bytes(ck::CKA_LABEL),
+        key_id: bytes(ck::CKA_ID),
+    }
+}
+
+fn class_column(class: Option<ck::CK_OBJECT_CLASS>) -> Vec<u8> {
+    class
+        .map(|class| class.to_le_bytes().to_vec())
+        .unwrap_or_default()
+}
+
+/// What a template looks for; empty where it says nothing.
+fn template_columns(template: &Template) -> Columns {
+    let bytes = |id| template.bytes(id).unwrap_or_default().to_vec();
+    Columns {
+        class: class_column(template.ulong(ck::CKA_CLASS)),
+        label: bytes(ck::CKA_LABEL),
+        key_id: bytes(ck::CKA_ID),
+    }
+}
+
+/// The columns that a template gives, in their plain or blinded form.
+fn wanted<'a>(template: &Template, columns: &'a Columns) -> Wanted<'a> {
+    let given = |id, column: &'a Vec<u8>| template.get(id).map(|_| column.as_slice());
+    Wanted {
+        key_id: given(ck::CKA_ID, &columns.key_id),
+        label: given(ck::CKA_LABEL, &columns.label),
+        class: given(ck::CKA_CLASS, &columns.class),
+    }
+}
+
+fn summary(record: &Record, revision: u64) -> Summary {
+    Summary {
+        id: record.id,
+        revision,
+        private: record.private,
+        columns: record.columns.clone(),
+    }
+}

@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: MIT
+//! Operations, one file a family. Each has its key by reference count and holds nothing else of the token, so that
+//! it goes on undisturbed when the object is changed or the token is at work elsewhere.
+//!
+//! Mechanisms that the specification makes single-part (raw RSA and ECDSA, RSA encryption) refuse `update` with
+//! `CKR_FUNCTION_NOT_SUPPORTED`, which is what clients look for when they try.
+
+mod aes;
+mod digest;
+mod ecdsa;
+mod hmac;
+mod rsa;
+
+use std::sync::Arc;
+
+use keyenclave_crypto as crypto;
+use keyenclave_model::algorithm::Hash;
+use keyenclave_model::error::{Error, Result, Rv};
+use keyenclave_model::mechanism::{Algorithm, Mechanism};
+use keyenclave_model::token::{End, Operation, OperationClass, Out, OutputLen, Part, Step};
+
+use crate::error::Doing;
+use crate::keys::Key;
+
+pub(crate) use digest::{Digesting, SecretValues};
+
+/// Starts an operation with a key that has been found fit for it.
+///
+/// # Errors
+/// `CKR_MECHANISM_PARAM_INVALID` or `CKR_KEY_SIZE_RANGE` where parameter and key do not go together.
+pub(crate) fn begin(
+    class: OperationClass,
+    mechanism: &Mechanism,
+    key: Arc<Key>,
+) -> Result<Box<dyn Operation>> {
+    match (mechanism.algorithm(), class) {
+        (
+            Algorithm::RsaPkcs1(None) | Algorithm::RsaOaep,
+            OperationClass::Encrypt | OperationClass::Decrypt,
+        ) => rsa::Crypt::begin(mechanism, key),
+        (Algorithm::RsaPkcs1(_) | Algorithm::RsaPss(_), _) => rsa::Signing::begin(mechanism, key),
+        (Algorithm::Ecdsa(hash), _) => Ok(Box::new(ecdsa::Signing::new(hash, key))),
+        (Algorithm::AesEcb | Algorithm::AesCbc { .. }, _) => aes::Blocks::begin(class, mechanism, &key),
+        (Algorithm::AesGcm, _) => aes::begin_gcm(class, mechanism, &key),
+        (Algorithm::Hmac { hash, .. }, _) => hmac::Mac::begin(hash, mechanism, key),
+        _ => Err(Rv::MechanismInvalid.into()),
+    }
+}
+
+/// What a signature is made over: a digest that is computed here, or what the application gives.
+enum Message {
+    Raw,
+    Hashed {
+        hash: Hash,
+        running: Option<crypto::Digest>,
+    },
+}
+
+impl Message {
+    fn new(hash: Option<Hash>) -> Self {
+        match hash {
+            None => Self::Raw,
+            Some(hash) => Self::Hashed { hash, running: None },
+        }
+    }
+
+    /// More of the message.
+    fn update(&mut self, input: &[u8]) -> Result<()> {
+        match self {
+            Self::Raw => Err(Rv::FunctionNotSupported.into()),
+            Self::Hashed { hash, running } => {
+                running
+                    .get_or_insert_with(|| crypto::Digest::new(*hash))
+                    .update(input);
+                Ok(())
+            }
+        }
+    }
+
+    /// Hands on what is signed when the whole message is `input`.
+    fn single<T>(&self, input: &[u8], then: impl FnOnce(&[u8]) -> T) -> T {
+        match self {
+            Self::Raw => then(input),
+            Self::Hashed { hash, .. } => then(&crypto::digest(*hash, input)),
+        }
+    }
+
+    /// Hands on what is signed when the message came in parts.
+    fn finish<T>(&mut self, then: impl FnOnce(&[u8]) -> Result<T>) -> Result<T> {
+        match self {
+            Self::Raw => Err(Rv::FunctionNotSupported.into()),
+            Self::Hashed { hash, running } => {
+                let running = running.take().unwrap_or_else(|| crypto::Digest::new(*hash));
+                then(&running.value())
+            }
+        }
+    }
+}
+
+/// How long the output of a signing operation is: nothing until the end, then always the same.
+fn signature_len(part: Part, len: usize) -> OutputLen {
+    OutputLen::Exact(match part {
+        Part::Update(_) => 0,
+        Part::Single(_) | Part::Finish => len,
+    })
+}
+
+/// The end of a signing operation: a signature is written, or compared.
+fn sign_or_verify(
+    end: End<'_>,
+    sign: impl FnOnce(&mut [u8]) -> crypto::Result<usize>,
+    verify: impl FnOnce(&[u8]) -> crypto::Result<()>,
+) -> Result<Out> {
+    match end {
+        End::Output(out) => written(sign(out).map_err(|error| Doing::Producing.failed(error))),
+        End::Signature(signature) => verify(signature)
+            .map(|()| Out::Done)
+            .map_err(|error| Doing::Verifying.failed(error)),
+    }
+}
+
+/// The memory of an operation that makes output.
+fn output(end: End<'_>) -> Result<&mut [u8]> {
+    match end {
+        End::Output(out) => Ok(out),
+        End::Signature(_) => Err(mismatch()),
+    }
+}
+
+/// The memory was too short, or the key is not of the kind that was looked for: neither can happen, because the
+/// module asks for the length and the engine checks the key.
+fn mismatch() -> Error {
+    Error::new(
+        Rv::GeneralError,
+        "an operation was ended in a way that it does not have",
+    )
+}
+
+fn written(result: Result<usize>) -> Result<Out> {
+    result.map(Out::Written)
+}
+
+fn ready(result: Result<Out>) -> Step {
+    Step::Ready(result)
+}

@@ -1,0 +1,294 @@
+// SPDX-License-Identifier: MIT
+//! The soft token: the engine behind the [`Token`] trait.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use cryptoki_sys as ck;
+use keyenclave_crypto::{digest, rand};
+use keyenclave_model::access::Access;
+use keyenclave_model::algorithm::Hash;
+use keyenclave_model::error::{Error, Result, Rv};
+use keyenclave_model::mechanism::{Algorithm, MECHANISMS, Mechanism, MechanismInfo, MechanismRow};
+use keyenclave_model::object::Object;
+use keyenclave_model::template::Template;
+use keyenclave_model::token::{
+    CallCx, HandleSource, ObjectId, Operation, OperationClass, Out, Role, SessionId, Step, Token, TokenInfo,
+    Work,
+};
+
+use crate::engine::Engine;
+use crate::error::{Doing, from_store};
+use crate::index::Opened;
+use crate::keys::Key;
+use crate::login::{PIN_LEN, PinSealers, Sealers, store_role};
+use crate::operation::{self, Digesting, SecretValues};
+use crate::sealer::{DEFAULT_LIMIT, PinCost};
+use crate::store::{SqliteStore, Store};
+use crate::{codec, generate, objects};
+
+/// The file in a token's directory that everything is kept in.
+const STORE_FILE: &str = "token.db";
+
+/// What a soft token in a directory is made from.
+#[derive(Clone, Debug)]
+pub struct SoftOptions {
+    /// The directory of this token and of nothing else.
+    pub directory: PathBuf,
+    /// How many wrong attempts lock a PIN that is set from now on; at least 1.
+    pub max_pin_attempts: u32,
+    /// What a try at a PIN that is set from now on costs.
+    pub pin_cost: PinCost,
+}
+
+impl SoftOptions {
+    /// The usual ones.
+    pub fn new(directory: impl Into<PathBuf>) -> Self {
+        Self {
+            directory: directory.into(),
+            max_pin_attempts: DEFAULT_LIMIT,
+            pin_cost: PinCost::DEFAULT,
+        }
+    }
+}
+
+/// A token that computes with aws-lc and keeps its objects in a [`Store`], sealed under what a [`Sealers`] opens.
+pub struct SoftToken<S = SqliteStore, K = PinSealers> {
+    engine: Arc<Engine<S, K>>,
+    /// The serial number until the token has one of its own.
+    blank_serial: [u8; 16],
+}
+
+impl SoftToken {
+    /// A token in a SQLite file, opened by PINs. Does no I/O.
+    pub fn new(options: &SoftOptions, handles: Arc<HandleSource>) -> Self {
+        let store = SqliteStore::new(&options.directory.join(STORE_FILE));
+        let place = digest(Hash::Sha256, store.path().as_os_str().as_encoded_bytes());
+        let sealers = PinSealers {
+            cost: options.pin_cost,
+            limit: options.max_pin_attempts.max(1),
+        };
+        Self::with(store, sealers, &place, handles)
+    }
+}
+
+impl<S: Store + 'static, K: Sealers> SoftToken<S, K> {
+    /// A token with these parts. `place` tells it from other tokens as long as it is not initialised.
+    pub fn with(store: S, sealers: K, place: &[u8], handles: Arc<HandleSource>) -> Self {
+        let digits = digest(Hash::Sha256, place);
+        let mut blank_serial = [b'0'; 16];
+        for (pair, byte) in blank_serial.chunks_exact_mut(2).zip(digits.iter()) {
+            pair.copy_from_slice(format!("{byte:02x}").as_bytes());
+        }
+        Self {
+            engine: Arc::new(Engine::new(store, sealers, handles)),
+            blank_serial,
+        }
+    }
+
+    fn begin(
+        &self,
+        cx: &CallCx,
+        class: OperationClass,
+        mechanism: &Mechanism,
+        key: Option<ObjectId>,
+    ) -> Result<Box<dyn Operation>> {
+        if mechanism.row().flags & class.flag() == 0 {
+            return Err(Rv::MechanismInvalid.into());
+        }
+        if let Algorithm::Digest(hash) = mechanism.algorithm() {
+            let keys: Arc<dyn SecretValues> = self.engine.clone();
+            return Ok(Box::new(Digesting::new(hash, keys)));
+        }
+        let key = key.ok_or(Error::from(Rv::KeyHandleInvalid))?;
+        let opened = self.engine.key(cx.access, key)?;
+        check_use(&opened.object, class, mechanism)?;
+        operation::begin(class, mechanism, ready_key(&opened)?)
+    }
+
+    fn generate(&self, cx: &CallCx, mechanism: &Mechanism, template: &Template) -> Result<Out> {
+        let planned = generate::plan(mechanism, template, cx.access.login)?;
+        objects::check_new(cx.access, planned.object())?;
+        let ticket = self.engine.session.ticket(cx.session);
+        let (object, key) = planned.make()?;
+        let [handle] = self.engine.add(&ticket, [(object, Some(key))])?;
+        Ok(Out::Object(handle))
+    }
+
+    fn generate_pair(
+        &self,
+        cx: &CallCx,
+        mechanism: &Mechanism,
+        public: &Template,
+        private: &Template,
+    ) -> Result<Out> {
+        let planned = generate::plan_pair(mechanism, public, private, cx.access.login)?;
+        for object in planned.objects() {
+            objects::check_new(cx.access, object)?;
+        }
+        let ticket = self.engine.session.ticket(cx.session);
+        let [public, private] = self.engine.add(&ticket, planned.make()?)?;
+        Ok(Out::Pair { public, private })
+    }
+
+    fn work(&self, cx: &CallCx, work: Work<'_>) -> Result<Out> {
+        let engine = &self.engine;
+        let done = |()| Out::Done;
+        match work {
+            Work::InitToken { so_pin, label } => engine.init_token(so_pin, label).map(done),
+            Work::InitPin(pin) => engine.init_pin(pin).map(done),
+            Work::SetPin { old, new } => engine.set_pin(cx, old, new).map(done),
+            Work::Login { role, pin } => engine.log_in(role, pin).map(done),
+            Work::Logout => {
+                engine.set_login(None);
+                Ok(Out::Done)
+            }
+            Work::Find(template) => engine.find(cx.access, template).map(Out::Objects),
+            Work::View(object) => {
+                let held = engine.look_up(cx.access, object)?;
+                Ok(Out::View(Arc::clone(&held.opened().object)))
+            }
+            Work::Size(object) => {
+                let held = engine.look_up(cx.access, object)?;
+                Ok(Out::Size(codec::encode(&held.opened().object).len() as u64))
+            }
+            Work::Create(template) => engine.create(cx, template).map(Out::Object),
+            Work::Copy { object, template } => engine.copy(cx, object, template).map(Out::Object),
+            Work::Set { object, template } => engine.set(cx, object, template).map(done),
+            Work::Destroy(object) => engine.destroy(cx, object).map(done),
+            Work::GenerateKey { mechanism, template } => self.generate(cx, mechanism, template),
+            Work::GenerateKeyPair {
+                mechanism,
+                public,
+                private,
+            } => self.generate_pair(cx, mechanism, public, private),
+            Work::Begin {
+                class,
+                mechanism,
+                key,
+            } => self.begin(cx, class, mechanism, key).map(Out::Operation),
+            Work::Random(out) => {
+                rand::fill(out).map_err(|error| Doing::Internal.failed(error))?;
+                Ok(Out::Written(out.len()))
+            }
+            // aws-lc's generator takes its seed from the system and from nobody else.
+            Work::Seed(_) => Err(Rv::RandomSeedNotSupported.into()),
+        }
+    }
+}
+
+impl<S: Store + 'static, K: Sealers> Token for SoftToken<S, K> {
+    fn info(&self) -> Result<TokenInfo> {
+        let store = &self.engine.store;
+        let header = store.header().map_err(from_store)?;
+        let mut flags = ck::CKF_RNG | ck::CKF_LOGIN_REQUIRED;
+        if header.is_some() {
+            flags |= ck::CKF_TOKEN_INITIALIZED;
+            for (role, set, low, last, locked) in PIN_FLAGS {
+                let sealer = store.sealer(store_role(role)).map_err(from_store)?;
+                let attempts = sealer.map(|sealer| sealer.attempts());
+                let raise = |flag, is: bool| if is { flag } else { 0 };
+                flags |= raise(set, attempts.is_some())
+                    | raise(low, attempts.is_some_and(|attempts| attempts.is_low()))
+                    | raise(last, attempts.is_some_and(|attempts| attempts.is_final_try()))
+                    | raise(locked, attempts.is_some_and(|attempts| attempts.is_locked()));
+            }
+        }
+        Ok(TokenInfo {
+            label: header.as_ref().map_or([b' '; 32], |header| header.label),
+            manufacturer: "KeyEnclave",
+            model: "soft",
+            serial: header.map_or(self.blank_serial, |header| header.serial),
+            flags,
+            min_pin_len: *PIN_LEN.start(),
+            max_pin_len: *PIN_LEN.end(),
+        })
+    }
+
+    fn mechanisms(&self) -> Vec<MechanismInfo> {
+        MECHANISMS.iter().map(MechanismRow::info).collect()
+    }
+
+    fn epoch(&self) -> u64 {
+        self.engine.epoch()
+    }
+
+    fn submit(&self, cx: &CallCx, work: Work<'_>) -> Step {
+        Step::Ready(self.work(cx, work))
+    }
+
+    fn close_session(&self, session: SessionId) {
+        self.engine.session.close(session);
+    }
+}
+
+/// What `CK_TOKEN_INFO` tells of the PINs: set, an attempt failed, one is left, none is left.
+const PIN_FLAGS: [(Role, ck::CK_FLAGS, ck::CK_FLAGS, ck::CK_FLAGS, ck::CK_FLAGS); 2] = [
+    (
+        Role::User,
+        ck::CKF_USER_PIN_INITIALIZED,
+        ck::CKF_USER_PIN_COUNT_LOW,
+        ck::CKF_USER_PIN_FINAL_TRY,
+        ck::CKF_USER_PIN_LOCKED,
+    ),
+    (
+        Role::So,
+        0,
+        ck::CKF_SO_PIN_COUNT_LOW,
+        ck::CKF_SO_PIN_FINAL_TRY,
+        ck::CKF_SO_PIN_LOCKED,
+    ),
+];
+
+impl<S: Store, K: Sealers> Engine<S, K> {
+    /// The object that a key handle leads to.
+    ///
+    /// # Errors
+    /// `CKR_KEY_HANDLE_INVALID`, also if it is not a key.
+    fn key(&self, access: Access, handle: ObjectId) -> Result<Arc<Opened>> {
+        let held = self.look_up(access, handle).map_err(|error| match error.rv() {
+            Rv::ObjectHandleInvalid => Rv::KeyHandleInvalid.into(),
+            _ => error,
+        })?;
+        let opened = Arc::clone(held.opened());
+        match opened.object.key_type() {
+            Some(_) => Ok(opened),
+            None => Err(Rv::KeyHandleInvalid.into()),
+        }
+    }
+}
+
+impl<S: Store, K: Sealers> SecretValues for Engine<S, K> {
+    fn key_object(&self, cx: &CallCx, id: ObjectId) -> Result<Arc<Object>> {
+        Ok(Arc::clone(&self.key(cx.access, id)?.object))
+    }
+}
+
+/// The key of an object, ready for use.
+fn ready_key(opened: &Opened) -> Result<Arc<Key>> {
+    opened.key().map_err(|error| {
+        let detail = error.detail().unwrap_or("it is not a key");
+        Error::new(
+            Rv::DeviceError,
+            format!("the stored key cannot be used: {detail}"),
+        )
+    })
+}
+
+/// Whether a key may be used so.
+fn check_use(object: &Object, class: OperationClass, mechanism: &Mechanism) -> Result<()> {
+    let key_type = object.key_type().ok_or(Error::from(Rv::KeyHandleInvalid))?;
+    if !mechanism.algorithm().accepts(key_type) {
+        return Err(Rv::KeyTypeInconsistent.into());
+    }
+    if class.usage().is_some_and(|usage| !object.is_true(usage)) {
+        return Err(Rv::KeyFunctionNotPermitted.into());
+    }
+    if !object.allows(mechanism.id()) {
+        return Err(Error::new(
+            Rv::MechanismInvalid,
+            "the key's CKA_ALLOWED_MECHANISMS leave this mechanism out",
+        ));
+    }
+    Ok(())
+}
