@@ -6,7 +6,7 @@
 //! work, or it died. The next writer repairs that. The file is grown once and never truncated, because a read past
 //! the end of a truncated mapping kills the process.
 
-use std::fs::{File, OpenOptions};
+use std::fs::{File, Metadata, OpenOptions};
 use std::io;
 use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt, fchown};
 use std::path::Path;
@@ -68,20 +68,8 @@ impl CounterPage {
     /// # Errors
     /// What the system reports, and `PermissionDenied` when others than the owner may write to the file.
     pub fn open(path: &Path, identity: [u8; 16], seed: u64, owner: Owner) -> io::Result<Self> {
-        let mut options = OpenOptions::new();
-        options
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .mode(0o600);
-        let file = options
-            .custom_flags(libc::O_NOFOLLOW | libc::O_CLOEXEC)
-            .open(path)?;
-        let meta = file.metadata()?;
-        if !meta.is_file() || meta.mode() & 0o022 != 0 {
-            return Err(io::ErrorKind::PermissionDenied.into());
-        }
+        let file = options().create(true).open(path)?;
+        let meta = trusted(&file)?;
         if (meta.uid(), meta.gid()) != (owner.user, owner.group) {
             // Only a privileged process can, and only for one does it matter: the owner must be able to open it too.
             let _unprivileged = fchown(&file, Some(owner.user), Some(owner.group));
@@ -93,6 +81,32 @@ impl CounterPage {
         };
         page.adopt(identity, seed);
         Ok(page)
+    }
+
+    /// Opens the page at `path` if there is one that the store with `identity` can use as it is. Needs no lock.
+    ///
+    /// # Errors
+    /// What the system reports, other than that there is no file.
+    pub fn open_existing(path: &Path, identity: [u8; 16]) -> io::Result<Option<Self>> {
+        let file = match options().open(path) {
+            Ok(file) => file,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        let meta = trusted(&file)?;
+        if meta.len() < LEN as u64 {
+            return Ok(None);
+        }
+        let page = Self {
+            words: map(&file)?,
+            file: (meta.dev(), meta.ino()),
+        };
+        let is_ours = page.words().magic.load(Ordering::SeqCst) == MAGIC;
+        let is_usable = match page.read() {
+            Reading::Settled { identity: found, .. } => found == identity,
+            Reading::Moving => is_ours,
+        };
+        Ok(is_usable.then_some(page))
     }
 
     fn words(&self) -> &Words {
@@ -166,6 +180,25 @@ impl Drop for CounterPage {
         // SAFETY: the whole mapping of this value, which nothing refers to any more.
         unsafe { libc::munmap(self.words.cast_mut().cast(), LEN) };
     }
+}
+
+fn options() -> OpenOptions {
+    let mut options = OpenOptions::new();
+    options
+        .read(true)
+        .write(true)
+        .mode(0o600)
+        .custom_flags(libc::O_NOFOLLOW | libc::O_CLOEXEC);
+    options
+}
+
+/// The metadata of a file that nobody but its owner can change.
+fn trusted(file: &File) -> io::Result<Metadata> {
+    let meta = file.metadata()?;
+    if !meta.is_file() || meta.mode() & 0o022 != 0 {
+        return Err(io::ErrorKind::PermissionDenied.into());
+    }
+    Ok(meta)
 }
 
 fn halves(identity: [u8; 16]) -> [u64; 2] {

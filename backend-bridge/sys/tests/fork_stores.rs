@@ -267,6 +267,81 @@ fn every_child_runs_the_hooks_once() {
 }
 
 #[test]
+fn a_store_with_a_rollback_journal_survives_forks_too() {
+    let _alone = alone();
+    let (place, store) = Place::ready();
+    drop(store);
+    let connection = rusqlite::Connection::open(place.path()).unwrap();
+    connection
+        .pragma_update_and_check(None, "journal_mode", "DELETE", |_| Ok(()))
+        .unwrap();
+    drop(connection);
+    let store = place.store();
+    put_many(&store, "parent", 5);
+    let child = fork(|| {
+        put_many(&place.store(), "child", 10);
+        true
+    });
+    put_many(&store, "more", 10);
+    drop(store);
+    child.must_succeed();
+    assert_eq!(
+        place.labels(),
+        expected(&[("child", 10), ("more", 10), ("parent", 5)])
+    );
+}
+
+/// What another library's fork handlers can do to us: wait, inside `fork`, for a lock of a thread that waits for
+/// ours. That thread must get ours.
+#[test]
+#[ignore = "run in a process of its own by the test below, because handlers stay for ever and their order matters"]
+fn a_host_waits_in_fork_for_a_thread_of_ours() {
+    static DONE: AtomicBool = AtomicBool::new(false);
+    extern "C" fn wait_for_the_thread() {
+        while !DONE.load(SeqCst) {
+            std::thread::yield_now();
+        }
+    }
+    // Prepare handlers run in the reverse order of their registration: the host's, registered first, runs after ours.
+    // SAFETY: the function lives as long as the process.
+    unsafe { libc::pthread_atfork(Some(wait_for_the_thread), None, None) };
+    let (place, store) = Place::ready();
+    let start = Instant::now();
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            // Late enough that the fork holds the lock: it cannot end before this thread is done.
+            while start.elapsed() < Duration::from_millis(100) {
+                std::thread::yield_now();
+            }
+            put(&store, "during the fork");
+            DONE.store(true, SeqCst);
+        });
+        let child = fork(|| {
+            put(&place.store(), "child");
+            true
+        });
+        assert!(start.elapsed() < Duration::from_secs(5));
+        child.must_succeed();
+    });
+    put(&store, "after");
+    assert_eq!(place.labels().len(), 3);
+}
+
+#[test]
+fn a_fork_that_waits_for_a_thread_of_ours_ends() {
+    let status = std::process::Command::new(std::env::current_exe().unwrap())
+        .args([
+            "a_host_waits_in_fork_for_a_thread_of_ours",
+            "--exact",
+            "--ignored",
+            "--test-threads=1",
+        ])
+        .status()
+        .unwrap();
+    assert!(status.success());
+}
+
+#[test]
 fn many_threads_fork_at_once() {
     let _alone = alone();
     let (place, store) = Place::ready();

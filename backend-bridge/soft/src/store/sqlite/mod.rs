@@ -134,11 +134,17 @@ impl SqliteStore {
             self.page.replace(None);
             return Ok(());
         };
-        let is_same = |file: &OpenFile| {
-            let page_is_same = || self.page.page().is_some_and(|page| page.is_at(&self.page_path()));
-            (file.device, file.inode) == (meta.dev(), meta.ino()) && (!file.shares_memory || page_is_same())
-        };
-        if !guard.connection().is_some_and(|(_, file)| is_same(file)) {
+        let open = guard.connection();
+        let is_replaced = open.is_some_and(|(_, file)| (file.device, file.inode) != (meta.dev(), meta.ino()));
+        if is_replaced && open::has_log(&self.path) {
+            // The connection stays as it is: opened anew, SQLite would play the old file's log into the new one.
+            let what = "the file was replaced while it was in use, and the log beside it belongs to the old one; stop \
+                        the programs that use it, delete the files -wal and -shm, put the backup here again";
+            return Err(open::damaged(&self.path, what).into());
+        }
+        let has_page = || self.page.page().is_some_and(|page| page.is_at(&self.page_path()));
+        let is_same = |file: &OpenFile| !is_replaced && (!file.shares_memory || has_page());
+        if !open.is_some_and(|(_, file)| is_same(file)) {
             guard.open(|| {
                 let (connection, file) = open::connect(&self.path, &meta)?;
                 self.page.replace(self.first_page(&connection, &file)?);
@@ -161,13 +167,19 @@ impl SqliteStore {
         let path = self.page_path();
         let incarnation = token.header.incarnation.0;
         CounterPage::open(&path, incarnation, u64::from_le_bytes(seed), file.owner)
-            .map_err(|error| StoreError::io(&path, "opening the counter page", error).into())
+            .map_err(|error| page_error(&path, error))
     }
 
-    /// Opens the counter page of a file that was just opened.
+    /// Opens the counter page of a file that was just opened. Waits for other writers only if it must be made.
     fn first_page(&self, connection: &Connection, file: &OpenFile) -> Result<Option<CounterPage>, Failure> {
         if !file.shares_memory {
             return Ok(None);
+        }
+        let path = self.page_path();
+        let life = self.token(connection)?.header.incarnation.0;
+        let found = CounterPage::open_existing(&path, life).map_err(|error| page_error(&path, error))?;
+        if found.is_some() {
+            return Ok(found);
         }
         connection.execute_batch("BEGIN IMMEDIATE")?;
         let page = self
@@ -290,6 +302,10 @@ impl SqliteStore {
             Err(StoreError::TokenChanged)
         }
     }
+}
+
+fn page_error(path: &Path, error: std::io::Error) -> Failure {
+    StoreError::io(path, "opening the counter page", error).into()
 }
 
 fn of_page(page: &CounterPage) -> Stamp {

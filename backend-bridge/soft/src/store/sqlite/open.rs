@@ -69,6 +69,9 @@ pub(super) fn connect(path: &Path, meta: &Metadata) -> Result<(Connection, OpenF
     let connection = Connection::open_with_flags(path, flags())?;
     configure(&connection)?;
     verify(path, &connection)?;
+    if ends_inside_a_page(path, meta, &connection)? {
+        return Err(damaged(path, "it was cut off").into());
+    }
     if connection.is_readonly("main")? {
         let what = "the file is read-only; give this user the right to write to it".into();
         return Err(StoreError::Permission {
@@ -99,6 +102,18 @@ pub(super) fn connect(path: &Path, meta: &Metadata) -> Result<(Connection, OpenF
             shares_memory,
         },
     ))
+}
+
+/// Whether the file was truncated where SQLite itself does not mind: it takes the missing rest of a page for zeros.
+/// While there is a log to be replayed, the end of the file means nothing.
+fn ends_inside_a_page(path: &Path, meta: &Metadata, connection: &Connection) -> rusqlite::Result<bool> {
+    let page: i64 = connection.query_row("PRAGMA page_size", [], |row| row.get(0))?;
+    Ok(!has_log(path) && !meta.len().is_multiple_of(page.cast_unsigned()))
+}
+
+/// Whether SQLite keeps commits beside the file that are not in it yet.
+pub(super) fn has_log(path: &Path) -> bool {
+    fs::metadata(beside(path, "-wal")).is_ok_and(|log| log.len() > 0)
 }
 
 fn flags() -> OpenFlags {
