@@ -35,6 +35,34 @@ pub struct FunctionRow {
     pub supported: bool,
 }
 
+/// The manual's page about the functions, in Markdown.
+pub fn manual() -> String {
+    let supported = FUNCTIONS.iter().filter(|row| row.supported).count();
+    let head = format!(
+        "# Functions\n\n\
+         <!-- Made from pkcs11-module/src/abi/functions.rs; the tests rewrite it when KEYENCLAVE_BLESS=1 is set. -->\n\n\
+         The {} functions of PKCS#11 3.2, in the order of its function lists; {supported} of them are supported. The \
+         others\ncheck the session and return `CKR_FUNCTION_NOT_SUPPORTED`. *Since* is the first version whose \
+         function list has the\nfunction, *section* the one of PKCS#11 3.2 that describes it.\n\n\
+         | function | since | section | supported |\n|---|---|---|---|\n",
+        FUNCTIONS.len()
+    );
+    let rows = FUNCTIONS.iter().map(
+        |FunctionRow {
+             name,
+             section,
+             since,
+             supported,
+         }| {
+            format!(
+                "| `{name}` | {since} | {section} | {} |\n",
+                if *supported { "yes" } else { "no" }
+            )
+        },
+    );
+    std::iter::once(head).chain(rows).collect()
+}
+
 /// Makes of one row the exported function. Takes the arguments off one by one; collected are the parameters in C, the
 /// values that are made of them, which of these are inputs, and which outputs. For `C_Encrypt` it comes to
 ///

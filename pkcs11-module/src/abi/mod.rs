@@ -16,3 +16,6 @@ mod refusal;
 pub(crate) mod root;
 mod templates;
 pub mod values;
+
+#[cfg(test)]
+mod tests;
