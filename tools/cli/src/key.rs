@@ -1,0 +1,329 @@
+// SPDX-License-Identifier: MIT
+//! Keys as this program sees them: types, names, and the objects behind them.
+
+use std::fmt;
+
+use clap::ValueEnum;
+use cryptoki_sys as ck;
+use serde::Serialize;
+
+use crate::args::KeyName;
+use crate::der;
+use crate::failure::{Failure, Kind};
+use crate::loader::Attribute;
+use crate::token::Session;
+
+/// `CKA_ID`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeyId(pub Vec<u8>);
+
+/// What mechanisms a key is good for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Family {
+    /// RSA.
+    Rsa,
+    /// Elliptic curves with ECDSA.
+    Ec,
+    /// Keys for a MAC.
+    Secret,
+    /// Anything else.
+    Other,
+}
+
+/// How a key of a type is made.
+#[derive(Clone, Copy, Debug)]
+enum Make {
+    /// An RSA pair of so many bits.
+    Rsa(ck::CK_ULONG),
+    /// A pair on the curve with this DER object identifier.
+    Curve(&'static [u8]),
+    /// A secret of so many bytes, by this mechanism.
+    Secret(ck::CK_MECHANISM_TYPE, ck::CK_ULONG),
+}
+
+/// One row a type: variant = name, how it is made.
+macro_rules! key_types {
+    ($($variant:ident = $name:literal, $make:expr;)*) => {
+        /// The types of key that can be generated.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+        #[allow(missing_docs, reason = "each variant is the type of the same name")]
+        pub enum KeyType { $(#[value(name = $name)] $variant,)* }
+
+        impl KeyType {
+            /// The name on the command line.
+            pub const fn name(self) -> &'static str {
+                match self { $(Self::$variant => $name,)* }
+            }
+
+            const fn make(self) -> Make {
+                match self { $(Self::$variant => $make,)* }
+            }
+        }
+    };
+}
+
+key_types! {
+    Rsa2048 = "rsa-2048", Make::Rsa(2048);
+    Rsa3072 = "rsa-3072", Make::Rsa(3072);
+    Rsa4096 = "rsa-4096", Make::Rsa(4096);
+    // prime256v1, secp384r1 and secp521r1 (RFC 5480, section 2.1.1.1).
+    EcP256 = "ec-p256", Make::Curve(&[0x06, 0x08, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07]);
+    EcP384 = "ec-p384", Make::Curve(&[0x06, 0x05, 0x2b, 0x81, 0x04, 0x00, 0x22]);
+    EcP521 = "ec-p521", Make::Curve(&[0x06, 0x05, 0x2b, 0x81, 0x04, 0x00, 0x23]);
+    Aes128 = "aes-128", Make::Secret(ck::CKM_AES_KEY_GEN, 16);
+    Aes256 = "aes-256", Make::Secret(ck::CKM_AES_KEY_GEN, 32);
+    Hmac256 = "hmac-256", Make::Secret(ck::CKM_GENERIC_SECRET_KEY_GEN, 32);
+    Hmac512 = "hmac-512", Make::Secret(ck::CKM_GENERIC_SECRET_KEY_GEN, 64);
+}
+
+/// An object that is a key.
+#[derive(Debug, Serialize)]
+pub struct Key {
+    /// Its handle in this session.
+    #[serde(skip)]
+    pub handle: ck::CK_OBJECT_HANDLE,
+    /// `private`, `public` or `secret`.
+    pub class: &'static str,
+    /// The type, such as `ec-p256`.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// The size in bits, where it is known.
+    pub bits: Option<usize>,
+    /// `CKA_LABEL`.
+    pub label: String,
+    /// `CKA_ID` in hexadecimal digits.
+    pub id: String,
+    /// What it is good for.
+    #[serde(skip)]
+    pub family: Family,
+}
+
+/// The classes of object that are keys.
+const CLASSES: [(ck::CK_OBJECT_CLASS, &str); 3] = [
+    (ck::CKO_PRIVATE_KEY, "private"),
+    (ck::CKO_PUBLIC_KEY, "public"),
+    (ck::CKO_SECRET_KEY, "secret"),
+];
+
+/// Generates a key and returns nothing: it is found by its name.
+///
+/// # Errors
+/// The module's refusal.
+pub fn generate(session: &Session<'_>, kind: KeyType, label: &str, id: &KeyId) -> Result<(), Failure> {
+    let name = || {
+        vec![
+            bytes(ck::CKA_LABEL, label.as_bytes()),
+            bytes(ck::CKA_ID, &id.0),
+            yes(ck::CKA_TOKEN),
+        ]
+    };
+    let secret = || [name(), vec![yes(ck::CKA_PRIVATE), yes(ck::CKA_SENSITIVE)]].concat();
+    let signing = |of_public: Attribute| {
+        let public = [name(), vec![yes(ck::CKA_VERIFY), of_public]].concat();
+        (public, [secret(), vec![yes(ck::CKA_SIGN)]].concat())
+    };
+    match kind.make() {
+        Make::Rsa(bits) => {
+            let (mut public, private) = signing(number(ck::CKA_MODULUS_BITS, bits));
+            public.push(bytes(ck::CKA_PUBLIC_EXPONENT, &[1, 0, 1]));
+            session.generate_key_pair(ck::CKM_RSA_PKCS_KEY_PAIR_GEN, &public, &private)
+        }
+        Make::Curve(params) => {
+            let (public, private) = signing(bytes(ck::CKA_EC_PARAMS, params));
+            session.generate_key_pair(ck::CKM_EC_KEY_PAIR_GEN, &public, &private)
+        }
+        Make::Secret(mechanism, len) => {
+            let usage = match mechanism {
+                ck::CKM_AES_KEY_GEN => [yes(ck::CKA_ENCRYPT), yes(ck::CKA_DECRYPT)],
+                _ => [yes(ck::CKA_SIGN), yes(ck::CKA_VERIFY)],
+            };
+            let template = [secret(), usage.to_vec(), vec![number(ck::CKA_VALUE_LEN, len)]].concat();
+            session.generate_key(mechanism, &template)
+        }
+    }
+}
+
+/// The keys of all classes that have this name; all keys where there is none.
+///
+/// # Errors
+/// The module's refusal.
+pub fn list(session: &Session<'_>, name: Option<&KeyName>) -> Result<Vec<Key>, Failure> {
+    let mut keys = Vec::new();
+    for (class, class_name) in CLASSES {
+        let mut template = vec![number(ck::CKA_CLASS, class)];
+        if let Some(KeyName { label, id }) = name {
+            template.extend(label.iter().map(|label| bytes(ck::CKA_LABEL, label.as_bytes())));
+            template.extend(id.iter().map(|id| bytes(ck::CKA_ID, &id.0)));
+        }
+        for handle in session.find(&template)? {
+            keys.push(describe(session, handle, class_name)?);
+        }
+    }
+    Ok(keys)
+}
+
+/// The one key with this name and one of these classes.
+///
+/// # Errors
+/// A [`Failure`] when there is none, or more than one.
+pub fn only(session: &Session<'_>, name: &KeyName, classes: &[&str]) -> Result<Key, Failure> {
+    let mut found = list(session, Some(name))?;
+    found.retain(|key| classes.contains(&key.class));
+    if found.len() > 1 {
+        return Err(ambiguous(name, &found));
+    }
+    found.pop().ok_or_else(|| not_found(name))
+}
+
+/// There is no key with this name.
+pub fn not_found(name: &KeyName) -> Failure {
+    let help =
+        "`keyenclave keys list` shows the keys; private and secret keys are only visible after a login";
+    Failure::new(Kind::NotFound, format!("there is no such key: {name}"), help)
+}
+
+/// There are several keys with this name.
+pub fn ambiguous(name: &KeyName, found: &[Key]) -> Failure {
+    let ids: Vec<_> = found
+        .iter()
+        .map(|key| format!("{} (id {})", key.label, key.id))
+        .collect();
+    let message = format!("{name} names more than one key: {}", ids.join(", "));
+    Failure::usage(message, "say which one with --id")
+}
+
+/// The public key as SubjectPublicKeyInfo in PEM.
+///
+/// # Errors
+/// A [`Failure`] for keys that have no such form here.
+pub fn public_pem(session: &Session<'_>, key: &Key) -> Result<String, Failure> {
+    let attribute = |kind| session.attribute(key.handle, kind);
+    let info = match key.family {
+        Family::Rsa => attribute(ck::CKA_MODULUS)?
+            .zip(attribute(ck::CKA_PUBLIC_EXPONENT)?)
+            .map(|(modulus, exponent)| der::rsa_public_key(&modulus, &exponent)),
+        Family::Ec => attribute(ck::CKA_EC_PARAMS)?
+            .zip(attribute(ck::CKA_EC_POINT)?)
+            .map(|(params, point)| der::ec_public_key(&params, &point)),
+        Family::Secret | Family::Other => None,
+    };
+    let info = info.ok_or_else(|| {
+        let message = format!("`{}` has no public key that could be written", key.label);
+        Failure::new(Kind::Provider, message, "RSA and EC keys have one")
+    })?;
+    Ok(der::pem("PUBLIC KEY", &info))
+}
+
+fn describe(
+    session: &Session<'_>,
+    handle: ck::CK_OBJECT_HANDLE,
+    class: &'static str,
+) -> Result<Key, Failure> {
+    let attribute = |kind| session.attribute(handle, kind);
+    let key_type = attribute(ck::CKA_KEY_TYPE)?.and_then(|value| to_number(&value));
+    let bits_of = |bytes: Option<Vec<u8>>| bytes.map(|bytes| bytes.len().saturating_mul(8));
+    let value_bits = |kind| {
+        let len = attribute(kind)?.and_then(|value| to_number(&value));
+        Ok::<_, Failure>(
+            len.and_then(|len| usize::try_from(len).ok())
+                .map(|len| len.saturating_mul(8)),
+        )
+    };
+    let (family, prefix, bits) = match key_type {
+        Some(ck::CKK_RSA) => (Family::Rsa, "rsa", bits_of(attribute(ck::CKA_MODULUS)?)),
+        Some(ck::CKK_EC) => {
+            let params = attribute(ck::CKA_EC_PARAMS)?;
+            (Family::Ec, "ec", params.and_then(|params| curve_bits(&params)))
+        }
+        Some(ck::CKK_AES) => (Family::Other, "aes", value_bits(ck::CKA_VALUE_LEN)?),
+        Some(ck::CKK_GENERIC_SECRET | ck::CKK_SHA256_HMAC | ck::CKK_SHA384_HMAC | ck::CKK_SHA512_HMAC) => {
+            (Family::Secret, "hmac", value_bits(ck::CKA_VALUE_LEN)?)
+        }
+        _ => (Family::Other, "other", None),
+    };
+    let text = |value: Option<Vec<u8>>| String::from_utf8_lossy(&value.unwrap_or_default()).into_owned();
+    let field = if family == Family::Ec { "p" } else { "" };
+    Ok(Key {
+        handle,
+        class,
+        kind: bits.map_or(prefix.to_owned(), |bits| format!("{prefix}-{field}{bits}")),
+        bits,
+        label: text(attribute(ck::CKA_LABEL)?),
+        id: hex(&attribute(ck::CKA_ID)?.unwrap_or_default()),
+        family,
+    })
+}
+
+/// The field size of a curve by its object identifier.
+fn curve_bits(params: &[u8]) -> Option<usize> {
+    let known = [
+        (KeyType::EcP256, 256),
+        (KeyType::EcP384, 384),
+        (KeyType::EcP521, 521),
+    ];
+    let found = known
+        .into_iter()
+        .find(|(kind, _)| matches!(kind.make(), Make::Curve(oid) if oid == params));
+    found.map(|(_, bits)| bits)
+}
+
+/// An id from hexadecimal digits.
+///
+/// # Errors
+/// A sentence for the command line.
+pub fn parse_id(text: &str) -> Result<KeyId, String> {
+    let wrong = || "an id is an even number of hexadecimal digits, such as 01ab".to_owned();
+    let digits: Option<Vec<u8>> = text.chars().map(|c| c.to_digit(16)?.try_into().ok()).collect();
+    let digits = digits
+        .filter(|digits| !digits.is_empty() && digits.len() % 2 == 0)
+        .ok_or_else(wrong)?;
+    let byte = |pair: &[u8]| pair.iter().fold(0_u8, |byte, digit| byte << 4 | digit);
+    Ok(KeyId(digits.chunks(2).map(byte).collect()))
+}
+
+/// Bytes as hexadecimal digits.
+pub fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// An attribute with bytes.
+pub fn bytes(kind: ck::CK_ATTRIBUTE_TYPE, value: &[u8]) -> Attribute {
+    Attribute {
+        kind,
+        value: value.to_vec(),
+    }
+}
+
+/// An attribute with a number.
+pub fn number(kind: ck::CK_ATTRIBUTE_TYPE, value: ck::CK_ULONG) -> Attribute {
+    bytes(kind, &value.to_ne_bytes())
+}
+
+fn yes(kind: ck::CK_ATTRIBUTE_TYPE) -> Attribute {
+    bytes(kind, &[ck::CK_TRUE])
+}
+
+fn to_number(value: &[u8]) -> Option<ck::CK_ULONG> {
+    value.try_into().ok().map(ck::CK_ULONG::from_ne_bytes)
+}
+
+impl fmt::Display for KeyName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let label = self.label.as_ref().map(|label| format!("label `{label}`"));
+        let id = self.id.as_ref().map(|id| format!("id {}", hex(&id.0)));
+        f.write_str(&label.into_iter().chain(id).collect::<Vec<_>>().join(", "))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_are_read_as_they_are_printed() {
+        assert_eq!(parse_id("01aBff").map(|id| hex(&id.0)), Ok("01abff".to_owned()));
+        for wrong in ["", "1", "0g", "é1", "0x01"] {
+            assert!(parse_id(wrong).is_err(), "{wrong}");
+        }
+    }
+}
