@@ -288,6 +288,20 @@ fn a_file_replaced_under_a_running_process_is_not_mixed_with_the_old_log() {
 }
 
 #[test]
+fn a_store_behind_a_symbolic_link_is_the_same_store() {
+    let (place, store) = Place::ready();
+    let link = place.dir.path().join("link.db");
+    std::os::unix::fs::symlink(place.path(), &link).unwrap();
+    let mut index = Index::new(SqliteStore::new(&link));
+    index.refresh();
+    create(&store, "through the other name");
+    assert!(index.has("through the other name"));
+    create(&index.store, "through the link");
+    let mut other = Index::new(store);
+    assert!(other.has("through the link"));
+}
+
+#[test]
 fn sixteen_threads_share_one_store() {
     let (place, store) = Place::ready();
     std::thread::scope(|scope| {

@@ -3,13 +3,15 @@
 
 use crate::store::StoreError;
 use keyenclave_sys::sqlite::LockError;
-use rusqlite::ErrorCode;
+use rusqlite::{Connection, ErrorCode};
 use std::path::Path;
 
 /// Why one try at the store ended.
 pub(super) enum Failure {
     /// Somebody else is at it: try again.
     Busy,
+    /// SQLite finds the file malformed, and says where.
+    Malformed(String),
     /// SQLite says so.
     Sql(rusqlite::Error),
     /// We say so.
@@ -30,6 +32,17 @@ impl From<rusqlite::Error> for Failure {
 impl From<StoreError> for Failure {
     fn from(error: StoreError) -> Self {
         Self::Store(error)
+    }
+}
+
+/// Has SQLite look closer at a file that it found malformed, so that the message says where.
+pub(super) fn examine(connection: &Connection, failure: Failure) -> Failure {
+    match failure {
+        Failure::Sql(error) if error.sqlite_error_code() == Some(ErrorCode::DatabaseCorrupt) => {
+            let found = connection.query_row("PRAGMA quick_check(1)", [], |row| row.get::<_, String>(0));
+            Failure::Malformed(found.unwrap_or_else(|_| error.to_string()))
+        }
+        other => other,
     }
 }
 

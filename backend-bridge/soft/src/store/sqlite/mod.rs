@@ -4,6 +4,7 @@
 //! Every use of SQLite happens under the store's leaf lock (see [`keyenclave_sys::sqlite`]), which is never held
 //! while another process is waited for: a try that finds the file locked ends, and is made again.
 
+mod calls;
 mod failure;
 mod objects;
 mod open;
@@ -11,15 +12,13 @@ mod schema;
 mod sealers;
 mod token;
 
-use super::{
-    Attempts, Change, Changes, Header, Incarnation, NewToken, Record, RecordId, Revision, Role, SealerRecord,
-    Stamp, Store, StoreError,
-};
+use super::{Incarnation, NewToken, Stamp, StoreError};
 use failure::Failure;
 use keyenclave_sys::clock::coarse_millis;
 use keyenclave_sys::page::{CounterPage, Owner, PageSlot, Reading};
 use keyenclave_sys::sqlite::{ConnectionGuard, SharedConnection};
 use rusqlite::Connection;
+use std::fs::Metadata;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
@@ -35,11 +34,23 @@ const CHECK_EVERY: u64 = 1_000;
 
 /// What is known of the file that a connection was opened on.
 struct OpenFile {
+    /// Its name without symbolic links: SQLite puts its other files beside that one.
+    path: PathBuf,
     device: u64,
     inode: u64,
     owner: Owner,
     /// Whether the file is in WAL mode: then processes also share a counter page.
     shares_memory: bool,
+}
+
+impl OpenFile {
+    fn is_at(&self, meta: &Metadata) -> bool {
+        (self.device, self.inode) == (meta.dev(), meta.ino())
+    }
+
+    fn beside(&self, suffix: &str) -> PathBuf {
+        open::beside(&self.path, suffix)
+    }
 }
 
 /// For how long a look at the file's name holds.
@@ -95,10 +106,13 @@ impl SqliteStore {
                 .lock()
                 .map_err(|error| failure::lock_error(&self.path, error))?;
             self.make_current(&mut guard, trust)?;
-            guard
-                .connection()
-                .map(|(connection, file)| work(connection, file))
-                .transpose()
+            let Some((connection, file)) = guard.connection() else {
+                return Ok(None);
+            };
+            end_transaction(connection)?;
+            let outcome = work(connection, file).map_err(|failure| failure::examine(connection, failure));
+            end_transaction(connection)?;
+            outcome.map(Some)
         })
     }
 
@@ -110,6 +124,12 @@ impl SqliteStore {
             match attempt() {
                 Ok(value) => return Ok(value),
                 Err(Failure::Store(error)) => return Err(error),
+                Err(Failure::Malformed(what)) => {
+                    return Err(open::damaged(
+                        &self.path,
+                        &format!("SQLite finds it malformed: {what}"),
+                    ));
+                }
                 Err(Failure::Sql(error)) => return Err(failure::describe(&self.path, error)),
                 Err(Failure::Busy) if start.elapsed() > PATIENCE => {
                     return Err(StoreError::Busy {
@@ -134,37 +154,46 @@ impl SqliteStore {
             self.page.replace(None);
             return Ok(());
         };
-        let open = guard.connection();
-        let is_replaced = open.is_some_and(|(_, file)| (file.device, file.inode) != (meta.dev(), meta.ino()));
-        if is_replaced && open::has_log(&self.path) {
-            // The connection stays as it is: opened anew, SQLite would play the old file's log into the new one.
-            let what = "the file was replaced while it was in use, and the log beside it belongs to the old one; stop \
-                        the programs that use it, delete the files -wal and -shm, put the backup here again";
-            return Err(open::damaged(&self.path, what).into());
+        match guard.connection() {
+            Some((_, file)) if !file.is_at(&meta) => self.may_follow(file)?,
+            Some((_, file)) if !file.shares_memory || self.has_page(file) => {
+                self.checked.store(now, SeqCst);
+                return Ok(());
+            }
+            _ => {}
         }
-        let has_page = || self.page.page().is_some_and(|page| page.is_at(&self.page_path()));
-        let is_same = |file: &OpenFile| !is_replaced && (!file.shares_memory || has_page());
-        if !open.is_some_and(|(_, file)| is_same(file)) {
-            guard.open(|| {
-                let (connection, file) = open::connect(&self.path, &meta)?;
-                self.page.replace(self.first_page(&connection, &file)?);
-                Ok::<_, Failure>((connection, file))
-            })?;
-            self.opened.fetch_add(1, SeqCst);
-        }
+        guard.open(|| {
+            let (connection, file) = open::connect(&self.path, &meta)?;
+            self.page.replace(self.first_page(&connection, &file)?);
+            Ok::<_, Failure>((connection, file))
+        })?;
+        self.opened.fetch_add(1, SeqCst);
         self.checked.store(now, SeqCst);
         Ok(())
     }
 
-    fn page_path(&self) -> PathBuf {
-        open::beside(&self.path, "-page")
+    /// Whether the connection to a file that was replaced may be given up for the new one.
+    fn may_follow(&self, old: &OpenFile) -> Result<(), StoreError> {
+        if !open::has_log(&old.path) {
+            return Ok(());
+        }
+        // The connection stays as it is: opened anew, SQLite would play the old file's log into the new one.
+        let what = "the file was replaced while it was in use, and the log beside it belongs to the old one; stop \
+                    the programs that use it, delete the files -wal and -shm, put the backup here again";
+        Err(open::damaged(&self.path, what))
+    }
+
+    fn has_page(&self, file: &OpenFile) -> bool {
+        self.page
+            .page()
+            .is_some_and(|page| page.is_at(&file.beside("-page")))
     }
 
     /// Opens the counter page. The caller holds the write lock.
     fn open_page(&self, token: &Token, file: &OpenFile) -> Result<CounterPage, Failure> {
         let mut seed = [0; 8];
         keyenclave_crypto::rand::fill(&mut seed).map_err(|error| self.no_random(error))?;
-        let path = self.page_path();
+        let path = file.beside("-page");
         let incarnation = token.header.incarnation.0;
         CounterPage::open(&path, incarnation, u64::from_le_bytes(seed), file.owner)
             .map_err(|error| page_error(&path, error))
@@ -175,7 +204,7 @@ impl SqliteStore {
         if !file.shares_memory {
             return Ok(None);
         }
-        let path = self.page_path();
+        let path = file.beside("-page");
         let life = self.token(connection)?.header.incarnation.0;
         let found = CounterPage::open_existing(&path, life).map_err(|error| page_error(&path, error))?;
         if found.is_some() {
@@ -185,7 +214,7 @@ impl SqliteStore {
         let page = self
             .token(connection)
             .and_then(|token| self.open_page(&token, file));
-        connection.execute_batch("ROLLBACK")?;
+        end_transaction(connection)?;
         page.map(Some)
     }
 
@@ -209,29 +238,24 @@ impl SqliteStore {
             .ok_or_else(|| open::damaged(&self.path, "the row of the token was removed").into())
     }
 
-    /// One durable write transaction. `work` gets the token's row; what it made is undone if it fails.
+    /// One durable write transaction. `work` gets the token's row; what it made is undone if it fails ([`Self::with`]).
     fn write<T>(
         &self,
         mut work: impl FnMut(&Connection, &Token) -> Result<T, Failure>,
     ) -> Result<Option<T>, StoreError> {
         self.with(Trust::No, |connection, file| {
             connection.execute_batch("BEGIN IMMEDIATE")?;
-            let written = self.token(connection).and_then(|token| {
-                let value = work(connection, &token)?;
-                self.publish(connection, file, &token)?;
-                Ok(value)
-            });
-            if written.is_err() && !connection.is_autocommit() {
-                connection.execute_batch("ROLLBACK")?;
-            }
-            written
+            let token = self.token(connection)?;
+            let value = work(connection, &token)?;
+            self.publish(connection, file, &token)?;
+            Ok(value)
         })
     }
 
     /// Commits, with the count odd while it happens.
     fn publish(&self, connection: &Connection, file: &OpenFile, before: &Token) -> Result<(), Failure> {
         let after = self.token(connection)?.header.incarnation;
-        if file.shares_memory && !self.page.page().is_some_and(|page| page.is_at(&self.page_path())) {
+        if file.shares_memory && !self.has_page(file) {
             // Somebody deleted it. Under the write lock nobody else can make another one meanwhile.
             self.page.replace(Some(self.open_page(before, file)?));
         }
@@ -256,9 +280,7 @@ impl SqliteStore {
     fn look<T>(&self, work: impl Fn(&Connection) -> Result<T, Failure>) -> Result<Option<T>, StoreError> {
         self.with(Trust::AWhile, |connection, _| {
             connection.execute_batch("BEGIN")?;
-            let seen = work(connection);
-            connection.execute_batch("ROLLBACK")?;
-            seen
+            work(connection)
         })
     }
 
@@ -304,6 +326,15 @@ impl SqliteStore {
     }
 }
 
+/// Undoes what a try left open, or one that panicked.
+fn end_transaction(connection: &Connection) -> rusqlite::Result<()> {
+    if connection.is_autocommit() {
+        Ok(())
+    } else {
+        connection.execute_batch("ROLLBACK")
+    }
+}
+
 fn page_error(path: &Path, error: std::io::Error) -> Failure {
     StoreError::io(path, "opening the counter page", error).into()
 }
@@ -315,103 +346,5 @@ fn of_page(page: &CounterPage) -> Stamp {
             count: [count, 0],
         },
         Reading::Moving => Stamp::Unsettled,
-    }
-}
-
-/// Refuses to write into another token than the caller meant.
-fn same_life(token: &Token, of: Incarnation) -> Result<(), Failure> {
-    if token.header.incarnation == of {
-        Ok(())
-    } else {
-        Err(StoreError::TokenChanged.into())
-    }
-}
-
-impl Store for SqliteStore {
-    fn header(&self) -> Result<Option<Header>, StoreError> {
-        self.with(Trust::AWhile, |connection, _| Ok(self.token(connection)?.header))
-    }
-
-    fn initialise(&self, new: &NewToken, replaces: Option<Incarnation>) -> Result<(), StoreError> {
-        let replaced = self.write(|connection, token| {
-            same_life(token, replaces.ok_or(StoreError::TokenChanged)?)?;
-            token::clear(connection)?;
-            token::insert(connection, &new.header)?;
-            for (role, record) in &new.sealers {
-                sealers::put(connection, *role, record)?;
-            }
-            Ok(())
-        })?;
-        match (replaced, replaces) {
-            (Some(()), _) => Ok(()),
-            (None, None) => self.create(new),
-            (None, Some(_)) => Err(StoreError::TokenChanged),
-        }
-    }
-
-    fn sealer(&self, role: Role) -> Result<Option<SealerRecord>, StoreError> {
-        self.with(Trust::AWhile, |connection, _| Ok(sealers::get(connection, role)?))
-            .map(Option::flatten)
-    }
-
-    fn put_sealer(&self, role: Role, record: &SealerRecord, of: Incarnation) -> Result<(), StoreError> {
-        self.write(|connection, token| {
-            same_life(token, of)?;
-            Ok(sealers::put(connection, role, record)?)
-        })?
-        .ok_or_else(|| self.missing())
-    }
-
-    fn count_attempt(&self, role: Role) -> Result<Attempts, StoreError> {
-        self.write(|connection, _| {
-            if let Some(attempts) = sealers::count(connection, role)? {
-                return Ok(attempts);
-            }
-            let there = sealers::get(connection, role)?.is_some();
-            Err(if there {
-                StoreError::Locked(role)
-            } else {
-                StoreError::NoSealer(role)
-            }
-            .into())
-        })?
-        .ok_or_else(|| self.missing())
-    }
-
-    fn clear_attempts(&self, role: Role, of: Incarnation) -> Result<(), StoreError> {
-        self.write(|connection, token| {
-            same_life(token, of)?;
-            Ok(sealers::clear(connection, role)?)
-        })?
-        .ok_or_else(|| self.missing())
-    }
-
-    fn commit(&self, changes: &[Change], base: Revision) -> Result<Revision, StoreError> {
-        self.write(|connection, token| {
-            same_life(token, base.incarnation)?;
-            objects::apply(connection, token, changes, base)
-        })?
-        .ok_or_else(|| self.missing())
-    }
-
-    fn changes_since(&self, base: Option<Revision>) -> Result<Changes, StoreError> {
-        self.look(|connection| {
-            let token = self.token(connection)?;
-            Ok(objects::since(connection, &token, base)?)
-        })?
-        .ok_or_else(|| self.missing())
-    }
-
-    fn read(&self, id: RecordId) -> Result<Option<Record>, StoreError> {
-        self.with(Trust::AWhile, |connection, _| Ok(objects::read(connection, id)?))
-            .map(Option::flatten)
-    }
-
-    fn stamp(&self) -> Result<Stamp, StoreError> {
-        let fresh = coarse_millis().wrapping_sub(self.checked.load(SeqCst)) < CHECK_EVERY;
-        match self.page.page() {
-            Some(page) if fresh => Ok(of_page(page)),
-            _ => self.stamp_slowly(),
-        }
     }
 }

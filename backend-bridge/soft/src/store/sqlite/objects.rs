@@ -4,7 +4,7 @@
 use super::failure::Failure;
 use super::token::{self, Token};
 use crate::store::{Change, Changes, Columns, Record, RecordId, Revision, StoreError, Summary};
-use rusqlite::{Connection, OptionalExtension, named_params};
+use rusqlite::{Connection, OptionalExtension, ToSql};
 
 /// How many revisions back a deletion is remembered. Who was away for longer lists everything.
 const REMEMBERED: u64 = 10_000;
@@ -41,14 +41,10 @@ pub(super) fn apply(
 }
 
 fn create(connection: &Connection, record: &Record, next: Revision) -> rusqlite::Result<bool> {
-    write(
-        connection,
-        "INSERT OR IGNORE INTO objects (id, revision, private, class, label, key_id, mac, body)
-         SELECT :id, :revision, :private, :class, :label, :key_id, :mac, :body WHERE :base >= 0",
-        record,
-        next,
-        next,
-    )
+    let sql = "INSERT INTO objects (id, revision, private, class, label, key_id, mac, body)
+         VALUES (:id, :revision, :private, :class, :label, :key_id, :mac, :body)
+         ON CONFLICT (id) DO NOTHING";
+    write(connection, sql, record, next, None)
 }
 
 fn update(
@@ -57,15 +53,10 @@ fn update(
     next: Revision,
     base: Revision,
 ) -> rusqlite::Result<bool> {
-    write(
-        connection,
-        "UPDATE objects SET revision = :revision, private = :private, class = :class, label = :label,
+    let sql = "UPDATE objects SET revision = :revision, private = :private, class = :class, label = :label,
              key_id = :key_id, mac = :mac, body = :body
-         WHERE id = :id AND revision <= :base",
-        record,
-        next,
-        base,
-    )
+         WHERE id = :id AND revision <= :base";
+    write(connection, sql, record, next, Some(base))
 }
 
 fn write(
@@ -73,19 +64,24 @@ fn write(
     sql: &str,
     record: &Record,
     next: Revision,
-    base: Revision,
+    base: Option<Revision>,
 ) -> rusqlite::Result<bool> {
-    let rows = connection.prepare_cached(sql)?.execute(named_params! {
-        ":id": record.id.0,
-        ":revision": next.number.cast_signed(),
-        ":private": record.private,
-        ":class": record.columns.class,
-        ":label": record.columns.label,
-        ":key_id": record.columns.key_id,
-        ":mac": record.mac,
-        ":body": record.body,
-        ":base": base.number.cast_signed(),
-    })?;
+    let revision = next.number.cast_signed();
+    let base = base.map(|base| base.number.cast_signed());
+    let mut values: Vec<(&str, &dyn ToSql)> = vec![
+        (":id", &record.id.0),
+        (":revision", &revision),
+        (":private", &record.private),
+        (":class", &record.columns.class),
+        (":label", &record.columns.label),
+        (":key_id", &record.columns.key_id),
+        (":mac", &record.mac),
+        (":body", &record.body),
+    ];
+    if let Some(base) = &base {
+        values.push((":base", base));
+    }
+    let rows = connection.prepare_cached(sql)?.execute(values.as_slice())?;
     Ok(rows == 1)
 }
 

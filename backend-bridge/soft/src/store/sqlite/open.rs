@@ -69,7 +69,8 @@ pub(super) fn connect(path: &Path, meta: &Metadata) -> Result<(Connection, OpenF
     let connection = Connection::open_with_flags(path, flags())?;
     configure(&connection)?;
     verify(path, &connection)?;
-    if ends_inside_a_page(path, meta, &connection)? {
+    let real = fs::canonicalize(path).map_err(|error| StoreError::io(path, "resolving the name", error))?;
+    if ends_inside_a_page(&real, meta, &connection)? {
         return Err(damaged(path, "it was cut off").into());
     }
     if connection.is_readonly("main")? {
@@ -93,6 +94,7 @@ pub(super) fn connect(path: &Path, meta: &Metadata) -> Result<(Connection, OpenF
     Ok((
         connection,
         OpenFile {
+            path: real,
             device: meta.dev(),
             inode: meta.ino(),
             owner: Owner {
