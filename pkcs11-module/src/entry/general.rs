@@ -4,7 +4,7 @@
 use cryptoki_sys as ck;
 use keyenclave_model::error::Result;
 
-use crate::abi::values::Slot as Place;
+use crate::abi::values::Place;
 use crate::library::Library;
 
 /// The specification's version that the module follows.

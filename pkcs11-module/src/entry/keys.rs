@@ -7,7 +7,7 @@ use keyenclave_model::token::{Out, SessionId, Work};
 
 use super::objects::made;
 use super::unexpected;
-use crate::abi::values::{RawMechanism, RawTemplate, Slot as Place};
+use crate::abi::values::{Place, RawMechanism, RawTemplate};
 use crate::library::Library;
 
 /// `C_GenerateKey`.

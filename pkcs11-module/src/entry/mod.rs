@@ -16,5 +16,8 @@ use keyenclave_model::error::{Error, Rv};
 
 /// A token answered with something that this work does not come to: a fault in the token.
 fn unexpected() -> Error {
-    Error::new(Rv::GeneralError, "the token gave an answer that does not belong to the question; please report this")
+    Error::new(
+        Rv::GeneralError,
+        "the token gave an answer that does not belong to the question; please report this",
+    )
 }

@@ -8,7 +8,7 @@ use keyenclave_model::object::Object;
 use keyenclave_model::token::{ObjectId, Out, SessionId, Work};
 
 use super::unexpected;
-use crate::abi::values::{AttributeBuffer, AttributeBuffers, OutputArray, RawTemplate, Slot as Place};
+use crate::abi::values::{AttributeBuffer, AttributeBuffers, OutputArray, Place, RawTemplate};
 use crate::library::Library;
 
 /// `C_CreateObject`.

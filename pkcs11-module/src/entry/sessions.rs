@@ -8,7 +8,7 @@ use keyenclave_model::error::{Error, Result, Rv};
 use keyenclave_model::token::{OperationClass, Role, SessionId};
 
 use super::slots::read_pin;
-use crate::abi::values::{Input, Slot as Place};
+use crate::abi::values::{Input, Place};
 use crate::library::Library;
 use crate::session::table::Session;
 

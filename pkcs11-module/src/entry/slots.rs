@@ -6,7 +6,7 @@ use keyenclave_model::error::{Error, Result, Rv};
 use keyenclave_model::token::{Pin, Role, SessionId, Work};
 
 use super::general::{MANUFACTURER, library_version, padded};
-use crate::abi::values::{Input, Label, OutputList, Slot as Place};
+use crate::abi::values::{Input, Label, OutputList, Place};
 use crate::library::Library;
 
 /// `C_GetSlotList`. Every slot has a token, initialised or not.
@@ -15,7 +15,10 @@ pub fn get_slot_list(
     token_present: bool,
     mut list: OutputList<'_, ck::CK_SLOT_ID>,
 ) -> Result<()> {
-    let wanted = lib.slots().iter().filter(|slot| !token_present || slot.token.is_present());
+    let wanted = lib
+        .slots()
+        .iter()
+        .filter(|slot| !token_present || slot.token.is_present());
     let ids: Vec<_> = wanted.map(|slot| slot.id).collect();
     list.fill(&ids)
 }
@@ -31,7 +34,11 @@ pub fn get_slot_info(
     info.set(ck::CK_SLOT_INFO {
         slotDescription: padded(&slot.description),
         manufacturerID: padded(MANUFACTURER),
-        flags: if slot.token.is_present() { ck::CKF_TOKEN_PRESENT } else { 0 },
+        flags: if slot.token.is_present() {
+            ck::CKF_TOKEN_PRESENT
+        } else {
+            0
+        },
         hardwareVersion: library_version(),
         firmwareVersion: library_version(),
     });
