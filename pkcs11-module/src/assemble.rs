@@ -6,7 +6,6 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use cryptoki_sys as ck;
 use keyenclave_model::error::{Error, Result, Rv};
 use keyenclave_model::mechanism::MechanismInfo;
 use keyenclave_model::token::{CallCx, HandleSource, SessionId, Step, Token, TokenInfo, Work};
@@ -28,7 +27,7 @@ pub fn slots(config: &Config, handles: &Arc<HandleSource>) -> Vec<Slot> {
 
 fn soft_token(soft: &SoftConfig, handles: &Arc<HandleSource>) -> Arc<dyn Token> {
     match &soft.directory {
-        Some(directory) => Arc::new(SoftToken::new(options(directory, soft), Arc::clone(handles))),
+        Some(directory) => Arc::new(SoftToken::new(&options(directory, soft), Arc::clone(handles))),
         None => Arc::new(Absent(
             "this process has no home directory, so there is no place for the default token: write a configuration \
              with `path = …` and name it in KEYENCLAVE_CONFIG",
@@ -37,10 +36,7 @@ fn soft_token(soft: &SoftConfig, handles: &Arc<HandleSource>) -> Arc<dyn Token> 
 }
 
 fn options(directory: &Path, soft: &SoftConfig) -> SoftOptions {
-    SoftOptions {
-        directory: directory.to_owned(),
-        max_pin_attempts: soft.max_pin_attempts,
-    }
+    SoftOptions { max_pin_attempts: soft.max_pin_attempts, ..SoftOptions::new(directory) }
 }
 
 /// A slot's token that is not there, and why.
@@ -75,6 +71,8 @@ impl Token for Absent {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
+    use cryptoki_sys as ck;
+
     use super::*;
     use crate::config::{SlotConfig, Surroundings, load_in};
 
