@@ -149,11 +149,12 @@ impl CounterPage {
     /// What the page says now. A few nanoseconds.
     pub fn read(&self) -> Reading {
         let words = self.words();
-        let count = words.count.load(Ordering::SeqCst);
+        let count = words.count.load(Ordering::Acquire);
         let identity = self.identity();
-        fence(Ordering::SeqCst);
-        let again = words.count.load(Ordering::SeqCst);
-        if count % 2 == 1 || count != again || words.magic.load(Ordering::SeqCst) != MAGIC {
+        let is_ours = words.magic.load(Ordering::Relaxed) == MAGIC;
+        fence(Ordering::Acquire);
+        let again = words.count.load(Ordering::Relaxed);
+        if count % 2 == 1 || count != again || !is_ours {
             return Reading::Moving;
         }
         Reading::Settled { identity, count }
@@ -164,7 +165,7 @@ impl CounterPage {
             .words()
             .identity
             .each_ref()
-            .map(|word| word.load(Ordering::SeqCst));
+            .map(|word| word.load(Ordering::Relaxed));
         (u128::from(low) | u128::from(high) << 64).to_le_bytes()
     }
 
