@@ -1,0 +1,2 @@
+// SPDX-License-Identifier: MIT
+//! `keyenclave`, the command-line tool, as a user runs it.

@@ -1,0 +1,2 @@
+// SPDX-License-Identifier: MIT
+//! The README's commands, run as printed.
