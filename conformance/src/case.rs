@@ -12,6 +12,7 @@ use std::sync::mpsc;
 use std::time::Duration;
 
 const CASE: &str = "KEYENCLAVE_TEST_CASE";
+const PART: &str = "KEYENCLAVE_TEST_PART";
 
 /// How long a case may take before it counts as hung.
 const LIMIT: Duration = Duration::from_secs(300);
@@ -68,6 +69,21 @@ pub fn finish(mut command: Command, limit: Duration) -> Result<String, String> {
     } else {
         Err(format!("{text}\n{described} ended with {status}"))
     }
+}
+
+/// What part this process plays in its case: `None` is the main one.
+pub fn part() -> Option<String> {
+    std::env::var(PART).ok()
+}
+
+/// This case once more, in the same place, playing `part`. To be called inside of [`in_own_process`].
+pub fn as_part(part: &str) -> Command {
+    let mut command = Command::new(std::env::current_exe().expect("this test binary"));
+    let name = std::env::var(CASE).expect("a case in a process of its own");
+    command
+        .args(["--exact", &name, "--nocapture", "--test-threads=1"])
+        .env(PART, part);
+    command
 }
 
 /// Counts this test as skipped and says why. `name` is the test's, as libtest prints it.

@@ -114,6 +114,7 @@ impl Place {
         command
             .env("XDG_DATA_HOME", self.file("home/data"))
             .env("XDG_CONFIG_HOME", self.file("home/config"));
+        command.env("PIN", "user-1234").env("SO_PIN", "so-12345");
         command
             .env(DIRECTORY, &self.directory)
             .env("MODULE", module_path());

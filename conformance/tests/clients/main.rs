@@ -1,7 +1,12 @@
 // SPDX-License-Identifier: MIT
 //! Real programs on a fresh token: one script in `clients/` for each, which prints its commands as it runs them.
 #![forbid(unsafe_code)]
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)] // test code
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing
+)] // test code
 
 mod command_line;
 mod readme;
@@ -22,7 +27,10 @@ fn client(script: &str) {
     let clients = Path::new(env!("CARGO_MANIFEST_DIR")).join("clients");
     let place = Place::new();
     let mut command = place.command("bash");
-    command.args(["-euxo", "pipefail"]).arg(clients.join(script)).env("CLIENTS", &clients);
+    command
+        .args(["-euxo", "pipefail"])
+        .arg(clients.join(script))
+        .env("CLIENTS", &clients);
     command.env("PIN", "user-1234").env("SO_PIN", "so-12345");
     match finish(command, LIMIT) {
         Ok(output) => println!("{output}"),
@@ -42,10 +50,23 @@ fn pkcs11_tool_forks() {
 
 #[test]
 fn openssl_makes_certificates_and_cms_through_its_engine() {
-    needing(&["bash", "pkcs11-tool", "openssl", ENGINE], || client("openssl-engine.sh"));
+    needing(&["bash", "pkcs11-tool", "openssl", ENGINE], || {
+        client("openssl-engine.sh")
+    });
 }
 
 #[test]
 fn java_uses_the_token_as_a_key_store() {
-    needing(&["bash", "pkcs11-tool", "openssl", "keytool", "jarsigner", "java", "jar"], || client("java.sh"));
+    needing(
+        &[
+            "bash",
+            "pkcs11-tool",
+            "openssl",
+            "keytool",
+            "jarsigner",
+            "java",
+            "jar",
+        ],
+        || client("java.sh"),
+    );
 }
