@@ -5,7 +5,9 @@
 mod store_support;
 use keyenclave_soft::store::*;
 use std::fs::{self, Permissions};
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::os::unix::process::CommandExt;
+use std::process::Command;
 use store_support::*;
 
 /// A closed store with some objects in it.
@@ -215,5 +217,55 @@ fn a_damaged_page_file_is_put_right() {
         assert!(before.is_still(store.stamp().unwrap()));
         create(&store, "new");
         assert!(!before.is_still(store.stamp().unwrap()));
+    }
+}
+
+#[test]
+#[ignore = "the other process of the test below"]
+fn says_what_it_may_not_do() {
+    let store = store_under_test();
+    println!("ack {}", store.header().unwrap_err());
+    println!("ack {}", store.initialise(&bare_token(), None).unwrap_err());
+}
+
+#[test]
+fn a_store_that_this_user_may_only_read_is_a_clear_error() {
+    let place = filled();
+    let is_root = fs::metadata("/proc/self").unwrap().uid() == 0;
+    for dir in [place.dir.path(), place.path().parent().unwrap()] {
+        fs::set_permissions(dir, Permissions::from_mode(0o755)).unwrap();
+    }
+    fs::set_permissions(place.path(), Permissions::from_mode(0o444)).unwrap();
+    // A copy, since the user that nobody is may not see where this program lies.
+    let program = place.dir.path().join("program");
+    fs::copy(std::env::current_exe().unwrap(), &program).unwrap();
+    let mut command = Command::new(&program);
+    command
+        .args([
+            "says_what_it_may_not_do",
+            "--exact",
+            "--ignored",
+            "--nocapture",
+            "--test-threads=1",
+        ])
+        .env("STORE_UNDER_TEST", place.path())
+        .current_dir("/");
+    if is_root {
+        command.uid(65534).gid(65534);
+    }
+    let output = command.output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+    let said = String::from_utf8(output.stdout).unwrap();
+    let errors: Vec<_> = said
+        .lines()
+        .filter_map(|line| line.split_once("ack "))
+        .map(|(_, error)| error)
+        .collect();
+    assert_eq!(errors.len(), 2, "{said}");
+    for error in errors {
+        assert!(
+            error.starts_with("no access to") && error.contains("store.db"),
+            "{error}"
+        );
     }
 }

@@ -255,6 +255,9 @@ impl PageSlot {
 
     /// Puts `page` here. One caller at a time.
     pub fn replace(&self, page: Option<CounterPage>) {
+        if page.is_none() && self.page().is_none() {
+            return;
+        }
         let entry = Box::into_raw(Box::new(Entry { page, _older: None }));
         let older = self.current.swap(entry, Ordering::SeqCst);
         if !older.is_null() {

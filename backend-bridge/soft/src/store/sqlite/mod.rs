@@ -64,7 +64,7 @@ enum Trust {
 
 type Guard<'a> = ConnectionGuard<'a, OpenFile>;
 
-/// A store in a SQLite file. See [`Store`].
+/// A store in a SQLite file. See [`Store`](super::Store).
 pub struct SqliteStore {
     path: PathBuf,
     shared: SharedConnection<OpenFile>,
