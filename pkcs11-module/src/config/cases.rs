@@ -53,7 +53,11 @@ const REFUSED: &[(&str, &str)] = &[
     ),
     (
         "\n\nlevel = \"warn\"",
-        ":3:1: unknown setting `level` at the top of the file; it belongs in [log]",
+        ":3:1: unknown setting `level` at the top of the file; `level` belongs in [log]",
+    ),
+    (
+        "bakend = \"soft\"",
+        ":1:1: unknown setting `bakend` at the top of the file; `backend` belongs in [[slot]]",
     ),
     ("colour = 1", "known here: `environment`, `fork`, `log` or `slot`"),
     (

@@ -81,17 +81,21 @@ impl<'t> Reader<'t> {
             "" => "at the top of the file".to_owned(),
             _ => format!("in {}", section.heading),
         };
-        let elsewhere = SECTIONS.iter().find(|other| {
-            other.name != section.name && other.settings.iter().any(|setting| setting.name == name)
-        });
+        let others = SECTIONS.iter().filter(|other| other.name != section.name);
+        let elsewhere =
+            others.flat_map(|other| other.settings.iter().map(move |setting| (other, setting.name)));
+        let elsewhere = elsewhere.map(|(other, known)| (other, nearest(name, &[known])));
+        let elsewhere = elsewhere
+            .filter_map(|(other, known)| known.map(|known| (other.heading, known)))
+            .next();
         let candidates: Vec<_> = known.iter().chain(sections).copied().collect();
         let help = if SECRETS.contains(&name.to_lowercase().as_str()) {
             "secrets do not belong in the configuration: the application passes the PIN to `C_Login`"
                 .to_owned()
         } else if let Some(meant) = nearest(name, &candidates) {
             format!("did you mean `{meant}`?")
-        } else if let Some(other) = elsewhere {
-            format!("it belongs in {}", other.heading)
+        } else if let Some((heading, known)) = elsewhere {
+            format!("`{known}` belongs in {heading}")
         } else {
             format!("known here: {}", one_of(&candidates))
         };

@@ -261,6 +261,37 @@ mod tests {
     }
 
     #[test]
+    fn the_guide_names_every_command_key_type_and_mechanism_family() {
+        let guide = include_str!("../../../docs/guide/cli.md");
+        let mut names = Vec::new();
+        for command in Cli::command().get_subcommands() {
+            let within: Vec<_> = command.get_subcommands().map(clap::Command::get_name).collect();
+            names.extend(
+                within
+                    .iter()
+                    .map(|name| format!("`{} {name} ", command.get_name())),
+            );
+            names.extend(within.is_empty().then(|| format!("`{}", command.get_name())));
+        }
+        names.extend(
+            KeyType::value_variants()
+                .iter()
+                .map(|kind| format!("`{}`", kind.name())),
+        );
+        let mechanisms = SignMechanism::value_variants()
+            .iter()
+            .map(|mechanism| mechanism.name());
+        names.extend(
+            mechanisms
+                .filter(|name| name.ends_with("sha256"))
+                .map(|name| format!("`{name}`")),
+        );
+        for name in names {
+            assert!(guide.contains(&name), "docs/guide/cli.md must name {name}");
+        }
+    }
+
+    #[test]
     fn no_option_takes_a_pin() {
         fn check(command: &clap::Command) {
             for argument in command.get_arguments() {

@@ -136,7 +136,8 @@ fn ask(prompt: &str) -> Result<Pin, Failure> {
             "give it with --pin-file FILE or --pin-env VAR (--so-pin-file, --so-pin-env)",
         )
     };
-    if !io::stdin().is_terminal() {
+    // The prompt uses the controlling terminal, so standard input may well be the file to sign.
+    if !io::stdin().is_terminal() && !io::stderr().is_terminal() {
         return Err(no_terminal());
     }
     let typed = rpassword::prompt_password(format!("{prompt}: ")).map_err(|_| no_terminal())?;
