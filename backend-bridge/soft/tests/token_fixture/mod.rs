@@ -33,7 +33,7 @@ pub struct Fixture {
 impl Fixture {
     /// A token that nobody has initialised.
     pub fn blank() -> Self {
-        Self::at(Arc::new(TempDir::new().unwrap()))
+        Self::in_directory(Arc::new(TempDir::new().unwrap()))
     }
 
     /// An initialised token without a login.
@@ -55,10 +55,11 @@ impl Fixture {
 
     /// What another process would see in the same directory.
     pub fn other(&self) -> Self {
-        Self::at(Arc::clone(&self.directory))
+        Self::in_directory(Arc::clone(&self.directory))
     }
 
-    fn at(directory: Arc<TempDir>) -> Self {
+    /// A token in a directory that may have been used before.
+    pub fn in_directory(directory: Arc<TempDir>) -> Self {
         let handles = Arc::new(HandleSource::starting_at(1));
         let options = SoftOptions {
             max_pin_attempts: 3,
