@@ -188,14 +188,17 @@ fn unreadable(file: &Path, error: &io::Error) -> ConfigError {
 /// Whether this process runs with another user's or group's rights. Where that cannot be told it counts as no.
 fn has_more_rights_than_its_caller() -> bool {
     let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
-    status
+    has_two_identities(&status)
+}
+
+/// Whether real and effective user or group differ, in the words of proc_pid_status(5).
+fn has_two_identities(status: &str) -> bool {
+    let identities = status
         .lines()
-        .filter(|line| line.starts_with("Uid:") || line.starts_with("Gid:"))
-        .any(|line| {
-            // Real, effective, saved and file system id, in this order (proc_pid_status(5)).
-            let mut ids = line.split_whitespace().skip(1);
-            ids.next() != ids.next()
-        })
+        .filter(|line| line.starts_with("Uid:") || line.starts_with("Gid:"));
+    // Real, effective, saved and file system id, in this order.
+    let mut ids = identities.map(|line| line.split_whitespace().skip(1));
+    ids.any(|mut ids| ids.next() != ids.next())
 }
 
 #[cfg(test)]
@@ -233,6 +236,18 @@ mod tests {
             let found = surroundings.find().unwrap().unwrap();
             assert_eq!(found, (file.clone(), file.to_str().unwrap().to_owned()));
         }
+    }
+
+    #[test]
+    fn a_process_with_anothers_rights_is_recognised() {
+        let status =
+            |user: &str, group: &str| format!("Name:\tx\nUid:\t{user}\nGid:\t{group}\nThreads:\t1\n");
+        let (plain, privileged) = ("1000\t1000\t1000\t1000", "1000\t0\t0\t0");
+        assert!(!has_two_identities(&status(plain, plain)));
+        assert!(has_two_identities(&status(privileged, plain)));
+        assert!(has_two_identities(&status(plain, privileged)));
+        assert!(!has_two_identities(""));
+        assert!(!has_more_rights_than_its_caller());
     }
 
     #[test]
