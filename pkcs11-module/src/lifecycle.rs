@@ -29,7 +29,7 @@ const LOOK_AGAIN: Duration = Duration::from_millis(1);
 const RUN_SHIFT: u32 = ck::CK_ULONG::BITS / 8 * 5;
 
 /// The only mutable static of the module's own state.
-static LIFE: Life<Library> = Life::new(|| LIFE.forked());
+static LIFE: Life<Library> = Life::new(Some(|| LIFE.forked()));
 
 /// `C_Initialize`.
 ///
@@ -95,7 +95,7 @@ struct Life<T> {
     inheritance: AtomicU8,
     /// Whether `on_fork` is registered.
     watching: AtomicBool,
-    on_fork: fn(),
+    on_fork: Option<fn()>,
 }
 
 /// What a forked child does if it goes on without `C_Initialize`, as its parent was initialised.
@@ -120,8 +120,8 @@ impl Inheritance {
 }
 
 impl<T: Tree> Life<T> {
-    /// `on_fork` runs in every child, inside `fork`, and calls [`Self::forked`].
-    const fn new(on_fork: fn()) -> Self {
+    /// `on_fork` runs in every child, inside `fork`, and calls [`Self::forked`]. Without it there must be no fork.
+    const fn new(on_fork: Option<fn()>) -> Self {
         Self {
             root: Root::new(),
             turn: AtomicBool::new(false),
@@ -208,10 +208,10 @@ impl<T: Tree> Life<T> {
 
     /// Registers with `fork`, once. The turn is the caller's.
     fn watch_forks(&self) -> Result<()> {
-        if self.watching.load(Ordering::SeqCst) {
+        let Some(on_fork) = self.on_fork.filter(|_| !self.watching.load(Ordering::SeqCst)) else {
             return Ok(());
-        }
-        fork::on_child(self.on_fork)
+        };
+        fork::on_child(on_fork)
             .map_err(|error| Error::new(Rv::GeneralError, format!("cannot watch for forks: {error:?}")))?;
         self.watching.store(true, Ordering::SeqCst);
         Ok(())
@@ -239,3 +239,6 @@ impl Drop for Turn<'_> {
 fn first_handle(run: u32) -> ck::CK_ULONG {
     (ck::CK_ULONG::from(run) << RUN_SHIFT) | 1
 }
+
+#[cfg(test)]
+mod tests;

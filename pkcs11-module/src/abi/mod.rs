@@ -18,4 +18,4 @@ mod templates;
 pub mod values;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

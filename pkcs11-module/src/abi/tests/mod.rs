@@ -7,6 +7,7 @@
     reason = "tests fail by panicking"
 )]
 
+pub(crate) mod forking;
 mod functions;
 mod parameters;
 mod templates;
