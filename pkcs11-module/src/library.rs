@@ -43,7 +43,7 @@ impl Library {
     pub fn open(args: &InitArgs) -> Result<Self> {
         let config = config::load().map_err(|error| {
             config::logging::init_after(&error);
-            Error::new(Rv::FunctionFailed, error.to_string())
+            Error::new(Rv::FunctionFailed, "the configuration cannot be used; the lines before this one say why")
         })?;
         config::logging::init(&config);
         config.warnings().iter().for_each(|warning| log::warn!("{warning}"));
