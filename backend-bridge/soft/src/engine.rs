@@ -2,8 +2,8 @@
 //! The soft engine's state, and how it keeps up with the store.
 //!
 //! # Locks
-//! Three, each held only for the length of a table look-up: `login`, `index`, and the one inside [`SessionObjects`].
-//! No two are ever held at once, and none is held during cryptography, key derivation, key generation or a call of
+//! Each is held only for the length of a table look-up: `login`, `index`, the one inside [`SessionObjects`], and the
+//! one around a login's blinded columns. No two are ever held at once, and none is held during cryptography, key derivation, key generation or a call of
 //! the store. What a call needs it takes out by reference count, works, and puts the result back if what it worked
 //! from is still there.
 //!
@@ -77,16 +77,19 @@ impl<S: Store, K: Sealers> Engine<S, K> {
     }
 
     /// A number that changes with the token's incarnation; 0 where there is none. While a writer is at work, and
-    /// when the store cannot be asked, it is the last one.
+    /// when the store cannot be asked, it is the last one that was known.
     pub(crate) fn epoch(&self) -> u64 {
-        if let Ok(Stamp::Settled { incarnation, .. }) = self.store.stamp() {
-            let epoch = incarnation.map_or(0, |Incarnation(bytes)| {
-                let [a, b, c, d, e, f, g, h, ..] = bytes;
-                u64::from_le_bytes([a, b, c, d, e, f, g, h]).max(1)
-            });
-            self.epoch.store(epoch, Ordering::Relaxed);
-        }
-        self.epoch.load(Ordering::Relaxed)
+        let known = self.epoch.load(Ordering::Relaxed);
+        let epoch = match self.store.stamp() {
+            Ok(Stamp::Settled { incarnation, .. }) => epoch_of(incarnation),
+            Ok(Stamp::Unsettled) if known == 0 => match self.store.header() {
+                Ok(header) => epoch_of(header.map(|header| header.incarnation)),
+                Err(_) => known,
+            },
+            Ok(Stamp::Unsettled) | Err(_) => known,
+        };
+        self.epoch.store(epoch, Ordering::Relaxed);
+        epoch
     }
 
     /// Brings the index up to date.
@@ -188,4 +191,11 @@ impl<S: Store, K: Sealers> Engine<S, K> {
             )
         })
     }
+}
+
+fn epoch_of(incarnation: Option<Incarnation>) -> u64 {
+    incarnation.map_or(0, |Incarnation(bytes)| {
+        let [a, b, c, d, e, f, g, h, ..] = bytes;
+        u64::from_le_bytes([a, b, c, d, e, f, g, h]).max(1)
+    })
 }

@@ -6,7 +6,7 @@
 //! hundred thousand, and an object costs some hundred bytes. No I/O and no cryptography here: the engine holds the
 //! lock around an index only for the length of one of these calls.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::hash::{BuildHasher, RandomState};
 use std::sync::{Arc, OnceLock};
 
@@ -14,6 +14,7 @@ use keyenclave_model::error::Result;
 use keyenclave_model::object::Object;
 use keyenclave_model::token::{HandleSource, ObjectId};
 
+use crate::handles::{HandleMap, HashedMap};
 use crate::keys::Key;
 use crate::store::{Changes, Columns, Identity, RecordId, Revision, Stamp, Summary};
 use crate::vault::Attestation;
@@ -141,8 +142,8 @@ pub(crate) struct Index {
     slots: Vec<Option<Entry>>,
     free: Vec<u32>,
     by_record: HashMap<RecordId, u32>,
-    by_handle: HashMap<ObjectId, u32>,
-    lists: [HashMap<u64, List>; 3],
+    by_handle: HandleMap<u32>,
+    lists: [HashedMap<List>; 3],
     open: VecDeque<RecordId>,
     hasher: RandomState,
 }
@@ -156,7 +157,7 @@ impl Index {
             slots: Vec::new(),
             free: Vec::new(),
             by_record: HashMap::new(),
-            by_handle: HashMap::new(),
+            by_handle: HandleMap::default(),
             lists: Default::default(),
             open: VecDeque::new(),
             hasher: RandomState::new(),
@@ -187,11 +188,14 @@ impl Index {
     /// Takes in what happened since `self.revision()`.
     pub(crate) fn apply(&mut self, changes: Changes, identity: Identity, stamp: Stamp) {
         if changes.complete {
-            self.keep_only(&changes.changed);
+            self.keep_only(&changes);
         }
         for id in &changes.deleted {
             self.remove(*id);
         }
+        let more = changes.changed.len().saturating_sub(self.by_record.len());
+        self.by_record.reserve(more);
+        self.slots.reserve(more);
         for summary in changes.changed {
             self.insert(summary, None);
         }
@@ -200,8 +204,22 @@ impl Index {
         self.stamp = Some(stamp);
     }
 
+    /// Takes in an object that has just been committed. False if it is gone again already: the index has seen later
+    /// revisions than its own, and none of it, or another token.
+    pub(crate) fn committed(&mut self, revision: Revision, summary: Summary, opened: Arc<Opened>) -> bool {
+        let same_token = |known: &Revision| known.incarnation == revision.incarnation;
+        let Some(known) = self.revision.filter(same_token) else {
+            return false;
+        };
+        if known.number >= revision.number && !self.by_record.contains_key(&summary.id) {
+            return false;
+        }
+        self.insert(summary, Some(opened));
+        true
+    }
+
     /// Adds an object, or what changed of it. What was open of an older revision is forgotten.
-    pub(crate) fn insert(&mut self, summary: Summary, opened: Option<Arc<Opened>>) {
+    fn insert(&mut self, summary: Summary, opened: Option<Arc<Opened>>) {
         match self.by_record.get(&summary.id).copied() {
             Some(slot) => self.renew(slot, summary, opened),
             None => self.add(summary, opened),
@@ -343,13 +361,15 @@ impl Index {
         })
     }
 
-    fn keep_only(&mut self, present: &[Summary]) {
-        let present: std::collections::HashSet<_> = present.iter().map(|summary| summary.id).collect();
+    /// Removes what is gone by a complete list; what was committed after the list was made stays.
+    fn keep_only(&mut self, changes: &Changes) {
+        let present: HashSet<_> = changes.changed.iter().map(|summary| summary.id).collect();
         let gone: Vec<_> = self
-            .by_record
-            .keys()
-            .filter(|id| !present.contains(id))
-            .copied()
+            .slots
+            .iter()
+            .flatten()
+            .filter(|entry| entry.revision <= changes.revision.number && !present.contains(&entry.id))
+            .map(|entry| entry.id)
             .collect();
         gone.into_iter().for_each(|id| self.remove(id));
     }

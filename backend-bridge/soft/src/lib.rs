@@ -6,6 +6,7 @@ mod codec;
 mod engine;
 mod error;
 mod generate;
+mod handles;
 mod index;
 mod keys;
 mod login;

@@ -4,17 +4,19 @@
 //! The vault, and with it the root key, is held exactly while somebody is logged in. No lock is held while a PIN is
 //! tried: that takes a tenth of a second on purpose.
 
+use std::collections::HashMap;
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 use keyenclave_crypto::rand;
 use keyenclave_model::error::{Error, Result, Rv};
 use keyenclave_model::token::{CallCx, Pin, Role};
+use parking_lot::RwLock;
 
 use crate::engine::Engine;
 use crate::error::{Doing, from_sealer, from_store, from_vault, from_writing};
 use crate::sealer::{Binding, DEFAULT_LIMIT, PinCost, PinSealer, Sealer, Unlocked, unlock};
-use crate::store::{self, Header, Identity, Incarnation, NewToken, SealerRecord, Store};
+use crate::store::{self, Columns, Header, Identity, Incarnation, NewToken, SealerRecord, Store};
 use crate::vault::{RootKey, Vault};
 
 /// Allowed lengths of a new PIN, in bytes.
@@ -62,6 +64,27 @@ pub(crate) struct Login {
     pub(crate) incarnation: Incarnation,
     /// Seals and opens objects.
     pub(crate) vault: Vault,
+    /// What was blinded lately: applications look for the same few objects again and again.
+    blinded: RwLock<HashMap<Columns, Columns>>,
+}
+
+/// How many blinded columns are remembered.
+const BLINDED_LIMIT: usize = 256;
+
+impl Login {
+    /// The blinded form of columns to look for.
+    pub(crate) fn blind(&self, columns: &Columns) -> Result<Columns> {
+        if let Some(blinded) = self.blinded.read().get(columns) {
+            return Ok(blinded.clone());
+        }
+        let blinded = self.vault.blind(columns).map_err(from_vault)?;
+        let mut known = self.blinded.write();
+        if known.len() >= BLINDED_LIMIT {
+            known.clear();
+        }
+        known.insert(columns.clone(), blinded.clone());
+        Ok(blinded)
+    }
 }
 
 impl<S: Store, K: Sealers> Engine<S, K> {
@@ -130,6 +153,7 @@ impl<S: Store, K: Sealers> Engine<S, K> {
             role,
             incarnation: header.incarnation,
             vault,
+            blinded: RwLock::default(),
         })));
         Ok(())
     }

@@ -13,7 +13,7 @@ use keyenclave_model::token::{CallCx, ObjectId};
 
 use crate::engine::{ATTEMPTS, Engine};
 use crate::error::{from_store, from_vault, from_writing};
-use crate::index::{Found, Opened, Wanted};
+use crate::index::{Found, Index, Opened, Wanted};
 use crate::keys::Key;
 use crate::login::{Login, Sealers, random};
 use crate::session::Ticket;
@@ -56,17 +56,25 @@ impl<S: Store, K: Sealers> Engine<S, K> {
             let visible = access.sees_private() || !opened.object.is_private();
             return visible.then_some(Held::Session(opened)).ok_or_else(invalid);
         }
-        self.refresh()?;
-        let (found, base) = {
-            let index = self.index.read();
-            (index.by_handle(handle), index.revision())
-        };
-        let (found, base) = found.zip(base).ok_or_else(invalid)?;
+        let (found, base) = self.stored(handle)?.ok_or_else(invalid)?;
         if found.private && !access.sees_private() {
             return Err(invalid());
         }
         let opened = self.open(&found)?.ok_or_else(invalid)?;
         Ok(Held::Token { found, opened, base })
+    }
+
+    /// The entry of a token object, as of now, and the revision that the index is of.
+    fn stored(&self, handle: ObjectId) -> Result<Option<(Found, Revision)>> {
+        let stamp = self.store.stamp().map_err(from_store)?;
+        let known = |index: &Index| index.by_handle(handle).zip(index.revision());
+        let index = self.index.read();
+        if index.is_current(stamp) {
+            return Ok(known(&index));
+        }
+        drop(index);
+        self.refresh()?;
+        Ok(known(&self.index.read()))
     }
 
     /// `C_FindObjects`: session objects first, then the token's.
@@ -167,15 +175,8 @@ impl<S: Store, K: Sealers> Engine<S, K> {
         let stored = self.store_new(&added)?;
         let mut handles = [ObjectId(0); N];
         for (handle, (id, object, key)) in handles.iter_mut().zip(added) {
-            *handle = match stored.iter().find(|(summary, _)| summary.id == id) {
-                Some((summary, attestation)) => {
-                    let opened = Arc::new(Opened::new(object, *attestation, key));
-                    let mut index = self.index.write();
-                    index.insert(summary.clone(), Some(opened));
-                    index
-                        .handle(id, &self.handles)
-                        .ok_or(Error::from(Rv::DeviceMemory))?
-                }
+            *handle = match stored.iter().find(|stored| stored.summary.id == id) {
+                Some(stored) => self.take_in(stored, Opened::new(object, stored.attestation, key))?,
                 None => {
                     let handle = ObjectId(self.handles.next());
                     self.session
@@ -187,30 +188,35 @@ impl<S: Store, K: Sealers> Engine<S, K> {
         Ok(handles)
     }
 
+    /// The handle of an object that has just been stored.
+    fn take_in(&self, stored: &Stored, opened: Opened) -> Result<ObjectId> {
+        let mut index = self.index.write();
+        let is_there = index.committed(stored.revision, stored.summary.clone(), Arc::new(opened));
+        let handle = is_there.then(|| index.handle(stored.summary.id, &self.handles));
+        handle.flatten().ok_or_else(|| {
+            Error::new(
+                Rv::FunctionFailed,
+                "the new object is gone already: another process destroyed it or initialised the token",
+            )
+        })
+    }
+
     /// Commits the token objects among new ones.
-    fn store_new(&self, added: &[(RecordId, Object, Option<Key>)]) -> Result<Vec<(Summary, Attestation)>> {
-        let mut stored = Vec::new();
-        let mut changes = Vec::new();
-        let to_store = added.iter().filter(|(_, object, _)| object.is_token());
-        let mut base = None;
-        for (id, object, _) in to_store {
-            let (revision, identity) = match base {
-                Some(known) => known,
-                None => *base.insert(self.base()?),
-            };
-            let (record, attestation) = self.seal(*id, object, identity, revision)?;
-            stored.push((summary(&record, 0), attestation));
+    fn store_new(&self, added: &[(RecordId, Object, Option<Key>)]) -> Result<Vec<Stored>> {
+        if !added.iter().any(|(_, object, _)| object.is_token()) {
+            return Ok(Vec::new());
+        }
+        let (base, identity) = self.base()?;
+        let (mut sealed, mut changes) = (Vec::new(), Vec::new());
+        for (id, object, _) in added.iter().filter(|(_, object, _)| object.is_token()) {
+            let (record, attestation) = self.seal(*id, object, identity, base)?;
+            sealed.push((summary(&record), attestation));
             changes.push(Change::Create(record));
         }
-        let Some((base, _)) = base else {
-            return Ok(stored);
-        };
         // Nobody else knows these names, so there is no conflict to resolve.
         let revision = self.store.commit(&changes, base).map_err(from_writing)?;
-        for (summary, _) in &mut stored {
-            summary.revision = revision.number;
-        }
-        Ok(stored)
+        let stored = |(summary, attestation)| Stored::new(revision, summary, attestation);
+        Ok(sealed.into_iter().map(stored).collect())
     }
 
     /// Puts another state of a stored object in the place of the one that was read. `None` if it was in the way of
@@ -219,13 +225,14 @@ impl<S: Store, K: Sealers> Engine<S, K> {
         let identity = self.index.read().identity();
         let identity = identity.ok_or(Error::from(Rv::ObjectHandleInvalid))?;
         let (record, attestation) = self.seal(found.id, &object, identity, base)?;
-        let mut summary = summary(&record, 0);
+        let summary = summary(&record);
         let Some(revision) = self.commit(&[Change::Update(record)], base)? else {
             return Ok(None);
         };
-        summary.revision = revision.number;
+        let Stored { summary, .. } = Stored::new(revision, summary, attestation);
         let opened = Arc::new(opened.changed(object, attestation));
-        self.index.write().insert(summary, Some(opened));
+        // That it may be gone again already is for the next call to find out.
+        self.index.write().committed(revision, summary, opened);
         Ok(Some(()))
     }
 
@@ -302,9 +309,7 @@ impl<S: Store, K: Sealers> Engine<S, K> {
     fn candidates(&self, access: Access, template: &Template, columns: &Columns) -> Result<Vec<Found>> {
         let private = template.bool(ck::CKA_PRIVATE);
         let blinded = match self.login() {
-            Some(login) if access.sees_private() && private != Some(false) => {
-                Some(login.vault.blind(columns).map_err(from_vault)?)
-            }
+            Some(login) if access.sees_private() && private != Some(false) => Some(login.blind(columns)?),
             _ => None,
         };
         let index = self.index.read();
@@ -359,6 +364,27 @@ impl<S: Store, K: Sealers> Engine<S, K> {
             object.put(ck::CKA_TRUSTED, Value::Bool(false));
         }
         Ok(Opened::new(object, attestation, None))
+    }
+}
+
+/// An object that has been committed.
+struct Stored {
+    revision: Revision,
+    summary: Summary,
+    attestation: Attestation,
+}
+
+impl Stored {
+    fn new(revision: Revision, summary: Summary, attestation: Attestation) -> Self {
+        let summary = Summary {
+            revision: revision.number,
+            ..summary
+        };
+        Self {
+            revision,
+            summary,
+            attestation,
+        }
     }
 }
 
@@ -473,10 +499,11 @@ fn wanted<'a>(template: &Template, columns: &'a Columns) -> Wanted<'a> {
     }
 }
 
-fn summary(record: &Record, revision: u64) -> Summary {
+/// What the index is told of a record; the revision is known after the commit.
+fn summary(record: &Record) -> Summary {
     Summary {
         id: record.id,
-        revision,
+        revision: 0,
         private: record.private,
         columns: record.columns.clone(),
     }

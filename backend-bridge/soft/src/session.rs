@@ -9,6 +9,7 @@ use keyenclave_model::error::{Error, Result, Rv};
 use keyenclave_model::token::{ObjectId, SessionId};
 use parking_lot::RwLock;
 
+use crate::handles::HandleMap;
 use crate::index::Opened;
 
 /// See the module. The lock is held for the length of a look-up and never while another one is taken.
@@ -19,7 +20,7 @@ pub(crate) struct SessionObjects {
 
 #[derive(Default)]
 struct Table {
-    objects: HashMap<ObjectId, (SessionId, Arc<Opened>)>,
+    objects: HandleMap<(SessionId, Arc<Opened>)>,
     owned: BTreeSet<(SessionId, ObjectId)>,
     /// Sessions that are making objects: how many, and whether the session has been closed meanwhile.
     making: HashMap<SessionId, (usize, bool)>,

@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: MIT
+//! Maps from numbers that nobody can choose to collide: handles, which are our own and consecutive, and what a keyed
+//! hash has made. Hashing them takes one multiplication; the general hash would be the dearest step of starting an
+//! operation.
+
+use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, Hasher};
+
+use keyenclave_model::token::ObjectId;
+
+/// A map from object handles.
+pub(crate) type HandleMap<V> = HashMap<ObjectId, V, BuildHasherDefault<NumberHasher>>;
+
+/// A map from what a keyed hash has made.
+pub(crate) type HashedMap<V> = HashMap<u64, V, BuildHasherDefault<NumberHasher>>;
+
+/// Spreads consecutive numbers over all bits.
+#[derive(Default)]
+pub(crate) struct NumberHasher(u64);
+
+/// 2^64 divided by the golden ratio: the multiplier that spreads consecutive numbers most evenly (Knuth, TAOCP 6.4).
+const SPREAD: u64 = 0x9e37_79b9_7f4a_7c15;
+
+impl Hasher for NumberHasher {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.write_u64(u64::from(*byte));
+        }
+    }
+
+    fn write_u64(&mut self, number: u64) {
+        self.0 = (self.0 ^ number).wrapping_mul(SPREAD).rotate_left(32);
+    }
+}
