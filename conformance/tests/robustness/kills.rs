@@ -9,7 +9,7 @@ use keyenclave_conformance::place::Place;
 use keyenclave_conformance::token::{CURVES, RW, Token, USER_PIN, data_object};
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Command, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 const KILLS: u32 = 100;
 
@@ -47,32 +47,34 @@ fn write_for_ever(run: &str) {
     }
 }
 
-/// Starts a writer and kills it about `delay` after its first sign of life; what it had committed.
-fn killed(run: u32, delay: Duration) -> Vec<String> {
+/// Starts a writer, lets it commit `least` objects, and kills it `part` thousandths of a commit's time later, that is,
+/// somewhere in the next one. What it had committed.
+fn killed(run: u32, least: usize, part: u32) -> Vec<String> {
     let mut writer = as_part(&format!("write {run}"));
     let mut writer = writer
         .stdout(Stdio::piped())
         .stderr(Stdio::null())
         .spawn()
         .unwrap();
-    let mut lines = BufReader::new(writer.stdout.take().unwrap())
+    let output = BufReader::new(writer.stdout.take().unwrap());
+    let mut lines = output
         .lines()
-        .map_while(Result::ok);
-    assert!(
-        lines.any(|line| line == "ready"),
-        "writer {run} never came so far"
-    );
-    let killer = std::thread::spawn(move || {
-        // The point of the kill is what is random here; nothing waits for this.
-        std::thread::sleep(delay);
-        writer.kill().expect("a writer that is still at it");
-        writer.wait().expect("the writer's end");
-    });
-    let committed = lines
-        .filter_map(|line| line.strip_prefix("committed ").map(str::to_owned))
-        .collect();
-    killer.join().unwrap();
+        .map_while(Result::ok)
+        .filter(|line| line == "ready" || line.starts_with("committed"));
+    assert_eq!(lines.next().as_deref(), Some("ready"), "writer {run}");
+    let mut committed = Vec::new();
+    let start = Instant::now();
+    committed.extend(lines.by_ref().take(least));
+    let one = start.elapsed() / u32::try_from(least).unwrap();
+    // The moment of the kill is what is tried here; nothing is waited for.
+    std::thread::sleep(one * part / 1000);
+    writer.kill().expect("a writer that is still at it");
+    writer.wait().expect("the writer's end");
+    committed.extend(lines);
     committed
+        .iter()
+        .map(|line| line.replacen("committed ", "", 1))
+        .collect()
 }
 
 #[test]
@@ -84,9 +86,12 @@ fn a_hundred_kills_lose_no_committed_object() {
         let token = Token::fresh();
         let mut committed = Vec::new();
         for run in 0..KILLS {
-            // Spread over 0 to 20 ms without a pattern: multiples of a number coprime to the modulus.
-            let delay = Duration::from_micros(u64::from(run * 7919 % 20_000));
-            committed.extend(killed(run, delay));
+            // Spread without a pattern: multiples of a number coprime to the modulus.
+            committed.extend(killed(
+                run,
+                1 + usize::try_from(run % 4).unwrap(),
+                run * 7919 % 1000,
+            ));
         }
         assert!(
             committed.len() > 100,
@@ -132,8 +137,10 @@ fn a_kill_during_a_pin_change_leaves_one_of_the_two_pins() {
             let session = token.session(RW);
             say("ready");
             loop {
-                token.set_pin(session, old, new);
-                token.set_pin(session, new, old);
+                assert_eq!(token.set_pin(session, old, new), Rv::OK);
+                say("committed");
+                assert_eq!(token.set_pin(session, new, old), Rv::OK);
+                say("committed");
             }
         }
         let token = Token::fresh();
@@ -143,7 +150,7 @@ fn a_kill_during_a_pin_change_leaves_one_of_the_two_pins() {
             .unwrap();
         assert_eq!(token.finalize(false), Rv::OK);
         for run in 0..10u32 {
-            killed(run, Duration::from_micros(u64::from(run * 33_331 % 300_000)));
+            killed(run, 1, run * 7919 % 1000);
             assert_eq!(token.initialize(keyenclave_conformance::token::THREADS), Rv::OK);
             let session = token.session(RW);
             if token.login(session, CKU_USER, old) != Rv::OK {

@@ -63,7 +63,7 @@ fn work(token: &Token, session: CK_SESSION_HANDLE, keys: Shared, worker: u32, ro
             let label = format!("object-{worker}-{round}");
             let object = token.create_object(session, &data_object(&label, round % 20 == 5, &data))?;
             let found = token.find(session, &[bytes(CKA_LABEL, label.as_str())])?;
-            assert_eq!(found, [object]);
+            assert!(found.contains(&object), "{label} is not among {found:?}");
             assert_eq!(token.read(session, object, CKA_VALUE)?, data);
             token.destroy_object(session, object).ok()
         }
