@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //! From `C_Initialize` to `C_Finalize`, and across `fork`.
 //!
-//! Everything mutable hangs from one root ([`Root`]). Initialising and finalising take turns; calls do not: they find
+//! Everything mutable hangs from one root (`abi::root`). Initialising and finalising take turns; calls do not: they find
 //! the library or get `CKR_CRYPTOKI_NOT_INITIALIZED`. A forked child finds nothing, because what it inherited holds
 //! locks of threads that it does not have and files that its parent uses: that tree is left alone and never freed.
 //! The child is initialised again by its own `C_Initialize`, or, if the configuration says `fork = "auto"`, by its

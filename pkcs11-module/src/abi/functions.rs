@@ -6,7 +6,7 @@
 //! arguments in C's order and what is done. How an argument looks in C, and which value it becomes, is said by its
 //! kind (the macro `export!`); an argument of any other type is passed as it is. What is done is one of
 //!
-//! * `entry`: a handler of [`entry`](crate::entry), with the library;
+//! * `entry`: a handler of [`entry`], with the library;
 //! * `alone`: a function that works before `C_Initialize`;
 //! * `legacy`: an answer that the specification itself prescribes;
 //! * `unsupported`: the handle is checked, then the function refuses.

@@ -69,7 +69,7 @@ impl<'a> Input<'a> {
 
     /// The same bytes, in memory of our own if `output` could overwrite them. Encryption in place is common.
     #[must_use]
-    pub(crate) fn apart_from(mut self, output: &Output<'_>) -> Self {
+    pub fn apart_from(mut self, output: &Output<'_>) -> Self {
         if let (Copied::No, Some(own)) = (&self.copy, Region::new(self.ptr, self.len))
             && output
                 .regions()
