@@ -294,6 +294,7 @@ fn check_params(row: &MechanismRow, params: &Params) -> Result<()> {
 }
 
 const SIGN: ck::CK_FLAGS = ck::CKF_SIGN | ck::CKF_VERIFY;
+const RECOVER: ck::CK_FLAGS = ck::CKF_SIGN_RECOVER | ck::CKF_VERIFY_RECOVER;
 const CRYPT: ck::CK_FLAGS = ck::CKF_ENCRYPT | ck::CKF_DECRYPT;
 const EC: ck::CK_FLAGS = ck::CKF_EC_F_P | ck::CKF_EC_OID | ck::CKF_EC_CURVENAME | ck::CKF_EC_UNCOMPRESS;
 
@@ -317,7 +318,7 @@ use ParamShape as P;
 
 mechanisms! {
     CKM_RSA_PKCS_KEY_PAIR_GEN: RsaKeyPair, ck::CKF_GENERATE_KEY_PAIR, P::None;
-    CKM_RSA_PKCS:              RsaPkcs1(None), SIGN | CRYPT, P::None;
+    CKM_RSA_PKCS:              RsaPkcs1(None), SIGN | RECOVER | CRYPT, P::None;
     CKM_SHA1_RSA_PKCS:         RsaPkcs1(Some(Sha1)), SIGN, P::None;
     CKM_SHA224_RSA_PKCS:       RsaPkcs1(Some(Sha224)), SIGN, P::None;
     CKM_SHA256_RSA_PKCS:       RsaPkcs1(Some(Sha256)), SIGN, P::None;

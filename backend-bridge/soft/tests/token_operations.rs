@@ -223,6 +223,30 @@ fn raw_rsa_takes_a_block_that_fits_and_no_parts() {
 }
 
 #[test]
+fn what_was_signed_can_be_recovered_from_the_signature() {
+    let Rsa {
+        fixture,
+        public: public_key,
+        private,
+    } = rsa();
+    let raw = plain(ck::CKM_RSA_PKCS);
+    for block in [&b""[..], b"block", &[7; 245]] {
+        let signature = fixture
+            .run(public(), Class::SignRecover, &raw, *private, block)
+            .unwrap();
+        let recover =
+            |signature: &[u8]| fixture.run(public(), Class::VerifyRecover, &raw, *public_key, signature);
+        assert_eq!(recover(&signature).unwrap(), block);
+        let mut changed = signature.clone();
+        changed[9] ^= 1;
+        assert_eq!(rv(recover(&changed)), Rv::SignatureInvalid);
+        assert_eq!(rv(recover(&signature[1..])), Rv::SignatureLenRange);
+    }
+    let recover = fixture.begin(public(), Class::VerifyRecover, &raw, *private);
+    assert_eq!(rv(recover), Rv::KeyFunctionNotPermitted);
+}
+
+#[test]
 fn pss_signatures_verify_with_every_hash_and_salt() {
     let rsa = rsa();
     for row in MECHANISMS {

@@ -80,19 +80,26 @@ impl RsaPublicKey {
     /// Checks a PKCS #1 v1.5 signature over a block that the signer chose whole (RFC 8017, section 9.2, the T of the
     /// encoding), and not over a digest.
     pub fn verify_pkcs1_raw(&self, block: &[u8], signature: &[u8]) -> Result<()> {
-        self.check_signature_len(signature)?;
         let mut recovered = [0; MAX_BYTES];
-        let (to, from, mut len) = (recovered.as_mut_ptr(), signature.as_ptr(), 0);
-        let (key, padding) = (rsa(&self.key), sys::RSA_PKCS1_PADDING);
-        // SAFETY: a live key; pointers and lengths describe the array and the slice.
-        let code =
-            unsafe { sys::RSA_verify_raw(key, &mut len, to, MAX_BYTES, from, signature.len(), padding) };
-        check(code, Error::Verification)?;
+        let len = self.recover_pkcs1(signature, &mut recovered)?;
         if ct_eq(recovered.get(..len).unwrap_or_default(), block) {
             Ok(())
         } else {
             Err(Error::Verification)
         }
+    }
+
+    /// The block that a PKCS #1 v1.5 signature was made over. `out` has room for [`Self::modulus_len`] bytes; returns
+    /// the length of the block.
+    pub fn recover_pkcs1(&self, signature: &[u8], out: &mut [u8]) -> Result<usize> {
+        self.check_signature_len(signature)?;
+        let out = room(out, self.modulus_len())?;
+        let (to, size, from, mut len) = (out.as_mut_ptr(), out.len(), signature.as_ptr(), 0);
+        let (key, padding) = (rsa(&self.key), sys::RSA_PKCS1_PADDING);
+        // SAFETY: a live key; pointers and lengths describe the two slices.
+        let code = unsafe { sys::RSA_verify_raw(key, &mut len, to, size, from, signature.len(), padding) };
+        check(code, Error::Verification)?;
+        Ok(len)
     }
 
     /// Checks an RSASSA-PKCS1-v1_5 signature over a digest.

@@ -38,6 +38,7 @@ pub(crate) fn begin(
             Algorithm::RsaPkcs1(None) | Algorithm::RsaOaep,
             OperationClass::Encrypt | OperationClass::Decrypt,
         ) => rsa::Crypt::begin(mechanism, key),
+        (Algorithm::RsaPkcs1(None), OperationClass::VerifyRecover) => Ok(Box::new(rsa::Recovering::new(key))),
         (Algorithm::RsaPkcs1(_) | Algorithm::RsaPss(_), _) => rsa::Signing::begin(mechanism, key),
         (Algorithm::Ecdsa(hash), _) => Ok(Box::new(ecdsa::Signing::new(hash, key))),
         (Algorithm::AesEcb | Algorithm::AesCbc { .. }, _) => aes::Blocks::begin(class, mechanism, &key),

@@ -130,6 +130,43 @@ impl Operation for Signing {
     }
 }
 
+/// Taking the signed block out of a PKCS #1 v1.5 signature (`C_VerifyRecover`), which is always done in one part.
+pub(super) struct Recovering(Arc<Key>);
+
+impl Recovering {
+    /// Starts to recover.
+    pub(super) fn new(key: Arc<Key>) -> Self {
+        Self(key)
+    }
+}
+
+impl Operation for Recovering {
+    fn output_len(&self, part: Part) -> Result<OutputLen> {
+        match part {
+            Part::Single(_) => Ok(OutputLen::AtMost(modulus_len(&self.0)?)),
+            Part::Update(_) | Part::Finish => Err(Rv::FunctionNotSupported.into()),
+        }
+    }
+
+    fn single(self: Box<Self>, _cx: &CallCx, signature: &[u8], end: End<'_>) -> Step {
+        let done = output(end).and_then(|out| match &*self.0 {
+            Key::RsaPublic(key) => key
+                .recover_pkcs1(signature, out)
+                .map_err(|error| Doing::Verifying.failed(error)),
+            _ => Err(mismatch()),
+        });
+        ready(written(done))
+    }
+
+    fn update(&mut self, _cx: &CallCx, _input: &[u8], _out: &mut [u8]) -> Result<usize> {
+        Err(Rv::FunctionNotSupported.into())
+    }
+
+    fn finish(self: Box<Self>, _cx: &CallCx, _end: End<'_>) -> Step {
+        Error::from(Rv::FunctionNotSupported).into()
+    }
+}
+
 /// Encrypting or decrypting, which is always done in one part.
 pub(super) struct Crypt {
     key: Arc<Key>,
