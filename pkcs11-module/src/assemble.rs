@@ -36,7 +36,10 @@ fn soft_token(soft: &SoftConfig, handles: &Arc<HandleSource>) -> Arc<dyn Token> 
 }
 
 fn options(directory: &Path, soft: &SoftConfig) -> SoftOptions {
-    SoftOptions { max_pin_attempts: soft.max_pin_attempts, ..SoftOptions::new(directory) }
+    SoftOptions {
+        max_pin_attempts: soft.max_pin_attempts,
+        ..SoftOptions::new(directory)
+    }
 }
 
 /// A slot's token that is not there, and why.

@@ -43,10 +43,16 @@ impl Library {
     pub fn open(args: &InitArgs) -> Result<Self> {
         let config = config::load().map_err(|error| {
             config::logging::init_after(&error);
-            Error::new(Rv::FunctionFailed, "the configuration cannot be used; the lines before this one say why")
+            Error::new(
+                Rv::FunctionFailed,
+                "the configuration cannot be used; the lines before this one say why",
+            )
         })?;
         config::logging::init(&config);
-        config.warnings().iter().for_each(|warning| log::warn!("{warning}"));
+        config
+            .warnings()
+            .iter()
+            .for_each(|warning| log::warn!("{warning}"));
         let handles = Arc::new(HandleSource::starting_at(args.first_handle));
         let slots = assemble::slots(&config, &handles);
         Ok(Self {

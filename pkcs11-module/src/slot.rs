@@ -40,7 +40,12 @@ const NO_SESSION: SessionId = SessionId(ck::CK_INVALID_HANDLE);
 
 impl Slot {
     /// A slot in which nobody has opened a session yet.
-    pub fn new(id: ck::CK_SLOT_ID, description: String, timeout: Option<Duration>, token: Arc<dyn Token>) -> Self {
+    pub fn new(
+        id: ck::CK_SLOT_ID,
+        description: String,
+        timeout: Option<Duration>,
+        token: Arc<dyn Token>,
+    ) -> Self {
         Self {
             id,
             description,
@@ -55,13 +60,20 @@ impl Slot {
 
     /// What a session of this kind may do now.
     pub fn access(&self, writable: bool) -> Access {
-        Access { writable, login: self.role() }
+        Access {
+            writable,
+            login: self.role(),
+        }
     }
 
     /// A call on behalf of a session.
     pub fn call(&self, session: SessionId, writable: bool) -> CallCx {
         let deadline = self.timeout.map(|timeout| Instant::now() + timeout);
-        CallCx { session, access: self.access(writable), deadline }
+        CallCx {
+            session,
+            access: self.access(writable),
+            deadline,
+        }
     }
 
     /// The number of the present login, or of the time without one.
@@ -132,7 +144,10 @@ impl Slot {
         let epoch = self.token.epoch();
         let mut state = self.state.lock();
         if state.moved_to(epoch) {
-            log::warn!("slot {}: the token was initialised anew by somebody; the login is over", self.id);
+            log::warn!(
+                "slot {}: the token was initialised anew by somebody; the login is over",
+                self.id
+            );
             self.leave(state);
         }
     }
@@ -174,7 +189,10 @@ impl Slot {
         self.settle(&state);
         drop(state);
         if let Err(error) = self.run(&self.call(NO_SESSION, false), Work::Logout) {
-            log::warn!("slot {}: the token could not be told of the logout: {error}", self.id);
+            log::warn!(
+                "slot {}: the token could not be told of the logout: {error}",
+                self.id
+            );
         }
         let mut state = self.state.lock();
         state.end_logout();
