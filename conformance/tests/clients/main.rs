@@ -8,11 +8,10 @@
     clippy::indexing_slicing
 )] // test code
 
-mod command_line;
 mod readme;
 
-use keyenclave_conformance::case::{finish, needing};
-use keyenclave_conformance::place::Place;
+use keyenclave_conformance::case::{finish, needing, own_module};
+use keyenclave_conformance::place::{Place, tool_path};
 use std::path::Path;
 use std::time::Duration;
 
@@ -30,8 +29,8 @@ fn client(script: &str) {
     command
         .args(["-euxo", "pipefail"])
         .arg(clients.join(script))
-        .env("CLIENTS", &clients);
-    command.env("PIN", "user-1234").env("SO_PIN", "so-12345");
+        .env("CLIENTS", &clients)
+        .env("KEYENCLAVE", tool_path());
     match finish(command, LIMIT) {
         Ok(output) => println!("{output}"),
         Err(output) => panic!("{output}"),
@@ -69,4 +68,9 @@ fn java_uses_the_token_as_a_key_store() {
         ],
         || client("java.sh"),
     );
+}
+
+#[test]
+fn the_command_line_tool_does_what_its_help_says() {
+    own_module(|| needing(&["bash", "openssl", "python3"], || client("command-line.sh")));
 }

@@ -1,2 +1,0 @@
-// SPDX-License-Identifier: MIT
-//! `keyenclave`, the command-line tool, as a user runs it.
