@@ -10,34 +10,34 @@ use cryptoki_sys as ck;
 
 use crate::attribute::Value;
 
-/// When an attribute may, must or must not be given (the footnotes' numbers in brackets).
+/// When an attribute may, must or must not be given.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Rules(u16);
 
 impl Rules {
     /// May be given whenever an object is made, and never changes.
     pub const FREE: Self = Self(0);
-    /// Must be given to `C_CreateObject` [1].
+    /// Must be given to `C_CreateObject` (footnote 1).
     pub const NEEDED_CREATE: Self = Self(1 << 0);
-    /// Must not be given to `C_CreateObject` [2].
+    /// Must not be given to `C_CreateObject` (footnote 2).
     pub const BARRED_CREATE: Self = Self(1 << 1);
-    /// Must be given when a key is generated [3].
+    /// Must be given when a key is generated (footnote 3).
     pub const NEEDED_GENERATE: Self = Self(1 << 2);
-    /// Must not be given when a key is generated [4].
+    /// Must not be given when a key is generated (footnote 4).
     pub const BARRED_GENERATE: Self = Self(1 << 3);
-    /// Must not be given when a key is unwrapped [6].
+    /// Must not be given when a key is unwrapped (footnote 6).
     pub const BARRED_UNWRAP: Self = Self(1 << 4);
-    /// Cannot be revealed if the key is sensitive or not extractable [7].
+    /// Cannot be revealed if the key is sensitive or not extractable (footnote 7).
     pub const SECRET: Self = Self(1 << 5);
-    /// May be changed with `C_SetAttributeValue`, and while copying [8].
+    /// May be changed with `C_SetAttributeValue`, and while copying (footnote 8).
     pub const SETTABLE: Self = Self(1 << 6);
     /// May be changed while copying only.
     pub const COPY_SETTABLE: Self = Self(1 << 7);
-    /// Only the security officer sets it to true [10].
+    /// Only the security officer sets it to true (footnote 10).
     pub const SO_ONLY: Self = Self(1 << 8);
-    /// Once true, it stays true [11].
+    /// Once true, it stays true (footnote 11).
     pub const STAYS_TRUE: Self = Self(1 << 9);
-    /// Once false, it stays false [12].
+    /// Once false, it stays false (footnote 12).
     pub const STAYS_FALSE: Self = Self(1 << 10);
     /// Given by the token, never by an application.
     pub const TOKEN_GIVEN: Self = Self(1 << 11);
