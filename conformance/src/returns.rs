@@ -16,19 +16,18 @@ const ANY: &[&str] = &[
 
 /// Wider than a function's own paragraph, with the reason.
 const WIDER: &[(&str, &str)] = &[
-    // 5.1.6: a value of CKR_ARGUMENTS_BAD is "a rather generic error code which indicates that the arguments supplied
-    // to the Cryptoki function were in some way not appropriate", and 5.2 asks it of every output length pointer.
+    // Section 5.1.6 offers it for any unfitting argument; not every paragraph repeats it.
     ("", "CKR_ARGUMENTS_BAD"),
-    // 5.1.5: a token may be taken away, or re-initialised by another process, during any function.
+    // Another process may initialise the token anew during any function, which ends sessions and login.
     ("", "CKR_SESSION_HANDLE_INVALID"),
     ("", "CKR_USER_NOT_LOGGED_IN"),
     ("", "CKR_DEVICE_ERROR"),
-    // C_Login's own text: "If the PIN is locked ... CKR_PIN_LOCKED"; changing and setting check the same PIN.
+    // Every function that checks a PIN may find it locked, or of an impossible length.
     ("C_InitToken", "CKR_PIN_LOCKED"),
     ("C_InitToken", "CKR_PIN_LEN_RANGE"),
     ("C_Login", "CKR_PIN_LEN_RANGE"),
     ("C_Login", "CKR_TOKEN_NOT_RECOGNIZED"),
-    // The mechanism pages say it of AES-GCM and of RSA OAEP ciphertexts.
+    // The mechanism sections say it of AES-GCM and of RSA OAEP.
     ("C_Decrypt", "CKR_ENCRYPTED_DATA_INVALID"),
     ("C_DecryptFinal", "CKR_ENCRYPTED_DATA_INVALID"),
 ];

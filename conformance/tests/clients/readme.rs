@@ -52,14 +52,9 @@ fn the_readme_is_true() {
                 for file in [module_path(), tool_path()] {
                     symlink(&file, release.join(file.file_name().unwrap())).unwrap();
                 }
-                let script = place.write(
-                    "readme.sh",
-                    &["target/release/keyenclave quickstart"]
-                        .into_iter()
-                        .chain(blocks())
-                        .collect::<Vec<_>>()
-                        .join("\n"),
-                );
+                place.write("README.md", README);
+                let blocks = [&["target/release/keyenclave quickstart"], blocks().as_slice()].concat();
+                let script = place.write("readme.sh", &blocks.join("\n"));
                 let mut command = place.command("bash");
                 command
                     .args(["-euxo", "pipefail"])

@@ -1,7 +1,132 @@
 // SPDX-License-Identifier: MIT
-//! `cargo xtask full`.
+//! `cargo xtask full`: what takes longer than a change should wait, and a dated page of results, `docs/full-run.md`.
+//!
+//! The sanitizers see the Rust code of the library, of its dependencies and of the tests; the standard library is the
+//! toolchain's, and the C code of AWS-LC and SQLite is compiled without instrumentation, so an error inside of these is
+//! not seen.
 
-/// Runs what takes longer.
-pub fn run(_arguments: &[String]) -> Result<(), String> {
-    Err("not yet".into())
+use crate::project::{self, Built};
+use crate::{quickstart, run, test, tools};
+use std::path::Path;
+use std::process::Command;
+use std::time::Instant;
+
+/// The sanitizers need a target of their own, so that build scripts and macros are not instrumented.
+const TARGET: &str = "x86_64-unknown-linux-gnu";
+
+/// Sanitizer, its options, and which of the suites run under it.
+const SANITIZERS: &[(&str, &[(&str, &str)], &[&str])] = &[
+    (
+        "thread",
+        &[("TSAN_OPTIONS", "halt_on_error=1:second_deadlock_stack=1")],
+        &["load", "tokio"],
+    ),
+    (
+        "address",
+        &[("ASAN_OPTIONS", "detect_leaks=0")],
+        &["bad_input", "attributes", "objects", "load", "damage"],
+    ),
+];
+
+/// Runs everything, writes the page, and fails if anything did.
+pub fn run(arguments: &[String]) -> Result<(), String> {
+    if !arguments.is_empty() {
+        return Err("usage: cargo xtask full".into());
+    }
+    tools::provide_all();
+    let mut page = Page::default();
+    page.row("everything of `cargo xtask test`", || test::run(&[]));
+    page.row("release build", || quickstart::build().map(drop));
+    for (name, options, suites) in SANITIZERS {
+        page.row(&format!("{name} sanitizer: {}", suites.join(", ")), || {
+            sanitized(name, options, suites)
+        });
+    }
+    page.row("licences, sources and advisories", deny);
+    page.write()
+}
+
+/// Builds library and tests with one sanitizer and runs the `suites`.
+fn sanitized(name: &str, options: &[(&str, &str)], suites: &[&str]) -> Result<(), String> {
+    let target = project::target().join(format!("sanitizer-{name}"));
+    let flags = format!("-Zsanitizer={name} -Cunsafe-allow-abi-mismatch=sanitizer");
+    let directory = target.join(TARGET).join("ci");
+    let prepare = |command: &mut Command| {
+        // The stable compiler knows the sanitizers, but takes their flags only when told that it may.
+        command
+            .env("RUSTC_BOOTSTRAP", "1")
+            .env("RUSTFLAGS", &flags)
+            .env("CARGO_TARGET_DIR", &target);
+        command.args(["--profile", "ci", "--target", TARGET]);
+    };
+    let mut build = Command::new(project::cargo());
+    build
+        .current_dir(project::root())
+        .args(["build", "--package", "keyenclave-pkcs11-cdylib"]);
+    prepare(build.args(["--package", "keyenclave"]));
+    run::shown(&mut build)?;
+    let mut command = test::command(
+        &Built::in_directory(&directory),
+        &["--package", "keyenclave-conformance"],
+    );
+    prepare(command.args(["--test", "black_box", "--test", "robustness"]));
+    command.envs(options.iter().copied()).arg("--").args(suites);
+    let (tally, outcome) = test::tests(&mut command);
+    tally.print();
+    outcome
+}
+
+/// `cargo deny`, built here the first time.
+fn deny() -> Result<(), String> {
+    if tools::on_path("cargo-deny").is_none() {
+        run::shown(Command::new(project::cargo()).args(["install", "--locked", "cargo-deny"]))?;
+    }
+    test::licences()
+}
+
+/// The page of results.
+#[derive(Default)]
+struct Page {
+    rows: Vec<String>,
+    failed: Vec<String>,
+}
+
+impl Page {
+    fn row(&mut self, name: &str, work: impl FnOnce() -> Result<(), String>) {
+        let start = Instant::now();
+        let outcome = work();
+        let said = match &outcome {
+            Ok(()) => "passed".to_owned(),
+            Err(reason) => format!("**failed**: {}", reason.lines().next().unwrap_or_default()),
+        };
+        self.rows
+            .push(format!("| {name} | {said} | {} s |", start.elapsed().as_secs()));
+        if let Err(reason) = outcome {
+            println!("{name}: {reason}");
+            self.failed.push(name.to_owned());
+        }
+    }
+
+    fn write(self) -> Result<(), String> {
+        let date = run::read(Command::new("date").args(["-u", "+%Y-%m-%d"]))?;
+        let commit = run::read(Command::new("git").current_dir(project::root()).args([
+            "rev-parse",
+            "--short",
+            "HEAD",
+        ]))?;
+        let (date, commit, rows) = (date.trim(), commit.trim(), self.rows.join("\n"));
+        let head = "| what | outcome | time |\n|---|---|---|";
+        let note = "Not instrumented under the sanitizers: the standard library, and the C code of AWS-LC and SQLite.";
+        let text = format!(
+            "# The last full run\n\n`cargo xtask full`, {date}, commit {commit}.\n\n{head}\n{rows}\n\n{note}\n"
+        );
+        let file = project::root().join(Path::new("docs/full-run.md"));
+        std::fs::write(&file, text).map_err(|error| format!("writing {}: {error}", file.display()))?;
+        println!("wrote {}", file.display());
+        if self.failed.is_empty() {
+            Ok(())
+        } else {
+            Err(format!("failed: {}", self.failed.join(", ")))
+        }
+    }
 }

@@ -40,8 +40,8 @@ pub fn run(arguments: &[String]) -> Result<(), String> {
     });
     let built = steps.step("build", || build(&PROFILE, &project::target().join("ci")));
     let tally = built.and_then(|built| {
-        let mut command = test_command(&built, filter.as_deref());
-        command.args(PROFILE);
+        let mut command = command(&built, &["--workspace"]);
+        command.args(PROFILE).args(filter.as_deref());
         steps.step_with("tests", || tests(&mut command))
     });
     if filter.is_none() {
@@ -73,13 +73,13 @@ pub fn build(profile: &[&str], directory: &Path) -> Result<Built, String> {
     Ok(Built::in_directory(directory))
 }
 
-/// `cargo test` over the workspace against `built`.
-pub fn test_command(built: &Built, filter: Option<&str>) -> Command {
+/// `cargo test` of `packages` against `built`.
+pub fn command(built: &Built, packages: &[&str]) -> Command {
     let mut command = Command::new(project::cargo());
     command
         .current_dir(project::root())
-        .args(["test", "--workspace", "--no-fail-fast"])
-        .args(filter);
+        .args(["test", "--no-fail-fast"])
+        .args(packages);
     command
         .env("KEYENCLAVE_TEST_MODULE", &built.library)
         .env("KEYENCLAVE_TEST_CLI", &built.tool);
