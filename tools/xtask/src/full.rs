@@ -14,18 +14,26 @@ use std::time::Instant;
 /// The sanitizers need a target of their own, so that build scripts and macros are not instrumented.
 const TARGET: &str = "x86_64-unknown-linux-gnu";
 
-/// Sanitizer, its options, and which of the suites run under it.
-const SANITIZERS: &[(&str, &[(&str, &str)], &[&str])] = &[
-    (
-        "thread",
-        &[("TSAN_OPTIONS", "halt_on_error=1:second_deadlock_stack=1")],
-        &["load", "tokio"],
-    ),
-    (
-        "address",
-        &[("ASAN_OPTIONS", "detect_leaks=0")],
-        &["bad_input", "attributes", "objects", "load", "damage"],
-    ),
+/// A sanitizer and what runs under it.
+struct Sanitizer {
+    name: &'static str,
+    /// The variable that configures it, and the value.
+    options: (&'static str, &'static str),
+    /// Which cases.
+    cases: &'static [&'static str],
+}
+
+const SANITIZERS: [Sanitizer; 2] = [
+    Sanitizer {
+        name: "thread",
+        options: ("TSAN_OPTIONS", "halt_on_error=1:second_deadlock_stack=1"),
+        cases: &["load", "tokio"],
+    },
+    Sanitizer {
+        name: "address",
+        options: ("ASAN_OPTIONS", "detect_leaks=0"),
+        cases: &["bad_input", "attributes", "objects", "load", "damage"],
+    },
 ];
 
 /// Runs everything, writes the page, and fails if anything did.
@@ -46,8 +54,13 @@ pub fn run(arguments: &[String]) -> Result<(), String> {
     page.write()
 }
 
-/// Builds library and tests with one sanitizer and runs the `suites`.
-fn sanitized(name: &str, options: &[(&str, &str)], suites: &[&str]) -> Result<(), String> {
+/// Builds library and tests with one sanitizer and runs its cases.
+fn sanitized(sanitizer: &Sanitizer) -> Result<(), String> {
+    let Sanitizer {
+        name,
+        options: (variable, value),
+        cases,
+    } = sanitizer;
     let target = project::target().join(format!("sanitizer-{name}"));
     let flags = format!("-Zsanitizer={name} -Cunsafe-allow-abi-mismatch=sanitizer");
     let directory = target.join(TARGET).join("ci");
@@ -70,7 +83,7 @@ fn sanitized(name: &str, options: &[(&str, &str)], suites: &[&str]) -> Result<()
         &["--package", "keyenclave-conformance"],
     );
     prepare(command.args(["--test", "black_box", "--test", "robustness"]));
-    command.envs(options.iter().copied()).arg("--").args(suites);
+    command.env(variable, value).arg("--").args(*cases);
     let (tally, outcome) = test::tests(&mut command);
     tally.print();
     outcome
