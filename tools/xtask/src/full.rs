@@ -45,10 +45,9 @@ pub fn run(arguments: &[String]) -> Result<(), String> {
     let mut page = Page::default();
     page.row("everything of `cargo xtask test`", || test::run(&[]));
     page.row("release build", || quickstart::build().map(drop));
-    for (name, options, suites) in SANITIZERS {
-        page.row(&format!("{name} sanitizer: {}", suites.join(", ")), || {
-            sanitized(name, options, suites)
-        });
+    for sanitizer in &SANITIZERS {
+        let name = format!("{} sanitizer: {}", sanitizer.name, sanitizer.cases.join(", "));
+        page.row(&name, || sanitized(sanitizer));
     }
     page.row("licences, sources and advisories", deny);
     page.write()
