@@ -12,6 +12,7 @@ mod keys;
 mod login;
 mod material;
 mod objects;
+mod opened;
 mod operation;
 mod session;
 

@@ -13,9 +13,10 @@ use keyenclave_model::token::{CallCx, ObjectId};
 
 use crate::engine::{ATTEMPTS, Engine};
 use crate::error::{from_store, from_vault, from_writing};
-use crate::index::{Found, Index, Opened, Wanted};
+use crate::index::{Found, Index, Wanted};
 use crate::keys::Key;
 use crate::login::{Login, Sealers, random};
+use crate::opened::Opened;
 use crate::session::Ticket;
 use crate::store::{Change, Columns, Identity, Record, RecordId, Revision, Store, StoreError, Summary};
 use crate::vault::{Attestation, PlainRecord, PublicVault, VaultError};

@@ -10,7 +10,7 @@ use keyenclave_model::token::{ObjectId, SessionId};
 use parking_lot::RwLock;
 
 use crate::handles::HandleMap;
-use crate::index::Opened;
+use crate::opened::Opened;
 
 /// See the module. The lock is held for the length of a look-up and never while another one is taken.
 #[derive(Default)]

@@ -19,9 +19,9 @@ use keyenclave_model::token::{
 
 use crate::engine::Engine;
 use crate::error::{Doing, from_store};
-use crate::index::Opened;
 use crate::keys::Key;
 use crate::login::{PIN_LEN, PinSealers, Sealers, store_role};
+use crate::opened::Opened;
 use crate::operation::{self, Digesting, SecretValues};
 use crate::sealer::{DEFAULT_LIMIT, PinCost};
 use crate::store::{SqliteStore, Store};

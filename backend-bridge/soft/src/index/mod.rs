@@ -1,76 +1,29 @@
 // SPDX-License-Identifier: MIT
 //! What is known of a token's objects without looking at them, and which of them are open.
 //!
-//! One entry an object: its name, its revision, hashes of its columns. Objects with the same column form a doubly
-//! linked list through the entries, so that finding, adding and removing cost the same with ten objects and with a
-//! hundred thousand, and an object costs some hundred bytes. No I/O and no cryptography here: the engine holds the
-//! lock around an index only for the length of one of these calls.
+//! One entry an object: its name, its revision, hashes of its columns, by which it is on [lists](lists::Lists). Finding,
+//! adding and removing cost the same with ten objects and with a hundred thousand, and an object costs some two hundred
+//! bytes. No I/O and no cryptography here: the engine holds the lock around an index only for the length of one of
+//! these calls.
+
+mod lists;
+#[cfg(test)]
+mod tests;
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::hash::{BuildHasher, RandomState};
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
-use keyenclave_model::error::Result;
-use keyenclave_model::object::Object;
 use keyenclave_model::token::{HandleSource, ObjectId};
 
-use crate::handles::{HandleMap, HashedMap};
-use crate::keys::Key;
+use crate::handles::HandleMap;
+use crate::opened::Opened;
 use crate::store::{Changes, Columns, Identity, RecordId, Revision, Stamp, Summary};
 use crate::vault::Attestation;
+use lists::{COLUMNS, Column, Lists, NONE};
 
 /// How many objects are kept open; the one that was opened first makes room.
 const OPEN_LIMIT: usize = 4096;
-
-/// No entry.
-const NONE: u32 = u32::MAX;
-
-/// An object that was read, and its key once that was needed.
-pub(crate) struct Opened {
-    /// The object.
-    pub(crate) object: Arc<Object>,
-    /// How far it can be trusted.
-    pub(crate) attestation: Attestation,
-    key: OnceLock<Arc<Key>>,
-}
-
-impl Opened {
-    pub(crate) fn new(object: Object, attestation: Attestation, key: Option<Key>) -> Self {
-        Self {
-            object: Arc::new(object),
-            attestation,
-            key: key.map_or_else(OnceLock::new, |key| OnceLock::from(Arc::new(key))),
-        }
-    }
-
-    /// The same key in an object with other attributes.
-    pub(crate) fn changed(&self, object: Object, attestation: Attestation) -> Self {
-        Self {
-            object: Arc::new(object),
-            attestation,
-            key: self.key.clone(),
-        }
-    }
-
-    /// The key, parsed at the first call.
-    pub(crate) fn key(&self) -> Result<Arc<Key>> {
-        if let Some(key) = self.key.get() {
-            return Ok(Arc::clone(key));
-        }
-        let parsed = Arc::new(Key::parse(&self.object)?);
-        Ok(Arc::clone(self.key.get_or_init(|| parsed)))
-    }
-}
-
-/// Which column; the order is that of selectivity.
-#[derive(Clone, Copy)]
-enum Column {
-    KeyId,
-    Label,
-    Class,
-}
-
-const COLUMNS: [Column; 3] = [Column::KeyId, Column::Label, Column::Class];
 
 /// What to look for: the columns that a template gives.
 #[derive(Default)]
@@ -93,20 +46,6 @@ impl<'a> Wanted<'a> {
     }
 }
 
-/// A list of entries with the same column.
-#[derive(Clone, Copy)]
-struct List {
-    first: u32,
-    last: u32,
-}
-
-#[derive(Clone, Copy)]
-struct Link {
-    hash: u64,
-    previous: u32,
-    next: u32,
-}
-
 struct Entry {
     id: RecordId,
     revision: u64,
@@ -115,7 +54,6 @@ struct Entry {
     reported: bool,
     handle: Option<ObjectId>,
     opened: Option<Arc<Opened>>,
-    links: [Link; 3],
 }
 
 /// What the engine is told of one object.
@@ -143,7 +81,7 @@ pub(crate) struct Index {
     free: Vec<u32>,
     by_record: HashMap<RecordId, u32>,
     by_handle: HandleMap<u32>,
-    lists: [HashedMap<List>; 3],
+    lists: Lists,
     open: VecDeque<RecordId>,
     hasher: RandomState,
 }
@@ -158,7 +96,7 @@ impl Index {
             free: Vec::new(),
             by_record: HashMap::new(),
             by_handle: HandleMap::default(),
-            lists: Default::default(),
+            lists: Lists::default(),
             open: VecDeque::new(),
             hasher: RandomState::new(),
         }
@@ -231,7 +169,7 @@ impl Index {
         let Some(slot) = self.by_record.remove(&id) else {
             return;
         };
-        self.unlink(slot);
+        self.lists.remove(slot);
         let entry = self.slots.get_mut(slot as usize).and_then(Option::take);
         if let Some(handle) = entry.and_then(|entry| entry.handle) {
             self.by_handle.remove(&handle);
@@ -277,31 +215,26 @@ impl Index {
 
     /// The public or private objects that have the wanted columns. Others may be among them: hashes are compared.
     pub(crate) fn candidates(&self, private: bool, wanted: &Wanted<'_>) -> Vec<Found> {
-        let given = COLUMNS
-            .into_iter()
-            .filter_map(|column| Some((column, self.hash(private, wanted.column(column)?))));
+        let given = COLUMNS.into_iter().filter_map(|column| {
+            let bytes = wanted.column(column)?;
+            Some((column, self.hash(private, bytes)))
+        });
         let hashes: Vec<_> = given.collect();
-        let fits = |entry: &Entry| {
-            entry.private == private
-                && hashes.iter().all(|(column, hash)| {
-                    entry
-                        .links
-                        .get(*column as usize)
-                        .is_some_and(|link| link.hash == *hash)
-                })
+        let fits = |slot: &u32| {
+            self.entry(*slot).is_some_and(|entry| entry.private == private)
+                && hashes
+                    .iter()
+                    .all(|(column, hash)| self.lists.hash(*slot, *column) == Some(*hash))
         };
-        let select = |slot| self.entry(slot).filter(|entry| fits(entry)).map(|_| slot);
+        let found = |slot| self.found(slot);
         match hashes.first() {
             Some((column, hash)) => self
-                .list(*column, *hash)
-                .filter_map(select)
-                .filter_map(|slot| self.found(slot))
+                .lists
+                .iter(*column, *hash)
+                .filter(fits)
+                .filter_map(found)
                 .collect(),
-            None => (0..)
-                .zip(&self.slots)
-                .filter(|(_, entry)| entry.as_ref().is_some_and(fits))
-                .filter_map(|(slot, _)| self.found(slot))
-                .collect(),
+            None => (0..self.end()).filter(fits).filter_map(found).collect(),
         }
     }
 
@@ -348,17 +281,9 @@ impl Index {
         })
     }
 
-    /// The entries of a list, in the order in which they came.
-    fn list(&self, column: Column, hash: u64) -> impl Iterator<Item = u32> {
-        let first = self
-            .lists
-            .get(column as usize)
-            .and_then(|lists| lists.get(&hash))
-            .map(|list| list.first);
-        std::iter::successors(first, move |slot| {
-            let next = self.entry(*slot)?.links.get(column as usize)?.next;
-            (next != NONE).then_some(next)
-        })
+    /// The number of slots, used or free.
+    fn end(&self) -> u32 {
+        u32::try_from(self.slots.len()).unwrap_or(NONE)
     }
 
     /// Removes what is gone by a complete list; what was committed after the list was made stays.
@@ -380,6 +305,7 @@ impl Index {
         };
         let is_open = opened.is_some();
         let id = summary.id;
+        let hashes = self.hashes(summary.private, &summary.columns);
         let entry = Entry {
             id,
             revision: summary.revision,
@@ -387,13 +313,12 @@ impl Index {
             reported: false,
             handle: None,
             opened,
-            links: self.links(summary.private, &summary.columns),
         };
         if let Some(place) = self.slots.get_mut(slot as usize) {
             *place = Some(entry);
         }
         self.by_record.insert(id, slot);
-        self.link(slot);
+        self.lists.append(slot, hashes);
         if is_open {
             self.make_room(id);
         }
@@ -414,14 +339,9 @@ impl Index {
             return;
         }
         let unchanged = known == Some(summary.revision);
-        if !unchanged {
-            self.unlink(slot);
-        }
-        let links = self.links(summary.private, &summary.columns);
         let is_open = opened.is_some();
         if let Some(entry) = self.slots.get_mut(slot as usize).and_then(Option::as_mut) {
             if !unchanged {
-                entry.links = links;
                 entry.revision = summary.revision;
                 entry.private = summary.private;
                 entry.reported = false;
@@ -432,97 +352,24 @@ impl Index {
             }
         }
         if !unchanged {
-            self.link(slot);
+            let hashes = self.hashes(summary.private, &summary.columns);
+            self.lists.remove(slot);
+            self.lists.append(slot, hashes);
         }
         if is_open {
             self.make_room(summary.id);
         }
     }
 
-    fn links(&self, private: bool, columns: &Columns) -> [Link; 3] {
+    fn hashes(&self, private: bool, columns: &Columns) -> [u64; COLUMNS.len()] {
         COLUMNS.map(|column| {
             let bytes = match column {
                 Column::KeyId => &columns.key_id,
                 Column::Label => &columns.label,
                 Column::Class => &columns.class,
             };
-            Link {
-                hash: self.hash(private, bytes),
-                previous: NONE,
-                next: NONE,
-            }
+            self.hash(private, bytes)
         })
-    }
-
-    /// Appends an entry to the lists of its columns.
-    fn link(&mut self, slot: u32) {
-        for column in COLUMNS {
-            let Some(hash) = self.link_of(slot, column).map(|link| link.hash) else {
-                continue;
-            };
-            let Some(lists) = self.lists.get_mut(column as usize) else {
-                continue;
-            };
-            let last = match lists.get_mut(&hash) {
-                Some(list) => std::mem::replace(&mut list.last, slot),
-                None => {
-                    lists.insert(
-                        hash,
-                        List {
-                            first: slot,
-                            last: slot,
-                        },
-                    );
-                    NONE
-                }
-            };
-            if let Some(link) = self.link_mut(last, column) {
-                link.next = slot;
-            }
-            if let Some(link) = self.link_mut(slot, column) {
-                (link.previous, link.next) = (last, NONE);
-            }
-        }
-    }
-
-    /// Takes an entry out of the lists of its columns.
-    fn unlink(&mut self, slot: u32) {
-        for column in COLUMNS {
-            let Some(Link { hash, previous, next }) = self.link_of(slot, column) else {
-                continue;
-            };
-            if let Some(link) = self.link_mut(previous, column) {
-                link.next = next;
-            }
-            if let Some(link) = self.link_mut(next, column) {
-                link.previous = previous;
-            }
-            let Some(lists) = self.lists.get_mut(column as usize) else {
-                continue;
-            };
-            if previous == NONE && next == NONE {
-                lists.remove(&hash);
-            } else if let Some(list) = lists.get_mut(&hash) {
-                if previous == NONE {
-                    list.first = next;
-                }
-                if next == NONE {
-                    list.last = previous;
-                }
-            }
-        }
-    }
-
-    fn link_of(&self, slot: u32, column: Column) -> Option<Link> {
-        self.entry(slot)?.links.get(column as usize).copied()
-    }
-
-    fn link_mut(&mut self, slot: u32, column: Column) -> Option<&mut Link> {
-        self.slots
-            .get_mut(slot as usize)?
-            .as_mut()?
-            .links
-            .get_mut(column as usize)
     }
 
     /// Notes that an object is open, and closes the oldest if they are too many.

@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: MIT
+//! An object that was read or made, and its key.
+
+use std::sync::{Arc, OnceLock};
+
+use keyenclave_model::error::Result;
+use keyenclave_model::object::Object;
+
+use crate::keys::Key;
+use crate::vault::Attestation;
+
+/// An object that was read, and its key once that was needed.
+pub(crate) struct Opened {
+    /// The object.
+    pub(crate) object: Arc<Object>,
+    /// How far it can be trusted.
+    pub(crate) attestation: Attestation,
+    key: OnceLock<Arc<Key>>,
+}
+
+impl Opened {
+    pub(crate) fn new(object: Object, attestation: Attestation, key: Option<Key>) -> Self {
+        Self {
+            object: Arc::new(object),
+            attestation,
+            key: key.map_or_else(OnceLock::new, |key| OnceLock::from(Arc::new(key))),
+        }
+    }
+
+    /// The same key in an object with other attributes.
+    pub(crate) fn changed(&self, object: Object, attestation: Attestation) -> Self {
+        Self {
+            object: Arc::new(object),
+            attestation,
+            key: self.key.clone(),
+        }
+    }
+
+    /// The key, parsed at the first call.
+    pub(crate) fn key(&self) -> Result<Arc<Key>> {
+        if let Some(key) = self.key.get() {
+            return Ok(Arc::clone(key));
+        }
+        let parsed = Arc::new(Key::parse(&self.object)?);
+        Ok(Arc::clone(self.key.get_or_init(|| parsed)))
+    }
+}
