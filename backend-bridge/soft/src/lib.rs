@@ -14,6 +14,8 @@ mod material;
 mod objects;
 mod opened;
 mod operation;
+mod records;
+mod search;
 mod session;
 
 pub mod sealer;

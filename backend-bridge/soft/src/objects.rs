@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-//! Objects: looked up, found, made, copied, changed, destroyed.
+//! Objects: looked up, made, copied, changed, destroyed.
 
 use std::sync::Arc;
 
@@ -12,18 +12,16 @@ use keyenclave_model::template::Template;
 use keyenclave_model::token::{CallCx, ObjectId};
 
 use crate::engine::{ATTEMPTS, Engine};
-use crate::error::{from_store, from_vault, from_writing};
-use crate::index::{Found, Index, Wanted};
+use crate::error::{from_store, from_writing};
+use crate::index::{Found, Index};
 use crate::keys::Key;
-use crate::login::{Login, Sealers, random};
+use crate::login::{Sealers, random};
+use crate::material;
 use crate::opened::Opened;
+use crate::records::{summary, unique_id};
 use crate::session::Ticket;
-use crate::store::{Change, Columns, Identity, Record, RecordId, Revision, Store, StoreError, Summary};
-use crate::vault::{Attestation, PlainRecord, PublicVault, VaultError};
-use crate::{codec, material};
-
-/// The largest object that is taken, in bytes: far more than any key or certificate, far less than memory.
-const MAX_OBJECT: usize = 4 * 1024 * 1024;
+use crate::store::{Change, RecordId, Revision, Store, StoreError, Summary};
+use crate::vault::Attestation;
 
 /// An object that a handle leads to.
 pub(crate) enum Held {
@@ -76,23 +74,6 @@ impl<S: Store, K: Sealers> Engine<S, K> {
         drop(index);
         self.refresh()?;
         Ok(known(&self.index.read()))
-    }
-
-    /// `C_FindObjects`: session objects first, then the token's.
-    pub(crate) fn find(&self, access: Access, template: &Template) -> Result<Vec<ObjectId>> {
-        let mut found = match template.bool(ck::CKA_TOKEN) {
-            Some(true) => Vec::new(),
-            _ => self.session.find(|opened| {
-                (access.sees_private() || !opened.object.is_private()) && opened.object.matches(template)
-            }),
-        };
-        if template.bool(ck::CKA_TOKEN) != Some(false) {
-            self.refresh()?;
-            let matching = self.find_stored(access, template)?;
-            let mut index = self.index.write();
-            found.extend(matching.iter().filter_map(|id| index.handle(*id, &self.handles)));
-        }
-        Ok(found)
     }
 
     /// `C_CreateObject`.
@@ -258,162 +239,6 @@ impl<S: Store, K: Sealers> Engine<S, K> {
             Err(error) => Err(from_writing(error)),
         }
     }
-
-    /// The record of an object.
-    fn seal(
-        &self,
-        id: RecordId,
-        object: &Object,
-        identity: Identity,
-        base: Revision,
-    ) -> Result<(Record, Attestation)> {
-        let plain = PlainRecord {
-            id,
-            private: object.is_private(),
-            columns: columns(object),
-            body: codec::encode(object),
-        };
-        if plain.body.len() > MAX_OBJECT {
-            return Err(Error::new(
-                Rv::DeviceMemory,
-                format!("an object has {MAX_OBJECT} bytes at the most"),
-            ));
-        }
-        match self.login().filter(|login| login.incarnation == base.incarnation) {
-            Some(login) => login
-                .vault
-                .seal(&plain)
-                .map(|record| (record, Attestation::Attested)),
-            None => PublicVault::new(identity)
-                .seal(&plain)
-                .map(|record| (record, Attestation::Unattested)),
-        }
-        .map_err(from_vault)
-    }
-
-    /// The stored objects that match, each opened where the columns do not tell all.
-    fn find_stored(&self, access: Access, template: &Template) -> Result<Vec<RecordId>> {
-        let mut matching = Vec::new();
-        let columns = template_columns(template);
-        for found in self.candidates(access, template, &columns)? {
-            match self.open(&found) {
-                Ok(Some(opened)) if opened.object.matches(template) => matching.push(found.id),
-                Ok(_) => {}
-                Err(Unopened::Vault(error @ VaultError::Tampered(_))) => self.report(found.id, &error),
-                Err(unopened) => return Err(unopened.into()),
-            }
-        }
-        Ok(matching)
-    }
-
-    /// What may match, judging by the index.
-    fn candidates(&self, access: Access, template: &Template, columns: &Columns) -> Result<Vec<Found>> {
-        let private = template.bool(ck::CKA_PRIVATE);
-        let blinded = match self.login() {
-            Some(login) if access.sees_private() && private != Some(false) => Some(login.blind(columns)?),
-            _ => None,
-        };
-        let index = self.index.read();
-        let mut found = match private {
-            Some(true) => Vec::new(),
-            _ => index.candidates(false, &wanted(template, columns)),
-        };
-        if let Some(blinded) = &blinded {
-            found.extend(index.candidates(true, &wanted(template, blinded)));
-        }
-        Ok(found)
-    }
-
-    /// Tells the log, once, that an object is passed over.
-    fn report(&self, id: RecordId, error: &VaultError) {
-        let is_news = self.index.write().is_news(id);
-        if is_news {
-            log::error!("{error}; it is left out of all searches");
-        }
-    }
-
-    /// A stored object, opened and remembered. `None` if it is gone.
-    fn open(&self, found: &Found) -> Result<Option<Arc<Opened>>, Unopened> {
-        if let Some(opened) = &found.opened {
-            return Ok(Some(Arc::clone(opened)));
-        }
-        let Some(record) = self.store.read(found.id).map_err(from_store)? else {
-            return Ok(None);
-        };
-        let login = self.login();
-        let opened = Arc::new(self.unseal(&record, login.as_deref())?);
-        self.index.write().opened(found.id, found.revision, &opened);
-        // If somebody has logged in or out meanwhile, what they closed must not stay open because of us.
-        if self.login().as_ref().map(Arc::as_ptr) != login.as_ref().map(Arc::as_ptr) {
-            self.index.write().close(found.id);
-        }
-        Ok(Some(opened))
-    }
-
-    /// The object in a record.
-    fn unseal(&self, record: &Record, login: Option<&Login>) -> Result<Opened, Unopened> {
-        let identity = self.index.read().identity();
-        let identity = identity.ok_or(Error::from(Rv::ObjectHandleInvalid))?;
-        let (body, attestation) = match login {
-            Some(login) => login.vault.open(record)?,
-            None => PublicVault::new(identity).open(record)?,
-        };
-        let object = codec::decode(&body).filter(|object| is_sound(record, object));
-        let mut object = object.ok_or(VaultError::Tampered(record.id))?;
-        object.put(ck::CKA_UNIQUE_ID, unique_id(record.id));
-        if attestation != Attestation::Attested && object.is_true(ck::CKA_TRUSTED) {
-            object.put(ck::CKA_TRUSTED, Value::Bool(false));
-        }
-        Ok(Opened::new(object, attestation, None))
-    }
-}
-
-/// An object that has been committed.
-struct Stored {
-    revision: Revision,
-    summary: Summary,
-    attestation: Attestation,
-}
-
-impl Stored {
-    fn new(revision: Revision, summary: Summary, attestation: Attestation) -> Self {
-        let summary = Summary {
-            revision: revision.number,
-            ..summary
-        };
-        Self {
-            revision,
-            summary,
-            attestation,
-        }
-    }
-}
-
-/// Why an object could not be opened.
-enum Unopened {
-    Vault(VaultError),
-    Other(Error),
-}
-
-impl From<VaultError> for Unopened {
-    fn from(error: VaultError) -> Self {
-        Self::Vault(error)
-    }
-}
-
-impl From<Error> for Unopened {
-    fn from(error: Error) -> Self {
-        Self::Other(error)
-    }
-}
-
-impl From<Unopened> for Error {
-    fn from(unopened: Unopened) -> Self {
-        match unopened {
-            Unopened::Vault(error) => from_vault(error),
-            Unopened::Other(error) => error,
-        }
-    }
 }
 
 /// Whether this session may make an object, and whether it may be.
@@ -446,66 +271,27 @@ fn check_admissible(object: &Object) -> Result<()> {
     Ok(())
 }
 
-fn is_secret(object: &Object) -> bool {
+pub(crate) fn is_secret(object: &Object) -> bool {
     matches!(object.class(), Some(ck::CKO_PRIVATE_KEY | ck::CKO_SECRET_KEY))
 }
 
-/// Whether an object is one that we would have put into this record. Who can write to the file can put anything into
-/// a public one.
-fn is_sound(record: &Record, object: &Object) -> bool {
-    object.is_token()
-        && object.is_private() == record.private
-        && object.kind().is_some()
-        && (record.private || !is_secret(object))
+/// An object that has been committed.
+struct Stored {
+    revision: Revision,
+    summary: Summary,
+    attestation: Attestation,
 }
 
-/// `CKA_UNIQUE_ID`: the name of the record, in hexadecimal digits.
-fn unique_id(RecordId(bytes): RecordId) -> Value {
-    Value::bytes(format!("{:032x}", u128::from_be_bytes(bytes)))
-}
-
-/// What an object is found by.
-fn columns(object: &Object) -> Columns {
-    let bytes = |id| object.bytes(id).unwrap_or_default().to_vec();
-    Columns {
-        class: class_column(object.class()),
-        label: bytes(ck::CKA_LABEL),
-        key_id: bytes(ck::CKA_ID),
-    }
-}
-
-fn class_column(class: Option<ck::CK_OBJECT_CLASS>) -> Vec<u8> {
-    class
-        .map(|class| class.to_le_bytes().to_vec())
-        .unwrap_or_default()
-}
-
-/// What a template looks for; empty where it says nothing.
-fn template_columns(template: &Template) -> Columns {
-    let bytes = |id| template.bytes(id).unwrap_or_default().to_vec();
-    Columns {
-        class: class_column(template.ulong(ck::CKA_CLASS)),
-        label: bytes(ck::CKA_LABEL),
-        key_id: bytes(ck::CKA_ID),
-    }
-}
-
-/// The columns that a template gives, in their plain or blinded form.
-fn wanted<'a>(template: &Template, columns: &'a Columns) -> Wanted<'a> {
-    let given = |id, column: &'a Vec<u8>| template.get(id).map(|_| column.as_slice());
-    Wanted {
-        key_id: given(ck::CKA_ID, &columns.key_id),
-        label: given(ck::CKA_LABEL, &columns.label),
-        class: given(ck::CKA_CLASS, &columns.class),
-    }
-}
-
-/// What the index is told of a record; the revision is known after the commit.
-fn summary(record: &Record) -> Summary {
-    Summary {
-        id: record.id,
-        revision: 0,
-        private: record.private,
-        columns: record.columns.clone(),
+impl Stored {
+    fn new(revision: Revision, summary: Summary, attestation: Attestation) -> Self {
+        let summary = Summary {
+            revision: revision.number,
+            ..summary
+        };
+        Self {
+            revision,
+            summary,
+            attestation,
+        }
     }
 }
