@@ -17,6 +17,7 @@ const PROFILE: [&str; 2] = ["--profile", "ci"];
 pub struct Tally {
     passed: u64,
     failed: u64,
+    /// Tests that libtest left out; `skips` has a line for each.
     ignored: u64,
     failures: Vec<String>,
     skips: Vec<String>,
@@ -101,7 +102,7 @@ pub fn tests(command: &mut Command) -> (Tally, Result<(), String>) {
     let _ = std::fs::remove_file(skips_file());
     let outcome = run::watched(command, |line| tally.see(line));
     let skips = std::fs::read_to_string(skips_file()).unwrap_or_default();
-    tally.skips = skips.lines().map(str::to_owned).collect();
+    tally.skips.extend(skips.lines().map(str::to_owned));
     tally.skips.sort();
     (tally, outcome)
 }
@@ -120,6 +121,12 @@ impl Tally {
             self.passed += count(" passed");
             self.failed += count(" failed");
             self.ignored += count(" ignored");
+        } else if let Some((name, reason)) = line
+            .strip_prefix("test ")
+            .and_then(|rest| rest.split_once(" ... ignored"))
+        {
+            let reason = reason.strip_prefix(", ").unwrap_or("marked #[ignore]");
+            self.skips.push(format!("SKIPPED {name}: {reason}"));
         } else if let Some(name) = line
             .strip_prefix("test ")
             .and_then(|rest| rest.strip_suffix(" ... FAILED"))
@@ -135,9 +142,6 @@ impl Tally {
         }
         for skip in &self.skips {
             println!("{skip}");
-        }
-        if self.ignored > 0 {
-            println!("SKIPPED {} tests: marked #[ignore]", self.ignored);
         }
         println!("{}", self.line());
     }
