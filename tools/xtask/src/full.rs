@@ -17,6 +17,8 @@ const TARGET: &str = "x86_64-unknown-linux-gnu";
 /// A sanitizer and what runs under it.
 struct Sanitizer {
     name: &'static str,
+    /// Its symbols: the test program has its runtime, and must lend it to the library that it loads.
+    symbols: &'static str,
     /// The variable that configures it, and the value.
     options: (&'static str, &'static str),
     /// Which cases.
@@ -26,11 +28,16 @@ struct Sanitizer {
 const SANITIZERS: [Sanitizer; 2] = [
     Sanitizer {
         name: "thread",
-        options: ("TSAN_OPTIONS", "halt_on_error=1:second_deadlock_stack=1"),
+        symbols: "__tsan*",
+        options: (
+            "TSAN_OPTIONS",
+            "halt_on_error=1:second_deadlock_stack=1:suppressions=SUPPRESSIONS",
+        ),
         cases: &["load", "tokio"],
     },
     Sanitizer {
         name: "address",
+        symbols: "__asan*",
         options: ("ASAN_OPTIONS", "detect_leaks=0"),
         cases: &["bad_input", "attributes", "objects", "load", "damage"],
     },
@@ -57,11 +64,16 @@ pub fn run(arguments: &[String]) -> Result<(), String> {
 fn sanitized(sanitizer: &Sanitizer) -> Result<(), String> {
     let Sanitizer {
         name,
+        symbols,
         options: (variable, value),
         cases,
     } = sanitizer;
     let target = project::target().join(format!("sanitizer-{name}"));
-    let flags = format!("-Zsanitizer={name} -Cunsafe-allow-abi-mismatch=sanitizer");
+    let flags = format!(
+        "-Zsanitizer={name} -Cunsafe-allow-abi-mismatch=sanitizer -Clink-arg=-Wl,--export-dynamic-symbol={symbols}"
+    );
+    let suppressions = project::root().join("conformance/expectations/thread-sanitizer.txt");
+    let value = value.replace("SUPPRESSIONS", &suppressions.to_string_lossy());
     let directory = target.join(TARGET).join("ci");
     let prepare = |command: &mut Command| {
         // The stable compiler knows the sanitizers, but takes their flags only when told that it may.
