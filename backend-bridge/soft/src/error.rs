@@ -53,6 +53,7 @@ impl Doing {
 pub(crate) fn from_store(error: StoreError) -> Error {
     let rv = match &error {
         StoreError::Locked(_) => Rv::PinLocked,
+        StoreError::SealerChanged(_) => Rv::PinIncorrect,
         StoreError::NoSealer(Role::User) => Rv::UserPinNotInitialized,
         StoreError::NoSealer(Role::So | Role::Machine) | StoreError::Missing { .. } => {
             Rv::TokenNotInitialized

@@ -14,6 +14,8 @@ mod material;
 mod objects;
 mod opened;
 mod operation;
+#[cfg(test)]
+mod races;
 mod records;
 mod search;
 mod session;

@@ -16,7 +16,7 @@ use parking_lot::RwLock;
 use crate::engine::Engine;
 use crate::error::{Doing, from_sealer, from_store, from_vault, from_writing};
 use crate::sealer::{Binding, DEFAULT_LIMIT, PinCost, PinSealer, Sealer, Unlocked, unlock};
-use crate::store::{self, Columns, Header, Identity, Incarnation, NewToken, SealerRecord, Store};
+use crate::store::{self, Columns, Header, Identity, Incarnation, NewToken, SealerRecord, Store, StoreError};
 use crate::vault::{RootKey, Vault};
 
 /// Allowed lengths of a new PIN, in bytes.
@@ -124,21 +124,27 @@ impl<S: Store, K: Sealers> Engine<S, K> {
             .ok_or(Error::from(Rv::UserNotLoggedIn))?;
         let record = self.wrap(Role::User, pin, login.vault.identity(), login.vault.root())?;
         self.store
-            .put_sealer(store::Role::User, &record, login.incarnation)
+            .put_sealer(store::Role::User, &record, login.incarnation, None)
             .map_err(from_writing)
     }
 
-    /// `C_SetPIN`: the old PIN is tried like at a login, and counted like one.
+    /// `C_SetPIN`: the old PIN is tried like at a login, and counted like one. A PIN that somebody else sets meanwhile
+    /// stays.
     ///
     /// # Errors
     /// `CKR_PIN_INCORRECT`, `CKR_PIN_LOCKED`, `CKR_PIN_LEN_RANGE`, `CKR_USER_PIN_NOT_INITIALIZED`.
     pub(crate) fn set_pin(&self, cx: &CallCx, old: Pin<'_>, new: Pin<'_>) -> Result<()> {
         check_len(new)?;
         let role = cx.access.login.unwrap_or(Role::User);
-        let Unlocked { root, header } = self.unlock(role, old)?;
-        let record = self.wrap(role, new, header.identity, &root)?;
+        let old = self.unlock(role, old)?;
+        let record = self.wrap(role, new, old.header.identity, &old.root)?;
         self.store
-            .put_sealer(store_role(role), &record, header.incarnation)
+            .put_sealer(
+                store_role(role),
+                &record,
+                old.header.incarnation,
+                Some(&old.record),
+            )
             .map_err(from_writing)
     }
 
@@ -147,7 +153,7 @@ impl<S: Store, K: Sealers> Engine<S, K> {
     /// # Errors
     /// `CKR_PIN_INCORRECT`, `CKR_PIN_LOCKED`, `CKR_USER_PIN_NOT_INITIALIZED`, `CKR_TOKEN_NOT_INITIALIZED`.
     pub(crate) fn log_in(&self, role: Role, pin: Pin<'_>) -> Result<()> {
-        let Unlocked { root, header } = self.unlock(role, pin)?;
+        let Unlocked { root, header, .. } = self.unlock(role, pin)?;
         let vault = Vault::new(root, header.identity).map_err(from_vault)?;
         self.set_login(Some(Arc::new(Login {
             role,
@@ -155,7 +161,15 @@ impl<S: Store, K: Sealers> Engine<S, K> {
             vault,
             blinded: RwLock::default(),
         })));
-        Ok(())
+        // If the index had seen another token before we were logged in to the old one, nobody would notice later.
+        let life = |now: Option<Header>| now.map(|now| now.incarnation);
+        let refused = match self.store.header().map(life) {
+            Ok(now) if now == Some(header.incarnation) => return Ok(()),
+            Ok(_) => StoreError::TokenChanged,
+            Err(error) => error,
+        };
+        self.set_login(None);
+        Err(from_store(refused))
     }
 
     fn unlock(&self, role: Role, pin: Pin<'_>) -> Result<Unlocked> {

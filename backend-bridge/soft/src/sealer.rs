@@ -287,6 +287,8 @@ pub struct Unlocked {
     pub root: RootKey,
     /// The token.
     pub header: Header,
+    /// The sealer that was opened.
+    pub record: SealerRecord,
 }
 
 /// A try that failed, and where the counter stands then.
@@ -310,8 +312,8 @@ impl<E: Into<SealerError>> From<E> for Refused {
 /// One try at the root key: counted durably, then made, then forgotten if it was right. No lock is held meanwhile.
 ///
 /// # Errors
-/// [`StoreError::Missing`] (no token), [`StoreError::NoSealer`], [`StoreError::Locked`], [`SealerError::WrongPin`]
-/// and whatever fails.
+/// [`StoreError::Missing`] (no token), [`StoreError::NoSealer`], [`StoreError::Locked`], [`SealerError::WrongPin`],
+/// [`StoreError::SealerChanged`] (a right PIN until a moment ago) and whatever fails.
 pub fn unlock(store: &dyn Store, role: Role, sealer: &dyn Sealer) -> Result<Unlocked, Refused> {
     let attempts = store.count_attempt(role)?;
     let try_it = || {
@@ -324,8 +326,8 @@ pub fn unlock(store: &dyn Store, role: Role, sealer: &dyn Sealer) -> Result<Unlo
             },
             &record,
         )?;
-        store.clear_attempts(role, header.incarnation)?;
-        Ok(Unlocked { root, header })
+        store.clear_attempts(role, header.incarnation, &record)?;
+        Ok(Unlocked { root, header, record })
     };
     try_it().map_err(|error: SealerError| Refused {
         error,

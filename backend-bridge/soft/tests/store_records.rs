@@ -246,10 +246,12 @@ fn the_last_attempt_locks_the_role_and_a_new_sealer_unlocks_it() {
     let (role, record) = &token.sealers[1];
     let other = Incarnation(random());
     assert!(matches!(
-        store.put_sealer(*role, record, other),
+        store.put_sealer(*role, record, other, None),
         Err(StoreError::TokenChanged)
     ));
-    store.put_sealer(*role, record, token.header.incarnation).unwrap();
+    store
+        .put_sealer(*role, record, token.header.incarnation, None)
+        .unwrap();
     assert_eq!(store.count_attempt(Role::User).unwrap().failed, 1);
     assert!(matches!(
         store.count_attempt(Role::Machine),

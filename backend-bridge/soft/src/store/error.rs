@@ -16,6 +16,8 @@ pub enum StoreError {
     TokenChanged,
     /// No attempt is left for this role.
     Locked(Role),
+    /// The sealer of this role was replaced while the one before it was being opened.
+    SealerChanged(Role),
     /// The role has no sealer, so there is nothing to attempt.
     NoSealer(Role),
     /// Another process or thread has kept the store locked for too long.
@@ -102,6 +104,9 @@ impl fmt::Display for StoreError {
                     "the {role} PIN is locked after too many wrong attempts; {}",
                     unlock_advice(*role)
                 )
+            }
+            Self::SealerChanged(role) => {
+                write!(f, "the {role} PIN was changed while the one before it was tried")
             }
             Self::NoSealer(role) => write!(f, "no {role} PIN is set on this token"),
             Self::Busy { path } => write!(

@@ -88,6 +88,11 @@ pub struct SealerRecord {
 }
 
 impl SealerRecord {
+    /// Whether both wrap the same root key for the same PIN; the counters may differ.
+    pub fn is_same_seal(&self, other: &Self) -> bool {
+        (self.kind, &self.params, &self.wrapped) == (other.kind, &other.params, &other.wrapped)
+    }
+
     /// Where the counter stands.
     pub const fn attempts(&self) -> Attempts {
         Attempts {
@@ -148,7 +153,7 @@ pub struct Columns {
 pub struct Record {
     /// Its name.
     pub id: RecordId,
-    /// `CKA_PRIVATE`: columns blinded and body sealed.
+    /// Columns blinded and body sealed: `CKA_PRIVATE`, and every key that is a secret.
     pub private: bool,
     /// What it is found by.
     pub columns: Columns,
@@ -231,11 +236,18 @@ pub trait Store: Send + Sync {
     /// The sealer of a role.
     fn sealer(&self, role: Role) -> Result<Option<SealerRecord>, StoreError>;
 
-    /// Sets the sealer of a role, its counter included.
+    /// Sets the sealer of a role, its counter included; with `opened`, only in the place of that one.
     ///
     /// # Errors
-    /// [`StoreError::TokenChanged`] when the token is no longer `of`.
-    fn put_sealer(&self, role: Role, record: &SealerRecord, of: Incarnation) -> Result<(), StoreError>;
+    /// [`StoreError::TokenChanged`] when the token is no longer `of`, [`StoreError::SealerChanged`] when the sealer
+    /// of the role is no longer `opened`.
+    fn put_sealer(
+        &self,
+        role: Role,
+        record: &SealerRecord,
+        of: Incarnation,
+        opened: Option<&SealerRecord>,
+    ) -> Result<(), StoreError>;
 
     /// Counts an attempt, durably, before the PIN is looked at. The result has this attempt in it.
     ///
@@ -243,11 +255,11 @@ pub trait Store: Send + Sync {
     /// [`StoreError::Locked`] when no attempt is left, [`StoreError::NoSealer`] when the role has no PIN.
     fn count_attempt(&self, role: Role) -> Result<Attempts, StoreError>;
 
-    /// Forgets the attempts of a role: the PIN was right.
+    /// Forgets the attempts of a role: the PIN was right for `opened`.
     ///
     /// # Errors
-    /// [`StoreError::TokenChanged`] when the token is no longer `of`.
-    fn clear_attempts(&self, role: Role, of: Incarnation) -> Result<(), StoreError>;
+    /// As [`Self::put_sealer`].
+    fn clear_attempts(&self, role: Role, of: Incarnation, opened: &SealerRecord) -> Result<(), StoreError>;
 
     /// Makes all `changes` or none, durably. The new revision.
     ///

@@ -9,6 +9,7 @@ use crate::store::{
     Stamp, Store, StoreError,
 };
 use keyenclave_sys::clock::coarse_millis;
+use rusqlite::Connection;
 use std::sync::atomic::Ordering::SeqCst;
 
 /// Refuses to write into another token than the caller meant.
@@ -17,6 +18,14 @@ fn same_life(token: &Token, of: Incarnation) -> Result<(), Failure> {
         Ok(())
     } else {
         Err(StoreError::TokenChanged.into())
+    }
+}
+
+/// Refuses to act on a sealer that is not the one that the caller has opened.
+fn same_seal(connection: &Connection, role: Role, opened: &SealerRecord) -> Result<(), Failure> {
+    match sealers::get(connection, role)? {
+        Some(present) if present.is_same_seal(opened) => Ok(()),
+        _ => Err(StoreError::SealerChanged(role).into()),
     }
 }
 
@@ -47,9 +56,16 @@ impl Store for SqliteStore {
             .map(Option::flatten)
     }
 
-    fn put_sealer(&self, role: Role, record: &SealerRecord, of: Incarnation) -> Result<(), StoreError> {
+    fn put_sealer(
+        &self,
+        role: Role,
+        record: &SealerRecord,
+        of: Incarnation,
+        opened: Option<&SealerRecord>,
+    ) -> Result<(), StoreError> {
         self.write(|connection, token| {
             same_life(token, of)?;
+            opened.map_or(Ok(()), |opened| same_seal(connection, role, opened))?;
             Ok(sealers::put(connection, role, record)?)
         })?
         .ok_or_else(|| self.missing())
@@ -71,9 +87,10 @@ impl Store for SqliteStore {
         .ok_or_else(|| self.missing())
     }
 
-    fn clear_attempts(&self, role: Role, of: Incarnation) -> Result<(), StoreError> {
+    fn clear_attempts(&self, role: Role, of: Incarnation, opened: &SealerRecord) -> Result<(), StoreError> {
         self.write(|connection, token| {
             same_life(token, of)?;
+            same_seal(connection, role, opened)?;
             Ok(sealers::clear(connection, role)?)
         })?
         .ok_or_else(|| self.missing())

@@ -1,0 +1,193 @@
+// SPDX-License-Identifier: MIT
+//! Tests of what others do in the middle of a call: a store that lets them, at a chosen point.
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+use std::path::Path;
+use std::sync::{Arc, Weak};
+
+use keyenclave_model::access::Access;
+use keyenclave_model::error::Rv;
+use keyenclave_model::token::{CallCx, HandleSource, Pin, Role, SessionId};
+use parking_lot::Mutex;
+
+use crate::engine::Engine;
+use crate::login::PinSealers;
+use crate::sealer::PinCost;
+use crate::store::{self, *};
+
+/// When somebody else gets his turn.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Moment {
+    /// After the attempts of a right PIN were forgotten, as the last step at the store.
+    PinWasRight,
+    /// Before a sealer is written.
+    NewPin,
+}
+
+type Other = Box<dyn FnOnce() + Send>;
+
+/// A store in which others act at a moment, once.
+struct Shared {
+    store: SqliteStore,
+    other: Mutex<Option<(Moment, Other)>>,
+}
+
+impl Shared {
+    fn reached(&self, moment: Moment) {
+        let mut other = self.other.lock();
+        if other.as_ref().is_some_and(|(when, _)| *when == moment) {
+            let turn = other.take();
+            drop(other);
+            turn.unwrap().1();
+        }
+    }
+}
+
+impl Store for Shared {
+    fn header(&self) -> Result<Option<Header>, StoreError> {
+        self.store.header()
+    }
+    fn initialise(&self, token: &NewToken, replaces: Option<Incarnation>) -> Result<(), StoreError> {
+        self.store.initialise(token, replaces)
+    }
+    fn sealer(&self, role: store::Role) -> Result<Option<SealerRecord>, StoreError> {
+        self.store.sealer(role)
+    }
+    fn put_sealer(
+        &self,
+        role: store::Role,
+        record: &SealerRecord,
+        of: Incarnation,
+        opened: Option<&SealerRecord>,
+    ) -> Result<(), StoreError> {
+        self.reached(Moment::NewPin);
+        self.store.put_sealer(role, record, of, opened)
+    }
+    fn count_attempt(&self, role: store::Role) -> Result<Attempts, StoreError> {
+        self.store.count_attempt(role)
+    }
+    fn clear_attempts(
+        &self,
+        role: store::Role,
+        of: Incarnation,
+        opened: &SealerRecord,
+    ) -> Result<(), StoreError> {
+        let cleared = self.store.clear_attempts(role, of, opened);
+        self.reached(Moment::PinWasRight);
+        cleared
+    }
+    fn commit(&self, changes: &[Change], base: Revision) -> Result<Revision, StoreError> {
+        self.store.commit(changes, base)
+    }
+    fn changes_since(&self, base: Option<Revision>) -> Result<Changes, StoreError> {
+        self.store.changes_since(base)
+    }
+    fn read(&self, id: RecordId) -> Result<Option<Record>, StoreError> {
+        self.store.read(id)
+    }
+    fn stamp(&self) -> Result<Stamp, StoreError> {
+        self.store.stamp()
+    }
+}
+
+type Tested = Engine<Shared, PinSealers>;
+
+const SO_PIN: Pin<'static> = Pin(b"so-pin");
+const USER_PIN: Pin<'static> = Pin(b"user-pin");
+const USER: CallCx = CallCx {
+    session: SessionId(1),
+    access: Access {
+        writable: true,
+        login: Some(Role::User),
+    },
+    deadline: None,
+};
+
+fn engine(directory: &Path) -> Arc<Tested> {
+    let store = Shared {
+        store: SqliteStore::new(&directory.join("token.db")),
+        other: Mutex::new(None),
+    };
+    let sealers = PinSealers {
+        cost: PinCost::FLOOR,
+        limit: 3,
+    };
+    Arc::new(Engine::new(
+        store,
+        sealers,
+        Arc::new(HandleSource::starting_at(1)),
+    ))
+}
+
+/// An initialised token with both PINs set.
+fn token(directory: &Path) -> Arc<Tested> {
+    let engine = engine(directory);
+    engine.init_token(SO_PIN, [b' '; 32]).unwrap();
+    engine.log_in(Role::So, SO_PIN).unwrap();
+    engine.init_pin(USER_PIN).unwrap();
+    engine.set_login(None);
+    engine
+}
+
+/// What another thread or process does to the token at a moment.
+fn meanwhile(engine: &Arc<Tested>, moment: Moment, other: impl FnOnce(&Tested) + Send + 'static) {
+    let weak: Weak<Tested> = Arc::downgrade(engine);
+    let turn = Box::new(move || other(&weak.upgrade().unwrap()));
+    *engine.store.other.lock() = Some((moment, turn));
+}
+
+#[test]
+fn a_login_to_a_token_that_is_initialised_anew_meanwhile_does_not_last() {
+    let directory = tempfile::tempdir().unwrap();
+    let engine = token(directory.path());
+    let other = self::engine(directory.path());
+    meanwhile(&engine, Moment::PinWasRight, move |engine| {
+        other.init_token(SO_PIN, [b' '; 32]).unwrap();
+        // Another thread looks at the new token before the login is entered.
+        engine.refresh().unwrap();
+    });
+    assert_eq!(
+        engine.log_in(Role::User, USER_PIN).unwrap_err().rv(),
+        Rv::FunctionFailed
+    );
+    assert!(engine.login().is_none());
+}
+
+#[test]
+fn a_pin_that_the_so_sets_is_not_overwritten_by_who_knew_the_old_one() {
+    let directory = tempfile::tempdir().unwrap();
+    let engine = token(directory.path());
+    let other = self::engine(directory.path());
+    meanwhile(&engine, Moment::NewPin, move |_| {
+        other.log_in(Role::So, SO_PIN).unwrap();
+        other.init_pin(Pin(b"reset-pin")).unwrap();
+    });
+    let public = CallCx {
+        access: Access {
+            writable: true,
+            login: None,
+        },
+        ..USER
+    };
+    let error = engine.set_pin(&public, USER_PIN, Pin(b"my-own-pin")).unwrap_err();
+    assert_eq!(error.rv(), Rv::PinIncorrect);
+    engine.log_in(Role::User, Pin(b"reset-pin")).unwrap();
+}
+
+#[test]
+fn an_old_pin_that_is_being_tried_neither_opens_nor_resets_the_counter_of_the_new_one() {
+    let directory = tempfile::tempdir().unwrap();
+    let engine = token(directory.path());
+    let store = &engine.store.store;
+    let life = store.header().unwrap().unwrap().incarnation;
+    let old = store.sealer(store::Role::User).unwrap().unwrap();
+    engine.log_in(Role::So, SO_PIN).unwrap();
+    engine.init_pin(Pin(b"new-pin")).unwrap();
+    store.count_attempt(store::Role::User).unwrap();
+    let refused = store.clear_attempts(store::Role::User, life, &old);
+    assert!(matches!(
+        refused,
+        Err(StoreError::SealerChanged(store::Role::User))
+    ));
+    assert_eq!(store.sealer(store::Role::User).unwrap().unwrap().failed, 1);
+}
