@@ -102,7 +102,7 @@ impl<S: Store, K: Sealers> Engine<S, K> {
         self.change(|| {
             let held = self.look_up(cx.access, handle)?;
             let object = &held.opened().object;
-            cx.access.check_write(object.is_token(), object.is_private())?;
+            cx.access.check_write(object.is_token(), needs_user(object))?;
             let changed = object.with(template, cx.access.login)?;
             check_admissible(&changed)?;
             match held {
@@ -120,7 +120,7 @@ impl<S: Store, K: Sealers> Engine<S, K> {
         self.change(|| {
             let held = self.look_up(cx.access, handle)?;
             let object = &held.opened().object;
-            cx.access.check_write(object.is_token(), object.is_private())?;
+            cx.access.check_write(object.is_token(), needs_user(object))?;
             if object.get(ck::CKA_DESTROYABLE) == Some(&Value::Bool(false)) {
                 let detail = "the object may not be destroyed (CKA_DESTROYABLE)";
                 return Err(Error::new(Rv::ActionProhibited, detail));
@@ -146,7 +146,7 @@ impl<S: Store, K: Sealers> Engine<S, K> {
         objects: [(Object, Option<Key>); N],
     ) -> Result<[ObjectId; N]> {
         for (object, _) in &objects {
-            self.session.check(ticket, object.is_private())?;
+            self.session.check(ticket, needs_user(object))?;
         }
         let mut added = Vec::with_capacity(N);
         for (mut object, key) in objects {
@@ -246,22 +246,15 @@ impl<S: Store, K: Sealers> Engine<S, K> {
 /// # Errors
 /// As [`Access::check_write`] and [`check_admissible`].
 pub(crate) fn check_new(access: Access, object: &Object) -> Result<()> {
-    access.check_write(object.is_token(), object.is_private())?;
+    access.check_write(object.is_token(), needs_user(object))?;
     check_admissible(object)
 }
 
 /// Whether an object may be, beyond the rules of its kind.
 ///
 /// # Errors
-/// `CKR_TEMPLATE_INCONSISTENT` for a secret that would stand unsealed in the store, `CKR_ATTRIBUTE_VALUE_INVALID` for
-/// a key that wants a login for each use.
+/// `CKR_ATTRIBUTE_VALUE_INVALID` for a key that wants a login for each use.
 fn check_admissible(object: &Object) -> Result<()> {
-    if object.is_token() && !object.is_private() && is_secret(object) {
-        return Err(Error::new(
-            Rv::TemplateInconsistent,
-            "a private or secret key with CKA_TOKEN true must have CKA_PRIVATE true: public objects are stored unsealed",
-        ));
-    }
     if object.is_true(ck::CKA_ALWAYS_AUTHENTICATE) {
         return Err(Error::new(
             Rv::AttributeValueInvalid,
@@ -271,7 +264,13 @@ fn check_admissible(object: &Object) -> Result<()> {
     Ok(())
 }
 
-pub(crate) fn is_secret(object: &Object) -> bool {
+/// Whether an object takes the user's login: private ones do, and so does every secret that is stored, because the
+/// store keeps it sealed whatever its `CKA_PRIVATE` says.
+pub(crate) fn needs_user(object: &Object) -> bool {
+    object.is_private() || (object.is_token() && is_secret(object))
+}
+
+fn is_secret(object: &Object) -> bool {
     matches!(object.class(), Some(ck::CKO_PRIVATE_KEY | ck::CKO_SECRET_KEY))
 }
 

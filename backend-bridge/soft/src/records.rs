@@ -13,7 +13,7 @@ use crate::engine::Engine;
 use crate::error::{from_store, from_vault};
 use crate::index::Found;
 use crate::login::{Login, Sealers};
-use crate::objects::is_secret;
+use crate::objects::needs_user;
 use crate::opened::Opened;
 use crate::store::{Columns, Identity, Record, RecordId, Revision, Store, Summary};
 use crate::vault::{Attestation, PlainRecord, PublicVault, VaultError};
@@ -32,7 +32,7 @@ impl<S: Store, K: Sealers> Engine<S, K> {
     ) -> Result<(Record, Attestation)> {
         let plain = PlainRecord {
             id,
-            private: object.is_private(),
+            private: needs_user(object),
             columns: columns(object),
             body: codec::encode(object),
         };
@@ -120,10 +120,7 @@ impl From<Unopened> for Error {
 /// Whether an object is one that we would have put into this record. Who can write to the file can put anything into
 /// a public one.
 fn is_sound(record: &Record, object: &Object) -> bool {
-    object.is_token()
-        && object.is_private() == record.private
-        && object.kind().is_some()
-        && (record.private || !is_secret(object))
+    object.is_token() && needs_user(object) == record.private && object.kind().is_some()
 }
 
 /// `CKA_UNIQUE_ID`: the name of the record, in hexadecimal digits.

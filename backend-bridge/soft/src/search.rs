@@ -51,7 +51,8 @@ impl<S: Store, K: Sealers> Engine<S, K> {
     fn candidates(&self, access: Access, template: &Template, columns: &Columns) -> Result<Vec<Found>> {
         let private = template.bool(ck::CKA_PRIVATE);
         let blinded = match self.login() {
-            Some(login) if access.sees_private() && private != Some(false) => Some(login.blind(columns)?),
+            // Keys are sealed even where they are not private.
+            Some(login) if access.sees_private() => Some(login.blind(columns)?),
             _ => None,
         };
         let index = self.index.read();

@@ -236,8 +236,6 @@ fn contradictory_and_hostile_templates_are_refused() {
     );
     let key = aes_key(&[7; 16]);
     let with = |more: Vec<(u64, Value)>| rv(fixture.create(user(), &merged(&key, more)));
-    // A secret in clear in the store.
-    assert_eq!(with(vec![(ck::CKA_TOKEN, yes())]), Rv::TemplateInconsistent);
     assert_eq!(
         with(vec![(ck::CKA_ALWAYS_SENSITIVE, yes())]),
         Rv::AttributeReadOnly
@@ -271,15 +269,46 @@ fn contradictory_and_hostile_templates_are_refused() {
     );
     assert_eq!(rv(fixture.create(user(), &huge)), Rv::DeviceMemory);
     assert!(fixture.find(user(), &template([])).is_empty());
-    // A session key that everybody may see must not become one in the store by copying.
-    let session = fixture.create(user(), &key).unwrap();
+}
+
+/// Whether these bytes can be read in any file of the token's directory.
+fn stands_in_the_files(fixture: &Fixture, bytes: &[u8]) -> bool {
+    let mut files = std::fs::read_dir(fixture.directory.path()).unwrap();
+    files.any(|file| {
+        let content = std::fs::read(file.unwrap().path()).unwrap();
+        content.windows(bytes.len()).any(|window| window == bytes)
+    })
+}
+
+#[test]
+fn a_stored_secret_that_is_not_private_is_sealed_and_for_the_user_alone() {
+    let fixture = Fixture::for_user();
+    let value = *b"in clear nowhere";
+    let kept = merged(&aes_key(&value), [(ck::CKA_TOKEN, yes())]);
+    assert_eq!(rv(fixture.create(public(), &kept)), Rv::UserNotLoggedIn);
+    let key = fixture.create(user(), &kept).unwrap();
+    let session = fixture.create(user(), &aes_key(&value)).unwrap();
     let to_token = template([(ck::CKA_TOKEN, yes())]);
     assert_eq!(
-        rv(fixture.copy(user(), session, &to_token)),
-        Rv::TemplateInconsistent
+        rv(fixture.copy(public(), session, &to_token)),
+        Rv::UserNotLoggedIn
     );
-    let sealed = template([(ck::CKA_TOKEN, yes()), (ck::CKA_PRIVATE, yes())]);
-    assert!(fixture.copy(user(), session, &sealed).is_ok());
+    let copy = fixture.copy(user(), session, &to_token).unwrap();
+    assert!(!fixture.view(user(), key).unwrap().is_private());
+    let stored = |private| template([(ck::CKA_TOKEN, yes()), (ck::CKA_PRIVATE, private)]);
+    assert_eq!(fixture.find(user(), &stored(no())), [key, copy]);
+    assert_eq!(fixture.find(user(), &stored(yes())), []);
+    assert_eq!(fixture.find(public(), &stored(no())), []);
+    assert_eq!(rv(fixture.view(public(), key)), Rv::ObjectHandleInvalid);
+    let other = fixture.other();
+    other.login(Role::User, USER_PIN).unwrap();
+    assert_eq!(other.find(user(), &stored(no())).len(), 2);
+    assert!(!stands_in_the_files(&fixture, &value));
+    let label = template([(ck::CKA_LABEL, bytes("in clear neither"))]);
+    fixture.set(user(), key, &label).unwrap();
+    assert!(!stands_in_the_files(&fixture, b"in clear neither"));
+    assert_eq!(rv(fixture.destroy(public(), key)), Rv::ObjectHandleInvalid);
+    fixture.destroy(user(), key).unwrap();
 }
 
 #[test]
