@@ -181,7 +181,8 @@ impl<S: Store + 'static, K: Sealers> Token for SoftToken<S, K> {
     fn info(&self) -> Result<TokenInfo> {
         let store = &self.engine.store;
         let header = store.header().map_err(from_store)?;
-        let mut flags = ck::CKF_RNG | ck::CKF_LOGIN_REQUIRED;
+        // An operation's state that can be saved at all has no key in it.
+        let mut flags = ck::CKF_RNG | ck::CKF_LOGIN_REQUIRED | ck::CKF_RESTORE_KEY_NOT_NEEDED;
         if header.is_some() {
             flags |= ck::CKF_TOKEN_INITIALIZED;
             for (role, set, low, last, locked) in PIN_FLAGS {

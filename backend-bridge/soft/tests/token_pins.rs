@@ -28,7 +28,8 @@ fn set_pin<'a>(old: &'a [u8], new: &'a [u8]) -> Work<'a> {
 fn a_blank_token_says_so_and_makes_no_file() {
     let (one, other) = (Fixture::blank(), Fixture::blank());
     let info = one.token.info().unwrap();
-    assert_eq!(info.flags, ck::CKF_RNG | ck::CKF_LOGIN_REQUIRED);
+    let always = ck::CKF_RNG | ck::CKF_LOGIN_REQUIRED | ck::CKF_RESTORE_KEY_NOT_NEEDED;
+    assert_eq!(info.flags, always);
     assert_eq!(info.label, [b' '; 32]);
     assert_ne!(info.serial, other.token.info().unwrap().serial);
     assert_eq!(one.token.epoch(), 0);
