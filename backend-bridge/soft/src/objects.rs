@@ -154,11 +154,16 @@ impl<S: Store, K: Sealers> Engine<S, K> {
             object.put(ck::CKA_UNIQUE_ID, unique_id(id));
             added.push((id, object, key));
         }
+        let login = self.login();
         let stored = self.store_new(&added)?;
         let mut handles = [ObjectId(0); N];
         for (handle, (id, object, key)) in handles.iter_mut().zip(added) {
             *handle = match stored.iter().find(|stored| stored.summary.id == id) {
-                Some(stored) => self.take_in(stored, Opened::new(object, stored.attestation, key))?,
+                Some(stored) => {
+                    let handle = self.take_in(stored, Opened::new(object, stored.attestation, key))?;
+                    self.close_after(login.as_ref(), id);
+                    handle
+                }
                 None => {
                     let handle = ObjectId(self.handles.next());
                     self.session
@@ -206,6 +211,7 @@ impl<S: Store, K: Sealers> Engine<S, K> {
     fn update(&self, found: &Found, opened: &Opened, object: Object, base: Revision) -> Result<Option<()>> {
         let identity = self.index.read().identity();
         let identity = identity.ok_or(Error::from(Rv::ObjectHandleInvalid))?;
+        let login = self.login();
         let (record, attestation) = self.seal(found.id, &object, identity, base)?;
         let summary = summary(&record);
         let Some(revision) = self.commit(&[Change::Update(record)], base)? else {
@@ -215,6 +221,7 @@ impl<S: Store, K: Sealers> Engine<S, K> {
         let opened = Arc::new(opened.changed(object, attestation));
         // That it may be gone again already is for the next call to find out.
         self.index.write().committed(revision, summary, opened);
+        self.close_after(login.as_ref(), found.id);
         Ok(Some(()))
     }
 

@@ -5,9 +5,12 @@
 use std::path::Path;
 use std::sync::{Arc, Weak};
 
+use cryptoki_sys as ck;
 use keyenclave_model::access::Access;
+use keyenclave_model::attribute::Value;
 use keyenclave_model::error::Rv;
-use keyenclave_model::token::{CallCx, HandleSource, Pin, Role, SessionId};
+use keyenclave_model::template::Template;
+use keyenclave_model::token::{CallCx, HandleSource, ObjectId, Pin, Role, SessionId};
 use parking_lot::Mutex;
 
 use crate::engine::Engine;
@@ -18,6 +21,8 @@ use crate::store::{self, *};
 /// When somebody else gets his turn.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Moment {
+    /// After an object was committed.
+    Committed,
     /// After the attempts of a right PIN were forgotten, as the last step at the store.
     PinWasRight,
     /// Before a sealer is written.
@@ -77,7 +82,9 @@ impl Store for Shared {
         cleared
     }
     fn commit(&self, changes: &[Change], base: Revision) -> Result<Revision, StoreError> {
-        self.store.commit(changes, base)
+        let committed = self.store.commit(changes, base);
+        self.reached(Moment::Committed);
+        committed
     }
     fn changes_since(&self, base: Option<Revision>) -> Result<Changes, StoreError> {
         self.store.changes_since(base)
@@ -134,6 +141,51 @@ fn meanwhile(engine: &Arc<Tested>, moment: Moment, other: impl FnOnce(&Tested) +
     let weak: Weak<Tested> = Arc::downgrade(engine);
     let turn = Box::new(move || other(&weak.upgrade().unwrap()));
     *engine.store.other.lock() = Some((moment, turn));
+}
+
+fn private_object() -> Template {
+    [
+        (ck::CKA_CLASS, Value::Ulong(ck::CKO_DATA)),
+        (ck::CKA_TOKEN, Value::Bool(true)),
+        (ck::CKA_PRIVATE, Value::Bool(true)),
+    ]
+    .into_iter()
+    .collect()
+}
+
+fn is_open(engine: &Tested, handle: ObjectId) -> bool {
+    let found = engine.index.read().by_handle(handle);
+    found.is_some_and(|found| found.opened.is_some())
+}
+
+#[test]
+fn a_private_object_that_is_committed_during_a_logout_does_not_stay_open() {
+    let directory = tempfile::tempdir().unwrap();
+    let engine = token(directory.path());
+    engine.log_in(Role::User, USER_PIN).unwrap();
+    let quiet = engine.create(&USER, &private_object()).unwrap();
+    assert!(is_open(&engine, quiet));
+    meanwhile(&engine, Moment::Committed, |engine| engine.set_login(None));
+    let handle = engine.create(&USER, &private_object()).unwrap();
+    assert!(!is_open(&engine, handle));
+}
+
+#[test]
+fn a_private_object_that_is_changed_during_a_logout_does_not_stay_open() {
+    let directory = tempfile::tempdir().unwrap();
+    let engine = token(directory.path());
+    engine.log_in(Role::User, USER_PIN).unwrap();
+    let handle = engine.create(&USER, &private_object()).unwrap();
+    let label = [(ck::CKA_LABEL, Value::bytes(*b"new"))].into_iter().collect();
+    meanwhile(&engine, Moment::Committed, |engine| engine.set_login(None));
+    engine.set(&USER, handle, &label).unwrap();
+    let index = engine.index.read();
+    assert!(
+        index
+            .candidates(true, &Default::default())
+            .iter()
+            .all(|found| found.opened.is_none())
+    );
 }
 
 #[test]

@@ -65,11 +65,16 @@ impl<S: Store, K: Sealers> Engine<S, K> {
         let login = self.login();
         let opened = Arc::new(self.unseal(&record, login.as_deref())?);
         self.index.write().opened(found.id, found.revision, &opened);
-        // If somebody has logged in or out meanwhile, what they closed must not stay open because of us.
-        if self.login().as_ref().map(Arc::as_ptr) != login.as_ref().map(Arc::as_ptr) {
-            self.index.write().close(found.id);
-        }
+        self.close_after(login.as_ref(), found.id);
         Ok(Some(opened))
+    }
+
+    /// Closes an object that was put into the index if somebody has logged in or out since `login` was: what they
+    /// closed must not stay open because of us.
+    pub(crate) fn close_after(&self, login: Option<&Arc<Login>>, id: RecordId) {
+        if self.login().as_ref().map(Arc::as_ptr) != login.map(Arc::as_ptr) {
+            self.index.write().close(id);
+        }
     }
 
     /// The object in a record.
@@ -118,9 +123,12 @@ impl From<Unopened> for Error {
 }
 
 /// Whether an object is one that we would have put into this record. Who can write to the file can put anything into
-/// a public one.
+/// a public one; that its columns are those of its body is all that can be asked of it before a login.
 fn is_sound(record: &Record, object: &Object) -> bool {
-    object.is_token() && needs_user(object) == record.private && object.kind().is_some()
+    object.is_token()
+        && needs_user(object) == record.private
+        && object.kind().is_some()
+        && (record.private || record.columns == columns(object))
 }
 
 /// `CKA_UNIQUE_ID`: the name of the record, in hexadecimal digits.

@@ -134,6 +134,24 @@ fn edited_objects_are_left_out_of_searches_and_the_others_stay() {
 }
 
 #[test]
+fn exchanged_bodies_of_public_objects_are_noticed_without_a_login() {
+    let fixture = Fixture::for_user();
+    for label in ["one", "two", "three"] {
+        fixture.create(user(), &data(label, true, false)).unwrap();
+    }
+    let directory = fixture.directory.clone();
+    drop(fixture.token);
+    // Body and MAC together: nobody can check a MAC without the key, but the columns are not those of the body.
+    edit(
+        directory.path(),
+        "UPDATE objects SET body = other.body, mac = other.mac FROM (SELECT number, body, mac FROM objects) AS other
+             WHERE objects.number IN (1, 2) AND other.number = 3 - objects.number",
+    );
+    let fixture = Fixture::in_directory(directory);
+    assert_eq!(fixture.find(public(), &template([])).len(), 1);
+}
+
+#[test]
 fn an_unsealed_key_that_somebody_puts_into_the_file_is_not_used() {
     let fixture = Fixture::for_user();
     fixture.create(user(), &data("bait", true, false)).unwrap();
