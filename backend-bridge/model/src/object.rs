@@ -46,6 +46,7 @@ impl Object {
         template: &Template,
         role: Option<Role>,
     ) -> Result<Self> {
+        template.check_unique()?;
         let kind = kind_of(fixed, template)?;
         for (id, value) in template.iter() {
             let rule = kind
@@ -249,6 +250,7 @@ impl Object {
         let kind = self
             .kind()
             .ok_or(Error::new(Rv::GeneralError, "an object of an unknown kind"))?;
+        template.check_unique()?;
         let mut changed = self.clone();
         for (id, value) in template.iter() {
             let rule = kind

@@ -203,6 +203,27 @@ fn every_attribute_of_a_template_counts_in_a_search() {
 }
 
 #[test]
+fn a_search_that_gives_an_attribute_twice_means_both() {
+    let key = aes([(ck::CKA_LABEL, Value::bytes(*b"one"))]);
+    let labels = |one: &[u8], other: &[u8]| {
+        template([
+            (ck::CKA_LABEL, Value::bytes(one)),
+            (ck::CKA_LABEL, Value::bytes(other)),
+        ])
+    };
+    assert!(key.matches(&labels(b"one", b"one")));
+    assert!(!key.matches(&labels(b"one", b"two")));
+    assert_eq!(
+        rv(key.with(&labels(b"two", b"two"), USER)),
+        Some(Rv::TemplateInconsistent)
+    );
+    assert_eq!(
+        rv(key.copied(&labels(b"two", b"two"), USER)),
+        Some(Rv::TemplateInconsistent)
+    );
+}
+
+#[test]
 fn a_key_never_becomes_less_secret() {
     let key = aes([]);
     for (id, weaker) in [

@@ -40,8 +40,8 @@ impl RawTemplate<'_> {
     /// The attributes and their values.
     ///
     /// # Errors
-    /// `CKR_ARGUMENTS_BAD` for null with a count, or an absurd count; `CKR_ATTRIBUTE_VALUE_INVALID` and
-    /// `CKR_TEMPLATE_INCONSISTENT` as [`Template::parse`].
+    /// `CKR_ARGUMENTS_BAD` for null with a count, or an absurd count; `CKR_ATTRIBUTE_VALUE_INVALID` as
+    /// [`Template::parse`].
     pub fn parse(&self) -> Result<Template> {
         self.0.check()?;
         let raw = self
