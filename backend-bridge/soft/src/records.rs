@@ -15,11 +15,11 @@ use crate::index::Found;
 use crate::login::{Login, Sealers};
 use crate::objects::needs_user;
 use crate::opened::Opened;
-use crate::store::{Columns, Identity, Record, RecordId, Revision, Store, Summary};
-use crate::vault::{Attestation, PlainRecord, PublicVault, VaultError};
+use crate::store::{BODY_LIMIT, Columns, Identity, Record, RecordId, Revision, Store, Summary};
+use crate::vault::{Attestation, PlainRecord, PublicVault, SEAL_LEN, VaultError};
 
 /// The largest object that is taken, in bytes: far more than any key or certificate, far less than memory.
-const MAX_OBJECT: usize = 4 * 1024 * 1024;
+const MAX_OBJECT: usize = BODY_LIMIT - SEAL_LEN;
 
 impl<S: Store, K: Sealers> Engine<S, K> {
     /// The record of an object.

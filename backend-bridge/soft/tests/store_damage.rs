@@ -7,7 +7,6 @@ use keyenclave_soft::store::*;
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::os::unix::process::CommandExt;
-use std::process::Command;
 use store_support::*;
 
 /// A closed store with some objects in it.
@@ -183,6 +182,56 @@ fn a_directory_that_others_may_write_is_refused() {
 }
 
 #[test]
+fn no_token_is_made_where_others_may_replace_it() {
+    let place = Place::new();
+    let dir = place.path().parent().unwrap().to_owned();
+    fs::create_dir(&dir).unwrap();
+    fs::set_permissions(&dir, Permissions::from_mode(0o777)).unwrap();
+    let error = place.store().initialise(&bare_token(), None).unwrap_err();
+    assert!(no_permission(&error), "{error}");
+    assert_eq!(fs::read_dir(&dir).unwrap().count(), 0);
+}
+
+#[test]
+fn a_log_that_somebody_else_may_have_written_is_refused() {
+    for suffix in ["-wal", "-journal"] {
+        let place = filled();
+        let log = place.path().with_file_name(format!("store.db{suffix}"));
+        fs::write(&log, b"somebody's log").unwrap();
+        fs::set_permissions(&log, Permissions::from_mode(0o666)).unwrap();
+        refuses(&place, no_permission);
+        fs::remove_file(&log).unwrap();
+        std::os::unix::fs::symlink("/dev/null", &log).unwrap();
+        refuses(&place, no_permission);
+        fs::remove_file(&log).unwrap();
+        assert!(place.store().header().unwrap().is_some());
+    }
+}
+
+#[test]
+fn negative_numbers_are_damage() {
+    for edit in [
+        "UPDATE token SET revision = -1",
+        "UPDATE token SET pruned = -1",
+        "UPDATE token SET created = -1",
+    ] {
+        let place = filled();
+        place.edit(&format!("PRAGMA ignore_check_constraints = ON; {edit}"));
+        refuses(&place, damaged);
+    }
+}
+
+#[test]
+fn a_body_beyond_the_limit_is_not_read() {
+    let (place, store) = Place::ready();
+    let (id, _) = create(&store, "bloated");
+    place.edit("UPDATE objects SET body = zeroblob(4194305)");
+    assert!(store.read(id).unwrap().unwrap().body.is_empty());
+    place.edit("UPDATE objects SET body = zeroblob(4194304)");
+    assert_eq!(store.read(id).unwrap().unwrap().body.len(), BODY_LIMIT);
+}
+
+#[test]
 fn a_directory_that_cannot_be_made_is_an_error() {
     let place = Place::new();
     fs::write(
@@ -220,16 +269,17 @@ fn a_damaged_page_file_is_put_right() {
     }
 }
 
-#[test]
-#[ignore = "the other process of the test below"]
-fn says_what_it_may_not_do() {
-    let store = store_under_test();
+/// What a process without the right to write says.
+fn say_what_it_may_not_do(store: &SqliteStore) {
     println!("ack {}", store.header().unwrap_err());
     println!("ack {}", store.initialise(&bare_token(), None).unwrap_err());
 }
 
 #[test]
 fn a_store_that_this_user_may_only_read_is_a_clear_error() {
+    if let Some(store) = as_other_process() {
+        return say_what_it_may_not_do(&store);
+    }
     let place = filled();
     let is_root = fs::metadata("/proc/self").unwrap().uid() == 0;
     for dir in [place.dir.path(), place.path().parent().unwrap()] {
@@ -239,17 +289,9 @@ fn a_store_that_this_user_may_only_read_is_a_clear_error() {
     // A copy, since the user that nobody is may not see where this program lies.
     let program = place.dir.path().join("program");
     fs::copy(std::env::current_exe().unwrap(), &program).unwrap();
-    let mut command = Command::new(&program);
-    command
-        .args([
-            "says_what_it_may_not_do",
-            "--exact",
-            "--ignored",
-            "--nocapture",
-            "--test-threads=1",
-        ])
-        .env("STORE_UNDER_TEST", place.path())
-        .current_dir("/");
+    let test = "a_store_that_this_user_may_only_read_is_a_clear_error";
+    let mut command = again(&program, test, &place.path());
+    command.current_dir("/");
     if is_root {
         command.uid(65534).gid(65534);
     }

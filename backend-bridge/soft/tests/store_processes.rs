@@ -70,14 +70,12 @@ fn acknowledge(what: &str) {
     out.flush().unwrap();
 }
 
-#[test]
-#[ignore = "the other process of the tests below"]
-fn commits_until_killed() {
-    let store = store_under_test();
+/// The other process of several tests.
+fn commit_until_killed(store: &SqliteStore) {
     let me = std::process::id();
     for n in 0.. {
         let label = format!("{me} {n}");
-        let (id, revision) = create(&store, &label);
+        let (id, revision) = create(store, &label);
         acknowledge(&label);
         if n % 3 == 2 {
             // Deleting makes pages free and later commits use them again; nothing acknowledged may suffer.
@@ -91,11 +89,17 @@ fn commits_until_killed() {
 
 #[test]
 fn a_hundred_kills_lose_nothing_that_was_acknowledged() {
+    if let Some(store) = as_other_process() {
+        return commit_until_killed(&store);
+    }
     let (place, store) = Place::ready();
     let mut index = Index::new(place.store());
     let mut acknowledged = Vec::new();
     for round in 0..100 {
-        let mut writer = other_process("commits_until_killed", &place.path());
+        let mut writer = other_process(
+            "a_hundred_kills_lose_nothing_that_was_acknowledged",
+            &place.path(),
+        );
         let mut said = lines(&mut writer);
         // The kill falls on another point of the write each time: after so many acknowledgements and some spinning.
         for _ in 0..=round % 7 {
@@ -121,10 +125,13 @@ fn a_hundred_kills_lose_nothing_that_was_acknowledged() {
 
 #[test]
 fn four_processes_write_at_once() {
+    if let Some(store) = as_other_process() {
+        return commit_until_killed(&store);
+    }
     let (place, _store) = Place::ready();
     let mut index = Index::new(place.store());
     let mut writers: Vec<_> = (0..4)
-        .map(|_| other_process("commits_until_killed", &place.path()))
+        .map(|_| other_process("four_processes_write_at_once", &place.path()))
         .collect();
     let mut said: Vec<_> = writers.iter_mut().map(lines).collect();
     for _ in 0..25 {
@@ -140,22 +147,22 @@ fn four_processes_write_at_once() {
 }
 
 #[test]
-#[ignore = "the other process of the test below"]
-fn dies_between_count_and_check() {
-    let attempts = store_under_test().count_attempt(Role::User).unwrap();
-    acknowledge(&attempts.failed.to_string());
-    std::process::abort();
-}
-
-#[test]
 fn an_attempt_stays_counted_when_the_process_dies_before_the_check() {
+    if let Some(store) = as_other_process() {
+        let attempts = store.count_attempt(Role::User).unwrap();
+        acknowledge(&attempts.failed.to_string());
+        std::process::abort();
+    }
     let place = Place::new();
     let store = place.store();
     store
         .initialise(&new_token(&RootKey::generate().unwrap()), None)
         .unwrap();
     for expected in 1..=3_u32 {
-        let mut child = other_process("dies_between_count_and_check", &place.path());
+        let mut child = other_process(
+            "an_attempt_stays_counted_when_the_process_dies_before_the_check",
+            &place.path(),
+        );
         assert_eq!(lines(&mut child).next().unwrap(), expected.to_string());
         assert!(!child.wait().unwrap().success());
         assert_eq!(store.sealer(Role::User).unwrap().unwrap().failed, expected);
@@ -163,12 +170,10 @@ fn an_attempt_stays_counted_when_the_process_dies_before_the_check() {
     assert!(unlock(&store, Role::User, &pin(b"user-pin")).is_ok());
 }
 
-#[test]
-#[ignore = "the other process of the test below"]
-fn dies_inside_the_page() {
-    let store = store_under_test();
+/// Commits, and ends as if it were in the middle of another commit.
+fn die_inside_the_page(store: &SqliteStore) -> ! {
     let header = store.header().unwrap().unwrap();
-    create(&store, "before the end");
+    create(store, "before the end");
     let path = store.path().with_file_name("store.db-page");
     let meta = std::fs::metadata(&path).unwrap();
     let owner = Owner {
@@ -184,11 +189,17 @@ fn dies_inside_the_page() {
 
 #[test]
 fn a_writer_that_dies_inside_its_commit_hides_nothing() {
+    if let Some(store) = as_other_process() {
+        die_inside_the_page(&store);
+    }
     let (place, store) = Place::ready();
     let mut index = Index::new(place.store());
     index.refresh();
     let settled = store.stamp().unwrap();
-    let mut child = other_process("dies_inside_the_page", &place.path());
+    let mut child = other_process(
+        "a_writer_that_dies_inside_its_commit_hides_nothing",
+        &place.path(),
+    );
     assert_eq!(lines(&mut child).next().unwrap(), "begun");
     child.wait().unwrap();
     assert_eq!(store.stamp().unwrap(), Stamp::Unsettled);
@@ -218,6 +229,9 @@ fn two_stores_of_one_process_see_each_others_commits() {
 
 #[test]
 fn without_shared_memory_two_stores_see_each_other_too() {
+    if let Some(store) = as_other_process() {
+        return commit_until_killed(&store);
+    }
     let (place, store) = Place::ready();
     drop(store);
     // What a store on a network file system looks like.
@@ -232,7 +246,10 @@ fn without_shared_memory_two_stores_see_each_other_too() {
     assert!(!index.has("from the other connection"));
     let quiet = index.store.stamp().unwrap();
     assert!(quiet.is_still(index.store.stamp().unwrap()));
-    let mut writer = other_process("commits_until_killed", &place.path());
+    let mut writer = other_process(
+        "without_shared_memory_two_stores_see_each_other_too",
+        &place.path(),
+    );
     for label in lines(&mut writer).take(10) {
         assert!(index.has(&label), "the index missed {label}");
     }

@@ -14,6 +14,9 @@ pub use sqlite::SqliteStore;
 /// The format that this version writes, and the newest it reads.
 pub const FORMAT_VERSION: u32 = 1;
 
+/// The longest body that a record can have, in bytes. A longer one in a file was put there by somebody else.
+pub const BODY_LIMIT: usize = 4 * 1024 * 1024;
+
 /// What every sealed or attested byte of a token is bound to: random, made by `C_InitToken`, never changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Identity(pub [u8; 16]);
@@ -275,7 +278,7 @@ pub trait Store: Send + Sync {
     /// [`StoreError::Missing`] when there is no token.
     fn changes_since(&self, base: Option<Revision>) -> Result<Changes, StoreError>;
 
-    /// One object, with its body.
+    /// One object, with its body; a body beyond [`BODY_LIMIT`] is not read, and comes empty, which no body is.
     fn read(&self, id: RecordId) -> Result<Option<Record>, StoreError>;
 
     /// A mark of the present state; some nanoseconds where the system allows it.

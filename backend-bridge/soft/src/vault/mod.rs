@@ -12,7 +12,7 @@ pub(crate) use frame::Frame;
 pub use root::{ROOT_KEY_LEN, RootKey};
 
 use crate::store::{Columns, Identity, Record, RecordId};
-use keyenclave_crypto::aead::{self, KEY_LEN, NONCE_LEN};
+use keyenclave_crypto::aead::{self, KEY_LEN, NONCE_LEN, TAG_LEN};
 use keyenclave_crypto::kdf::hkdf_sha256;
 use keyenclave_crypto::{HmacKey, ct_eq, digest};
 use keyenclave_model::algorithm::Hash;
@@ -22,6 +22,9 @@ use zeroize::Zeroizing;
 
 /// Length of a blinded column, in bytes.
 pub const BLINDED_LEN: usize = 16;
+
+/// How much longer a body gets by being sealed, in bytes.
+pub(crate) const SEAL_LEN: usize = NONCE_LEN + TAG_LEN;
 
 /// First byte of the `mac` column: what follows is a hash that anybody can make.
 const HASHED: u8 = 0;

@@ -134,26 +134,28 @@ pub fn create(store: &dyn Store, name: &str) -> (RecordId, Revision) {
     (id, store.commit(&[Change::Create(record)], now(store)).unwrap())
 }
 
-/// Starts this test binary again as another process, to run the ignored test `role` on `path`.
-pub fn other_process(role: &str, path: &Path) -> Child {
-    Command::new(std::env::current_exe().unwrap())
-        .args([
-            role,
-            "--exact",
-            "--ignored",
-            "--nocapture",
-            "--test-threads=1",
-            "--quiet",
-        ])
-        .env("STORE_UNDER_TEST", path)
-        .stdout(Stdio::piped())
+/// In the environment of another process of a test: the store that it works on.
+const STORE: &str = "STORE_UNDER_TEST";
+
+/// Starts the test `test` again as another process, which works on the store at `path`: see [`as_other_process`].
+pub fn other_process(test: &str, path: &Path) -> Child {
+    again(&std::env::current_exe().unwrap(), test, path)
         .spawn()
         .unwrap()
 }
 
-/// In the other process: the store to work on.
-pub fn store_under_test() -> SqliteStore {
-    SqliteStore::new(Path::new(
-        &std::env::var_os("STORE_UNDER_TEST").expect("started by another test"),
-    ))
+/// The command for [`other_process`], with `program` in the place of this one.
+pub fn again(program: &Path, test: &str, path: &Path) -> Command {
+    let mut command = Command::new(program);
+    command
+        .args([test, "--exact", "--nocapture", "--test-threads=1", "--quiet"])
+        .env(STORE, path)
+        .stdout(Stdio::piped());
+    command
+}
+
+/// The store to work on, in the other process of a test; `None` in the test itself. A test with another process asks
+/// first thing, and plays the other part if there is one.
+pub fn as_other_process() -> Option<SqliteStore> {
+    std::env::var_os(STORE).map(|path| SqliteStore::new(Path::new(&path)))
 }

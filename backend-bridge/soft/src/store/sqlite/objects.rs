@@ -2,8 +2,8 @@
 //! The rows of objects and of what was deleted.
 
 use super::failure::Failure;
-use super::token::{self, Token};
-use crate::store::{Change, Changes, Columns, Record, RecordId, Revision, StoreError, Summary};
+use super::token::{self, Token, unsigned};
+use crate::store::{BODY_LIMIT, Change, Changes, Columns, Record, RecordId, Revision, StoreError, Summary};
 use rusqlite::{Connection, OptionalExtension, ToSql};
 
 /// How many revisions back a deletion is remembered. Who was away for longer lists everything.
@@ -136,7 +136,7 @@ fn changed(connection: &Connection, after: i64) -> rusqlite::Result<Vec<Summary>
         .query_map([after], |row| {
             Ok(Summary {
                 id: RecordId(row.get(0)?),
-                revision: row.get::<_, i64>(1)?.cast_unsigned(),
+                revision: unsigned(row, 1)?,
                 private: row.get(2)?,
                 columns: Columns {
                     class: row.get(3)?,
@@ -155,11 +155,14 @@ fn deleted(connection: &Connection, after: i64) -> rusqlite::Result<Vec<RecordId
         .collect()
 }
 
-/// One object.
+/// One object. That a body is too long is told from its header, without reading it.
 pub(super) fn read(connection: &Connection, id: RecordId) -> rusqlite::Result<Option<Record>> {
     connection
-        .prepare_cached("SELECT private, class, label, key_id, mac, body FROM objects WHERE id = ?1")?
-        .query_row([id.0], |row| {
+        .prepare_cached(
+            "SELECT private, class, label, key_id, mac, CASE WHEN length(body) <= ?2 THEN body ELSE x'' END
+             FROM objects WHERE id = ?1",
+        )?
+        .query_row((id.0, BODY_LIMIT as i64), |row| {
             Ok(Record {
                 id,
                 private: row.get(0)?,

@@ -47,29 +47,57 @@ pub(super) fn inspect(path: &Path) -> Result<Option<Metadata>, StoreError> {
             what,
         });
     }
-    let dir = directory(path);
-    let dir_mode = fs::metadata(dir)
-        .map_err(|error| StoreError::io(dir, "looking at the directory", error))?
-        .mode();
-    if dir_mode & 0o002 != 0 && dir_mode & 0o1000 == 0 {
-        let what = "everybody may replace files in this directory; run `chmod o-w` on it".into();
-        return Err(StoreError::Permission {
-            path: dir.into(),
-            what,
-        });
-    }
+    check_directory(directory(path))?;
     if meta.len() == 0 {
         return Err(damaged(path, "it is empty"));
     }
     Ok(Some(meta))
 }
 
+/// Refuses a directory in which everybody may replace files.
+fn check_directory(dir: &Path) -> Result<(), StoreError> {
+    let mode = fs::metadata(dir)
+        .map_err(|error| StoreError::io(dir, "looking at the directory", error))?
+        .mode();
+    if mode & 0o002 == 0 || mode & 0o1000 != 0 {
+        return Ok(());
+    }
+    let what = "everybody may replace files in this directory; run `chmod o-w` on it".into();
+    Err(StoreError::Permission {
+        path: dir.into(),
+        what,
+    })
+}
+
+/// Refuses what somebody else has laid beside a store whose directory he may write to: SQLite would take a log of
+/// his for the store's own. SQLite gives its files the store's owner.
+fn check_companions(path: &Path, meta: &Metadata) -> Result<(), StoreError> {
+    for suffix in ["-wal", "-shm", "-journal"] {
+        let path = beside(path, suffix);
+        let is_ours =
+            |beside: Metadata| beside.is_file() && beside.uid() == meta.uid() && beside.mode() & 0o022 == 0;
+        match fs::symlink_metadata(&path).map(is_ours) {
+            Ok(true) => {}
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Ok(false) => {
+                let what =
+                    "it does not belong to the store's owner alone; look who made it, and move it away"
+                        .into();
+                return Err(StoreError::Permission { path, what });
+            }
+            Err(error) => return Err(StoreError::io(path, "looking at the file", error)),
+        }
+    }
+    Ok(())
+}
+
 /// Opens the store file, which exists, and checks that it is one of ours. Changes nothing in it.
 pub(super) fn connect(path: &Path, meta: &Metadata) -> Result<(Connection, OpenFile), Failure> {
+    let real = fs::canonicalize(path).map_err(|error| StoreError::io(path, "resolving the name", error))?;
+    check_companions(&real, meta)?;
     let connection = Connection::open_with_flags(path, flags())?;
     configure(&connection)?;
     verify(path, &connection)?;
-    let real = fs::canonicalize(path).map_err(|error| StoreError::io(path, "resolving the name", error))?;
     if ends_inside_a_page(&real, meta, &connection)? {
         return Err(damaged(path, "it was cut off").into());
     }
@@ -181,6 +209,7 @@ pub(super) fn create(path: &Path, new: &NewToken, suffix: &str) -> Result<bool, 
         .mode(0o700)
         .create(dir)
         .map_err(|error| StoreError::io(dir, "making the directory", error))?;
+    check_directory(dir)?;
     let draft = Draft(beside(path, suffix));
     write_draft(&draft.0, new)?;
     match fs::hard_link(&draft.0, path) {

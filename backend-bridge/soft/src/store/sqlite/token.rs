@@ -28,14 +28,20 @@ fn from_row(row: &Row<'_>) -> rusqlite::Result<Token> {
             incarnation,
             label: row.get(2)?,
             serial: row.get(3)?,
-            created: row.get::<_, i64>(4)?.cast_unsigned(),
+            created: unsigned(row, 4)?,
         },
         revision: Revision {
             incarnation,
-            number: row.get::<_, i64>(5)?.cast_unsigned(),
+            number: unsigned(row, 5)?,
         },
-        pruned: row.get::<_, i64>(6)?.cast_unsigned(),
+        pruned: unsigned(row, 6)?,
     })
+}
+
+/// A number that we never write negative.
+pub(super) fn unsigned(row: &Row<'_>, column: usize) -> rusqlite::Result<u64> {
+    let number: i64 = row.get(column)?;
+    u64::try_from(number).map_err(|_| rusqlite::Error::IntegralValueOutOfRange(column, number))
 }
 
 /// Writes the row of a new token.
