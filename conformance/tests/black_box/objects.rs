@@ -57,6 +57,36 @@ fn data_certificates_and_public_keys_are_kept_until_destroyed() {
 }
 
 #[test]
+fn a_stored_key_that_is_asked_for_as_not_private_is_made_and_kept() {
+    in_own_process(|| {
+        let (token, session) = Token::with_user();
+        let secret = [
+            number(CKA_CLASS, CKO_SECRET_KEY),
+            number(CKA_KEY_TYPE, CKK_AES),
+            flag(CKA_TOKEN, true),
+            flag(CKA_PRIVATE, false),
+            bytes(CKA_LABEL, "not private"),
+            bytes(CKA_VALUE, [7; 32]),
+        ];
+        token.create_object(session, &secret).unwrap();
+        assert_eq!(token.finalize(false), Rv::OK);
+        assert_eq!(token.initialize(THREADS), Rv::OK);
+        let session = token.session(RW);
+        assert_eq!(token.login(session, CKU_USER, USER_PIN), Rv::OK);
+        let wanted = [flag(CKA_PRIVATE, false), bytes(CKA_LABEL, "not private")];
+        let found = token.find(session, &wanted).unwrap();
+        assert_eq!(found.len(), 1);
+        assert_eq!(
+            token
+                .encrypt(session, CKM_AES_ECB, found[0], &[0; 16])
+                .unwrap()
+                .len(),
+            16
+        );
+    });
+}
+
+#[test]
 fn finding_matches_on_every_attribute() {
     in_own_process(|| {
         let (token, session) = Token::with_user();
