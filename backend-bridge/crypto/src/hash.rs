@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: MIT
-//! Hash functions (FIPS 180-4), in one call or in parts, and the names that aws-lc gives them.
+//! Hash functions (FIPS 180-4) in one call, and the names that aws-lc gives them.
 
-use crate::error::{Result, room};
-use aws_lc_rs::digest::{self, Algorithm, Context};
+use aws_lc_rs::digest::{self, Algorithm};
 use aws_lc_sys as sys;
 use keyenclave_model::algorithm::Hash;
 use std::ffi::c_int;
@@ -49,35 +48,6 @@ impl Zeroize for HashValue {
 impl AsRef<[u8]> for HashValue {
     fn as_ref(&self) -> &[u8] {
         self
-    }
-}
-
-/// A hash that is fed in parts.
-#[derive(Clone)]
-pub struct Digest(Context);
-
-impl Digest {
-    /// Starts a hash.
-    pub fn new(hash: Hash) -> Self {
-        Self(Context::new(algorithm(hash)))
-    }
-
-    /// Adds data.
-    pub fn update(&mut self, data: &[u8]) {
-        self.0.update(data);
-    }
-
-    /// The hash of everything that was added.
-    pub fn value(self) -> HashValue {
-        from_digest(&self.0.finish())
-    }
-
-    /// Writes the hash to the front of `out` and returns its length in bytes.
-    pub fn finish(self, out: &mut [u8]) -> Result<usize> {
-        let len = self.0.algorithm().output_len();
-        let out = room(out, len)?;
-        out.copy_from_slice(&self.value());
-        Ok(len)
     }
 }
 

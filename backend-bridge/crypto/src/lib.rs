@@ -6,7 +6,8 @@
 //!
 //! | primitive | from |
 //! |---|---|
-//! | [`rand`], [`ct_eq`], [`Digest`], [`aead`], [`kdf`] | the safe API of `aws-lc-rs` |
+//! | [`rand`], [`ct_eq`], [`digest`], [`aead`], [`kdf`] | the safe API of `aws-lc-rs` |
+//! | [`Digest`] | `SHA*_*`, of which the state can be saved |
 //! | [`HmacKey`], [`Hmac`] | `HMAC_*`, so that keyed states live in aws-lc's memory and not inside Rust values |
 //! | [`RsaPrivateKey`], [`RsaPublicKey`] | `RSA_*` (PKCS #1 v1.5, PSS, raw), `EVP_PKEY_*` (OAEP), `BN_*` (import) |
 //! | [`EcPrivateKey`], [`EcPublicKey`] | `EC_KEY_*`, `EC_POINT_*`, `ECDSA_do_*` |
@@ -22,6 +23,7 @@
 //!   empty.
 
 mod aes;
+mod digest;
 mod ec;
 mod error;
 mod hash;
@@ -38,9 +40,10 @@ pub mod rand;
 pub use aes::{
     AES_BLOCK_LEN, AesCipher, AesGcmDecrypt, AesGcmEncrypt, AesKey, BlockMode, Direction, Padding, padded_len,
 };
+pub use digest::Digest;
 pub use ec::{EcPrivateKey, EcPublicKey};
 pub use error::{Error, Result};
-pub use hash::{Digest, HashValue, digest};
+pub use hash::{HashValue, digest};
 pub use hmac::{Hmac, HmacKey, hmac};
 pub use pkey::{PrivateKey, PublicKey};
 pub use rsa::{RSA_MAX_BITS, RSA_MIN_BITS, RsaComponents, RsaPrivateKey, RsaPublicKey};

@@ -82,6 +82,127 @@ fn a_digest_refuses_a_short_slice() {
     }
 }
 
+/// A message of `len` bytes that repeats nowhere.
+fn message(len: u32) -> Vec<u8> {
+    (0..len)
+        .flat_map(|n| n.to_be_bytes())
+        .take(len as usize)
+        .collect()
+}
+
+#[test]
+fn a_saved_digest_goes_on_from_any_length() {
+    for row in HASHES {
+        for before in 0..300 {
+            let mut digest = Digest::new(row.hash);
+            digest.update(&message(before));
+            let mut restored = Digest::restore(&digest.save().unwrap()).unwrap();
+            assert_eq!(restored.hash(), row.hash);
+            assert_eq!(*restored.save().unwrap(), *digest.save().unwrap());
+            restored.update(&message(200));
+            let whole = [message(before), message(200)].concat();
+            assert_eq!(*restored.value(), *keyenclave_crypto::digest(row.hash, &whole));
+        }
+    }
+}
+
+/// The bytes never change: SHA-1 after 80 bytes, and what one block of it leads to.
+#[test]
+fn the_layout_of_a_saved_digest_stays() {
+    let mut digest = Digest::new(Hash::Sha1);
+    digest.update(&[b'a'; 80]);
+    let state = digest.save().unwrap();
+    assert_eq!(
+        hex(&state),
+        "01010000000000000050da4968eb2e377c1f884e8f5283524bebe74ebdbd61616161616161616161616161616161"
+    );
+}
+
+/// SHA-1 and SHA-2 up to 256 bits count to 2^64 bits, the others further than anybody gets.
+#[test]
+fn a_length_that_the_hash_cannot_count_is_refused() {
+    for row in HASHES {
+        let mut digest = Digest::new(row.hash);
+        digest.update(&[0; 128]);
+        let mut state = digest.save().unwrap().to_vec();
+        state[2..10].copy_from_slice(&(1u64 << 61).to_be_bytes());
+        assert_eq!(Digest::restore(&state).is_err(), row.len <= 32, "{}", row.name);
+    }
+}
+
+#[test]
+fn lengths_beyond_32_bits_are_counted() {
+    for row in HASHES {
+        let mut digest = Digest::new(row.hash);
+        digest.update(&[0; 128]);
+        let mut state = digest.save().unwrap().to_vec();
+        state[2..10].copy_from_slice(&((1u64 << 61) - 128).to_be_bytes());
+        let mut restored = Digest::restore(&state).unwrap();
+        assert_eq!(*restored.save().unwrap(), state);
+        restored.update(&[0; 64]);
+        assert_eq!(
+            restored.save().unwrap()[2..10],
+            ((1u64 << 61) - 64).to_be_bytes(),
+            "{}",
+            row.name
+        );
+    }
+}
+
+#[test]
+fn a_damaged_state_is_refused() {
+    for row in HASHES {
+        for before in [0, 5, 128, 130] {
+            let mut digest = Digest::new(row.hash);
+            digest.update(&message(before));
+            let state = digest.save().unwrap();
+            for len in 0..state.len() {
+                assert!(
+                    Digest::restore(&state[..len]).is_err(),
+                    "{} cut to {len}",
+                    row.name
+                );
+            }
+            assert!(Digest::restore(&[&state[..], &[0]].concat()).is_err());
+            for (place, wrong) in [(0, 0), (0, 2), (1, 0), (1, 6), (1, 255), (9, 127)] {
+                let mut damaged = state.to_vec();
+                damaged[place] = wrong;
+                assert!(Digest::restore(&damaged).is_err(), "{} {place} {wrong}", row.name);
+            }
+        }
+    }
+}
+
+#[test]
+fn before_the_first_block_only_the_initial_chaining_value_is_taken() {
+    for row in HASHES {
+        let mut state = Digest::new(row.hash).save().unwrap().to_vec();
+        state[10] ^= 1;
+        assert_eq!(Digest::restore(&state).err(), Some(Error::InvalidInput));
+    }
+}
+
+/// Whatever the bytes, the answer is a refusal or a digest that works.
+#[test]
+fn no_bytes_make_a_digest_that_misbehaves() {
+    for row in HASHES {
+        let mut digest = Digest::new(row.hash);
+        digest.update(&message(200));
+        let state = digest.save().unwrap();
+        for place in 0..state.len() {
+            for bit in 0..8 {
+                let mut hostile = state.to_vec();
+                hostile[place] ^= 1 << bit;
+                if let Ok(mut restored) = Digest::restore(&hostile) {
+                    assert_eq!(*restored.save().unwrap(), hostile);
+                    restored.update(&message(300));
+                    assert_eq!(restored.hash().output_len(), restored.value().len());
+                }
+            }
+        }
+    }
+}
+
 struct MacCase {
     key: Vec<u8>,
     data: Vec<u8>,
