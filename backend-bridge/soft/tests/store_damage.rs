@@ -209,6 +209,21 @@ fn a_log_that_somebody_else_may_have_written_is_refused() {
 }
 
 #[test]
+fn the_log_of_a_file_that_is_gone_does_not_get_into_a_new_one() {
+    let (place, store) = Place::ready();
+    create(&store, "in the log only");
+    // As if the process had been killed, and somebody had then removed the file and not what lies beside it.
+    std::mem::forget(store);
+    fs::remove_file(place.path()).unwrap();
+    let error = place.store().initialise(&bare_token(), None).unwrap_err();
+    assert!(damaged(&error) && error.to_string().contains("-wal"), "{error}");
+    fs::remove_file(place.path().with_file_name("store.db-wal")).unwrap();
+    let (store, token) = (place.store(), bare_token());
+    store.initialise(&token, None).unwrap();
+    assert_eq!(store.header().unwrap().unwrap(), token.header);
+}
+
+#[test]
 fn negative_numbers_are_damage() {
     for edit in [
         "UPDATE token SET revision = -1",

@@ -143,7 +143,24 @@ fn ends_inside_a_page(path: &Path, meta: &Metadata, connection: &Connection) -> 
 
 /// Whether SQLite keeps commits beside the file that are not in it yet.
 pub(super) fn has_log(path: &Path) -> bool {
-    fs::metadata(beside(path, "-wal")).is_ok_and(|log| log.len() > 0)
+    is_filled(&beside(path, "-wal"))
+}
+
+fn is_filled(path: &Path) -> bool {
+    fs::metadata(path).is_ok_and(|meta| meta.len() > 0)
+}
+
+/// Refuses to make a file beside the log of another one: SQLite would play that into the new one.
+fn check_no_log(path: &Path) -> Result<(), StoreError> {
+    if !["-wal", "-journal"]
+        .iter()
+        .any(|suffix| is_filled(&beside(path, suffix)))
+    {
+        return Ok(());
+    }
+    let what = "the file is gone, but the log of its last commits lies there (-wal or -journal); put the file back, or \
+                move the log away to make a new token";
+    Err(damaged(path, what))
 }
 
 fn flags() -> OpenFlags {
@@ -210,6 +227,7 @@ pub(super) fn create(path: &Path, new: &NewToken, suffix: &str) -> Result<bool, 
         .create(dir)
         .map_err(|error| StoreError::io(dir, "making the directory", error))?;
     check_directory(dir)?;
+    check_no_log(path)?;
     let draft = Draft(beside(path, suffix));
     write_draft(&draft.0, new)?;
     match fs::hard_link(&draft.0, path) {
