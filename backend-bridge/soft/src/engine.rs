@@ -3,9 +3,9 @@
 //!
 //! # Locks
 //! Each is held only for the length of a table look-up: `login`, `index`, the one inside [`SessionObjects`], and the
-//! one around a login's blinded columns. No two are ever held at once, and none is held during cryptography, key derivation, key generation or a call of
-//! the store. What a call needs it takes out by reference count, works, and puts the result back if what it worked
-//! from is still there.
+//! one around a login's blinded columns. No two are ever held at once, and none is held during cryptography, key
+//! derivation, key generation or a call of the store. What a call needs it takes out by reference count, works, and
+//! puts the result back if what it worked from is still there.
 //!
 //! # Keeping up
 //! Every call that looks at token objects first compares the store's stamp with the one of the last look

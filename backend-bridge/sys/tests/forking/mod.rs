@@ -33,7 +33,7 @@ impl Process {
     }
 }
 
-/// Forks. The child runs `work`, and is killed if it takes more than a minute.
+/// Forks. The child runs `work`, and is killed if it takes more than five minutes.
 pub fn fork(work: impl FnOnce() -> bool) -> Process {
     // SAFETY: the child runs only `work` and ends with `_exit`; tests take care of what it may touch.
     let process = unsafe { libc::fork() };
@@ -57,7 +57,7 @@ pub fn raw_clone(work: impl FnOnce() -> bool) -> Process {
 
 fn end(work: impl FnOnce() -> bool) -> ! {
     // SAFETY: only sets a timer of this process.
-    unsafe { libc::alarm(60) };
+    unsafe { libc::alarm(300) };
     let done = catch_unwind(AssertUnwindSafe(work)).unwrap_or(false);
     // SAFETY: ends the process without running anybody's exit handlers.
     unsafe { libc::_exit(i32::from(!done)) }
