@@ -188,6 +188,10 @@ fn advice(rv: ck::CK_RV) -> (Kind, &'static str) {
             Kind::Provider,
             "the token is not initialised, or is damaged: `keyenclave slots` shows which",
         ),
+        ck::CKR_HOST_MEMORY => (
+            Kind::Provider,
+            "there is no memory for what the module says it has; it may be damaged or not a PKCS#11 module",
+        ),
         ck::CKR_SLOT_ID_INVALID => (Kind::NotFound, "`keyenclave slots` lists the slots"),
         ck::CKR_SIGNATURE_INVALID | ck::CKR_SIGNATURE_LEN_RANGE => (
             Kind::Signature,

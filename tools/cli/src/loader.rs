@@ -13,6 +13,9 @@ use libloading::{Library, Symbol};
 
 use crate::failure::Failure;
 
+/// The most items of a list, or bytes of an attribute, that a module is believed to have.
+const ITEMS_MAX: usize = 1 << 24;
+
 /// What C functions return through: `Err` holds the function's name and its return value.
 pub type Returned<T> = Result<T, Refusal>;
 
@@ -113,7 +116,7 @@ impl Module {
     pub fn slots(&self) -> Returned<Vec<ck::CK_SLOT_ID>> {
         let mut count = 0;
         call!(self, C_GetSlotList(ck::CK_FALSE, null_mut(), &raw mut count))?;
-        let mut slots = vec![0; to_usize(count)];
+        let mut slots = room("C_GetSlotList", count)?;
         call!(
             self,
             C_GetSlotList(ck::CK_FALSE, slots.as_mut_ptr(), &raw mut count)
@@ -199,6 +202,10 @@ impl Module {
             if count == 0 {
                 return Ok(found);
             }
+            if count > room || found.len() > ITEMS_MAX {
+                let (function, rv) = ("C_FindObjects", ck::CKR_HOST_MEMORY);
+                return Err(Refusal { function, rv });
+            }
             found.extend(batch.iter().take(to_usize(count)));
         }
     }
@@ -228,7 +235,7 @@ impl Module {
         if attribute.ulValueLen == ck::CK_UNAVAILABLE_INFORMATION {
             return Ok(None);
         }
-        let mut value = vec![0_u8; to_usize(attribute.ulValueLen)];
+        let mut value: Vec<u8> = room("C_GetAttributeValue", attribute.ulValueLen)?;
         attribute.pValue = value.as_mut_ptr().cast();
         call!(self, C_GetAttributeValue(session, object, &raw mut attribute, 1))?;
         value.truncate(to_usize(attribute.ulValueLen));
@@ -302,7 +309,7 @@ impl Module {
     pub fn mechanisms(&self, slot: ck::CK_SLOT_ID) -> Returned<Vec<ck::CK_MECHANISM_TYPE>> {
         let mut count = 0;
         call!(self, C_GetMechanismList(slot, null_mut(), &raw mut count))?;
-        let mut mechanisms = vec![0; to_usize(count)];
+        let mut mechanisms = room("C_GetMechanismList", count)?;
         call!(
             self,
             C_GetMechanismList(slot, mechanisms.as_mut_ptr(), &raw mut count)
@@ -448,7 +455,19 @@ fn raw_mechanism(
     }
 }
 
-/// A length that the module reported. One that does not fit is as good as the largest: the allocation fails.
+/// Memory for as many items as a module says it has.
+///
+/// # Errors
+/// `CKR_HOST_MEMORY` for more than any token holds: a broken module must not end this program.
+fn room<T: Clone + Default>(function: &'static str, count: ck::CK_ULONG) -> Returned<Vec<T>> {
+    let rv = ck::CKR_HOST_MEMORY;
+    match to_usize(count) {
+        count if count <= ITEMS_MAX => Ok(vec![T::default(); count]),
+        _ => Err(Refusal { function, rv }),
+    }
+}
+
+/// A length that the module reported. One that does not fit is as good as the largest.
 fn to_usize(len: ck::CK_ULONG) -> usize {
     usize::try_from(len).unwrap_or(usize::MAX)
 }
@@ -457,3 +476,6 @@ fn to_usize(len: ck::CK_ULONG) -> usize {
 fn to_ulong(len: usize) -> ck::CK_ULONG {
     ck::CK_ULONG::try_from(len).unwrap_or(ck::CK_ULONG::MAX)
 }
+
+#[cfg(test)]
+mod tests;
