@@ -187,6 +187,8 @@ enum Act {
     PutBack(usize),
     End(usize),
     Cancel(usize),
+    Replace(usize),
+    Only,
     Logout,
     Close,
     Search,
@@ -200,7 +202,9 @@ fn acts() -> impl Strategy<Value = Vec<Act>> {
         4 => class.clone().prop_map(Act::Take),
         4 => class.clone().prop_map(Act::PutBack),
         2 => class.clone().prop_map(Act::End),
-        2 => class.prop_map(Act::Cancel),
+        2 => class.clone().prop_map(Act::Cancel),
+        2 => class.prop_map(Act::Replace),
+        2 => Just(Act::Only),
         1 => Just(Act::Logout),
         1 => Just(Act::Search),
         1 => Just(Act::EndSearch),
@@ -284,6 +288,31 @@ proptest! {
                     if !out {
                         model[class] = Place::Empty;
                     }
+                }
+                Act::Replace(class) => {
+                    let out = model.iter().any(|place| matches!(place, Place::Out(_)));
+                    let expected = if closed { Some(Rv::SessionClosed) } else { out.then_some(Rv::OperationActive) };
+                    let active = Active::new(Box::new(Nothing), Some(login));
+                    prop_assert_eq!(rv(real.replace(OperationClass::ALL[class], active)), expected);
+                    if expected.is_none() {
+                        model = [Place::Empty; OperationClass::ALL.len()];
+                        model[class] = Place::Here(login);
+                    }
+                }
+                Act::Only => {
+                    let active = |place: &Place| match *place {
+                        Place::Empty => false,
+                        Place::Here(begun) => begun == login,
+                        Place::Out(_) => true,
+                    };
+                    let classes = OperationClass::ALL.into_iter().zip(&model);
+                    let active: Vec<_> = classes.filter(|(_, place)| active(place)).map(|(class, _)| class).collect();
+                    let expected = match active[..] {
+                        [] => Err(Rv::OperationNotInitialized),
+                        [class] => Ok(class),
+                        _ => Err(Rv::StateUnsaveable),
+                    };
+                    prop_assert_eq!(real.only(login).map_err(|error| error.rv()), expected);
                 }
                 Act::Logout => login += 1,
                 Act::Close => {

@@ -156,6 +156,13 @@ pub enum Work<'a> {
         /// With which key; `None` for digests.
         key: Option<ObjectId>,
     },
+    /// `C_SetOperationState`: answer: [`Out::Operation`], or `CKR_SAVED_STATE_INVALID`.
+    Restore {
+        /// Which kind of operation.
+        class: OperationClass,
+        /// What [`Operation::state`] gave, or anything else: the bytes come from the application.
+        state: &'a [u8],
+    },
     /// `C_GenerateRandom`: fills the slice.
     Random(&'a mut [u8]),
     /// `C_SeedRandom`.
@@ -240,6 +247,15 @@ pub trait Operation: Send {
     /// `C_DigestKey`: the value of a secret key is digested.
     fn digest_key(&mut self, _cx: &CallCx, _key: ObjectId) -> Result<()> {
         Err(Rv::FunctionNotSupported.into())
+    }
+
+    /// `C_GetOperationState`: bytes that [`Work::Restore`] takes, in any session of the token. Never asks a remote
+    /// service and changes nothing.
+    ///
+    /// # Errors
+    /// `CKR_STATE_UNSAVEABLE` where the state depends on a key: such a state does not leave the token.
+    fn state(&self) -> Result<Zeroizing<Vec<u8>>> {
+        Err(Rv::StateUnsaveable.into())
     }
 }
 

@@ -97,13 +97,20 @@ impl<S: Store + 'static, K: Sealers> SoftToken<S, K> {
             return Err(Rv::MechanismInvalid.into());
         }
         if let Algorithm::Digest(hash) = mechanism.algorithm() {
-            let keys: Arc<dyn SecretValues> = self.engine.clone();
-            return Ok(Box::new(Digesting::new(hash, keys)));
+            return Ok(Box::new(Digesting::new(hash, self.engine.clone())));
         }
         let key = key.ok_or(Error::from(Rv::KeyHandleInvalid))?;
         let opened = self.engine.key(cx.access, key)?;
         check_use(&opened.object, class, mechanism)?;
         operation::begin(class, mechanism, ready_key(&opened)?)
+    }
+
+    fn restore(&self, class: OperationClass, state: &[u8]) -> Result<Box<dyn Operation>> {
+        // No other operation's state can be saved.
+        if class != OperationClass::Digest {
+            return Err(Rv::SavedStateInvalid.into());
+        }
+        Ok(Box::new(Digesting::restore(state, self.engine.clone())?))
     }
 
     fn generate(&self, cx: &CallCx, mechanism: &Mechanism, template: &Template) -> Result<Out> {
@@ -167,6 +174,7 @@ impl<S: Store + 'static, K: Sealers> SoftToken<S, K> {
                 mechanism,
                 key,
             } => self.begin(cx, class, mechanism, key).map(Out::Operation),
+            Work::Restore { class, state } => self.restore(class, state).map(Out::Operation),
             Work::Random(out) => {
                 rand::fill(out).map_err(|error| Doing::Internal.failed(error))?;
                 Ok(Out::Written(out.len()))

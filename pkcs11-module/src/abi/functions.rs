@@ -264,9 +264,10 @@ functions! {
         "5.6.3" C_CloseAllSessions(slot: CK_SLOT_ID) => entry sessions::close_all_sessions(slot);
         "5.6.4" C_GetSessionInfo(session: SessionId, info: Place<CK_SESSION_INFO>)
             => entry sessions::get_session_info(session, info);
-        "5.6.6" C_GetOperationState(session: SessionId, state: Output) => unsupported in_session(session);
+        "5.6.6" C_GetOperationState(session: SessionId, state: Output)
+            => entry state::get_operation_state(session, state);
         "5.6.7" C_SetOperationState(session: SessionId, state: Input, encryption: ObjectId, authentication: ObjectId)
-            => unsupported in_session(session);
+            => entry state::set_operation_state(session, state, encryption, authentication);
         "5.6.8" C_Login(session: SessionId, user: CK_USER_TYPE, pin: Input)
             => entry sessions::login(session, user, pin);
         "5.6.10" C_Logout(session: SessionId) => entry sessions::logout(session);

@@ -165,14 +165,14 @@ pub fn verify_recover(
 
 /// An operation's place in its session while the operation is out. It goes back empty unless the operation is put
 /// back: so every early return ends the operation.
-struct Taken<'a> {
+pub(super) struct Taken<'a> {
     session: &'a Session,
     class: OperationClass,
     back: Option<Active>,
 }
 
 impl Taken<'_> {
-    fn put_back(mut self, active: Active) {
+    pub(super) fn put_back(mut self, active: Active) {
         self.back = Some(active);
     }
 }
@@ -190,7 +190,7 @@ impl Drop for Taken<'_> {
 }
 
 /// Takes an operation out of its session.
-fn take<'a>(caller: &'a Caller<'_>, class: OperationClass) -> Result<(Taken<'a>, Active)> {
+pub(super) fn take<'a>(caller: &'a Caller<'_>, class: OperationClass) -> Result<(Taken<'a>, Active)> {
     let active = caller
         .session
         .operations

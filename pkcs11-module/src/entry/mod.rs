@@ -11,6 +11,7 @@ pub mod objects;
 pub mod random;
 pub mod sessions;
 pub mod slots;
+pub mod state;
 
 use keyenclave_model::error::{Error, Rv};
 

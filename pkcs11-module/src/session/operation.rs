@@ -129,6 +129,42 @@ impl Operations {
         }
     }
 
+    /// The class of the one operation that is active.
+    ///
+    /// # Errors
+    /// `CKR_OPERATION_NOT_INITIALIZED` if there is none, `CKR_STATE_UNSAVEABLE` if there are several.
+    pub fn only(&self, login: u64) -> Result<OperationClass> {
+        let mut active = OperationClass::ALL
+            .into_iter()
+            .zip(&self.places)
+            .filter(|(_, place)| match place {
+                Place::Empty => false,
+                Place::Here(active) => !active.is_stale(login),
+                Place::Out => true,
+            });
+        match (active.next(), active.next()) {
+            (None, _) => Err(Rv::OperationNotInitialized.into()),
+            (Some((class, _)), None) => Ok(class),
+            (Some(_), Some(_)) => Err(Rv::StateUnsaveable.into()),
+        }
+    }
+
+    /// Puts an operation in the place of all that are active. Those are handed over to be dropped outside the lock.
+    ///
+    /// # Errors
+    /// `CKR_OPERATION_ACTIVE` if another thread has one of them, `CKR_SESSION_CLOSED`; nothing has changed then.
+    pub fn replace(&mut self, class: OperationClass, active: Active) -> Result<Self> {
+        if self.closed {
+            return Err(Rv::SessionClosed.into());
+        }
+        if self.places.iter().any(|place| matches!(place, Place::Out)) {
+            return Err(Rv::OperationActive.into());
+        }
+        let ended = self.end_all();
+        *self.place(class) = Place::Here(active);
+        Ok(ended)
+    }
+
     /// Begins a search with what was found.
     ///
     /// # Errors
@@ -160,13 +196,18 @@ impl Operations {
     /// when it comes back.
     pub fn close(&mut self) -> Self {
         self.closed = true;
+        self.search = None;
+        self.end_all()
+    }
+
+    /// Ends all operations that are not out, and hands them over.
+    fn end_all(&mut self) -> Self {
         let mut ended = Self::default();
         for class in OperationClass::ALL {
             if let Ok(Some(active)) = self.cancel(class) {
                 *ended.place(class) = Place::Here(active);
             }
         }
-        self.search = None;
         ended
     }
 

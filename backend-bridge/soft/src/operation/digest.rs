@@ -9,6 +9,7 @@ use keyenclave_model::algorithm::Hash;
 use keyenclave_model::error::{Error, Result, Rv};
 use keyenclave_model::object::Object;
 use keyenclave_model::token::{CallCx, End, ObjectId, Operation, OutputLen, Part, Step};
+use zeroize::Zeroizing;
 
 use super::{mismatch, output, ready, written};
 
@@ -26,6 +27,8 @@ pub(crate) struct Digesting {
     hash: Hash,
     running: Option<Digest>,
     keys: Arc<dyn SecretValues>,
+    /// Whether a key's value went in: the state then tells of it, and up to a block of it is there in the clear.
+    has_key: bool,
 }
 
 impl Digesting {
@@ -35,7 +38,27 @@ impl Digesting {
             hash,
             running: None,
             keys,
+            has_key: false,
         }
+    }
+
+    /// Goes on with a digest that was saved.
+    ///
+    /// # Errors
+    /// `CKR_SAVED_STATE_INVALID`.
+    pub(crate) fn restore(state: &[u8], keys: Arc<dyn SecretValues>) -> Result<Self> {
+        let running = Digest::restore(state).map_err(|error| {
+            Error::new(
+                Rv::SavedStateInvalid,
+                format!("the saved digest cannot be restored: {error}"),
+            )
+        })?;
+        Ok(Self {
+            hash: running.hash(),
+            running: Some(running),
+            keys,
+            has_key: false,
+        })
     }
 
     fn running(&mut self) -> &mut Digest {
@@ -49,8 +72,15 @@ impl Operation for Digesting {
         Ok(super::signature_len(part, self.hash.output_len()))
     }
 
-    fn single(self: Box<Self>, _cx: &CallCx, input: &[u8], end: End<'_>) -> Step {
-        let value = crypto::digest(self.hash, input);
+    fn single(mut self: Box<Self>, _cx: &CallCx, input: &[u8], end: End<'_>) -> Step {
+        let value = match self.running.take() {
+            None => crypto::digest(self.hash, input),
+            // It has been restored.
+            Some(mut running) => {
+                running.update(input);
+                running.value()
+            }
+        };
         ready(written(output(end).and_then(|out| copy(&value, out))))
     }
 
@@ -73,9 +103,28 @@ impl Operation for Digesting {
                 "only the value of a secret key can be digested",
             ));
         }
+        self.has_key = true;
         self.running()
             .update(object.bytes(ck::CKA_VALUE).unwrap_or_default());
         Ok(())
+    }
+
+    fn state(&self) -> Result<Zeroizing<Vec<u8>>> {
+        if self.has_key {
+            return Err(Error::new(
+                Rv::StateUnsaveable,
+                "a key's value went into the digest, so its state does not leave the token",
+            ));
+        }
+        let fresh;
+        let running = match &self.running {
+            Some(running) => running,
+            None => {
+                fresh = Digest::new(self.hash);
+                &fresh
+            }
+        };
+        running.save().map_err(|_| Rv::StateUnsaveable.into())
     }
 }
 
