@@ -139,39 +139,39 @@ impl<S: Store, K: Sealers> Engine<S, K> {
         })
     }
 
-    /// Adds new objects, all or none: those for the token in one commit, then those in memory.
+    /// Adds new objects, all or none: first those in memory, which can be taken back, then those for the token in one
+    /// commit.
     pub(crate) fn add<const N: usize>(
         &self,
         ticket: &Ticket<'_>,
         objects: [(Object, Option<Key>); N],
     ) -> Result<[ObjectId; N]> {
-        for (object, _) in &objects {
-            self.session.check(ticket, needs_user(object))?;
-        }
-        let mut added = Vec::with_capacity(N);
-        for (mut object, key) in objects {
+        let (mut for_token, mut in_memory) = (Vec::new(), Vec::new());
+        let mut handles = [ObjectId(0); N];
+        for (handle, (mut object, key)) in handles.iter_mut().zip(objects) {
+            self.session.check(ticket, object.is_private())?;
             let id = RecordId(random()?);
             object.put(ck::CKA_UNIQUE_ID, unique_id(id));
-            added.push((id, object, key));
+            let group = if object.is_token() {
+                &mut for_token
+            } else {
+                &mut in_memory
+            };
+            group.push((handle, New { id, object, key }));
+        }
+        let mut unfinished = self.session.unfinished();
+        for (handle, new) in in_memory {
+            *handle = ObjectId(self.handles.next());
+            let opened = Opened::new(new.object, Attestation::Attested, new.key);
+            unfinished.add(ticket, *handle, opened)?;
         }
         let login = self.login();
-        let stored = self.store_new(&added)?;
-        let mut handles = [ObjectId(0); N];
-        for (handle, (id, object, key)) in handles.iter_mut().zip(added) {
-            *handle = match stored.iter().find(|stored| stored.summary.id == id) {
-                Some(stored) => {
-                    let handle = self.take_in(stored, Opened::new(object, stored.attestation, key))?;
-                    self.close_after(login.as_ref(), id);
-                    handle
-                }
-                None => {
-                    let handle = ObjectId(self.handles.next());
-                    self.session
-                        .add(ticket, handle, Opened::new(object, Attestation::Attested, key))?;
-                    handle
-                }
-            };
+        let stored = self.store_new(for_token.iter().map(|(_, new)| new))?;
+        for (stored, (handle, new)) in stored.iter().zip(for_token) {
+            *handle = self.take_in(stored, Opened::new(new.object, stored.attestation, new.key))?;
+            self.close_after(login.as_ref(), new.id);
         }
+        unfinished.keep();
         Ok(handles)
     }
 
@@ -188,14 +188,14 @@ impl<S: Store, K: Sealers> Engine<S, K> {
         })
     }
 
-    /// Commits the token objects among new ones.
-    fn store_new(&self, added: &[(RecordId, Object, Option<Key>)]) -> Result<Vec<Stored>> {
-        if !added.iter().any(|(_, object, _)| object.is_token()) {
+    /// Commits new token objects, if there are any.
+    fn store_new<'a>(&self, new: impl ExactSizeIterator<Item = &'a New>) -> Result<Vec<Stored>> {
+        if new.len() == 0 {
             return Ok(Vec::new());
         }
         let (base, identity) = self.base()?;
         let (mut sealed, mut changes) = (Vec::new(), Vec::new());
-        for (id, object, _) in added.iter().filter(|(_, object, _)| object.is_token()) {
+        for New { id, object, .. } in new {
             let (record, attestation) = self.seal(*id, object, identity, base)?;
             sealed.push((summary(&record), attestation));
             changes.push(Change::Create(record));
@@ -279,6 +279,13 @@ pub(crate) fn needs_user(object: &Object) -> bool {
 
 fn is_secret(object: &Object) -> bool {
     matches!(object.class(), Some(ck::CKO_PRIVATE_KEY | ck::CKO_SECRET_KEY))
+}
+
+/// An object that is to be added.
+struct New {
+    id: RecordId,
+    object: Object,
+    key: Option<Key>,
 }
 
 /// An object that has been committed.

@@ -9,6 +9,7 @@ use cryptoki_sys as ck;
 use keyenclave_model::access::Access;
 use keyenclave_model::attribute::Value;
 use keyenclave_model::error::Rv;
+use keyenclave_model::object::{Object, Origin};
 use keyenclave_model::template::Template;
 use keyenclave_model::token::{CallCx, HandleSource, ObjectId, Pin, Role, SessionId};
 use parking_lot::Mutex;
@@ -143,10 +144,10 @@ fn meanwhile(engine: &Arc<Tested>, moment: Moment, other: impl FnOnce(&Tested) +
     *engine.store.other.lock() = Some((moment, turn));
 }
 
-fn private_object() -> Template {
+fn private_object(token: bool) -> Template {
     [
         (ck::CKA_CLASS, Value::Ulong(ck::CKO_DATA)),
-        (ck::CKA_TOKEN, Value::Bool(true)),
+        (ck::CKA_TOKEN, Value::Bool(token)),
         (ck::CKA_PRIVATE, Value::Bool(true)),
     ]
     .into_iter()
@@ -163,11 +164,46 @@ fn a_private_object_that_is_committed_during_a_logout_does_not_stay_open() {
     let directory = tempfile::tempdir().unwrap();
     let engine = token(directory.path());
     engine.log_in(Role::User, USER_PIN).unwrap();
-    let quiet = engine.create(&USER, &private_object()).unwrap();
+    let quiet = engine.create(&USER, &private_object(true)).unwrap();
     assert!(is_open(&engine, quiet));
     meanwhile(&engine, Moment::Committed, |engine| engine.set_login(None));
-    let handle = engine.create(&USER, &private_object()).unwrap();
+    let handle = engine.create(&USER, &private_object(true)).unwrap();
     assert!(!is_open(&engine, handle));
+}
+
+#[test]
+fn a_session_that_is_closed_during_the_commit_leaves_all_objects_of_the_call_or_none() {
+    let directory = tempfile::tempdir().unwrap();
+    let engine = token(directory.path());
+    engine.log_in(Role::User, USER_PIN).unwrap();
+    let object =
+        |token| Object::admit(Origin::Create, None, &private_object(token), Some(Role::User)).unwrap();
+    meanwhile(&engine, Moment::Committed, |engine| {
+        engine.session.close(USER.session)
+    });
+    let ticket = engine.session.ticket(USER.session);
+    let added = engine.add(&ticket, [(object(true), None), (object(false), None)]);
+    let stored = engine.find(USER.access, &private_object(true)).unwrap();
+    assert_eq!(stored.len(), usize::from(added.is_ok()));
+}
+
+#[test]
+fn a_token_that_is_gone_leaves_nothing_in_memory() {
+    let directory = tempfile::tempdir().unwrap();
+    let engine = engine(directory.path());
+    let ticket = engine.session.ticket(USER.session);
+    let public = [(ck::CKA_CLASS, Value::Ulong(ck::CKO_DATA))];
+    let template = |token| {
+        public
+            .iter()
+            .cloned()
+            .chain([(ck::CKA_TOKEN, Value::Bool(token))])
+            .collect()
+    };
+    let object = |token| Object::admit(Origin::Create, None, &template(token), None).unwrap();
+    let added = engine.add(&ticket, [(object(false), None), (object(true), None)]);
+    assert_eq!(added.unwrap_err().rv(), Rv::TokenNotInitialized);
+    assert!(engine.find(USER.access, &template(false)).unwrap().is_empty());
 }
 
 #[test]
@@ -175,7 +211,7 @@ fn a_private_object_that_is_changed_during_a_logout_does_not_stay_open() {
     let directory = tempfile::tempdir().unwrap();
     let engine = token(directory.path());
     engine.log_in(Role::User, USER_PIN).unwrap();
-    let handle = engine.create(&USER, &private_object()).unwrap();
+    let handle = engine.create(&USER, &private_object(true)).unwrap();
     let label = [(ck::CKA_LABEL, Value::bytes(*b"new"))].into_iter().collect();
     meanwhile(&engine, Moment::Committed, |engine| engine.set_login(None));
     engine.set(&USER, handle, &label).unwrap();

@@ -48,6 +48,34 @@ impl Drop for Ticket<'_> {
     }
 }
 
+/// Objects that were added for a call that may still fail; removed again when this is dropped, unless it is kept.
+pub(crate) struct Unfinished<'a> {
+    objects: &'a SessionObjects,
+    handles: Vec<ObjectId>,
+}
+
+impl Unfinished<'_> {
+    /// As [`SessionObjects::add`].
+    pub(crate) fn add(&mut self, ticket: &Ticket<'_>, handle: ObjectId, opened: Opened) -> Result<()> {
+        self.objects.add(ticket, handle, opened)?;
+        self.handles.push(handle);
+        Ok(())
+    }
+
+    /// The call has succeeded.
+    pub(crate) fn keep(mut self) {
+        self.handles.clear();
+    }
+}
+
+impl Drop for Unfinished<'_> {
+    fn drop(&mut self) {
+        for handle in &self.handles {
+            self.objects.remove(*handle);
+        }
+    }
+}
+
 impl Table {
     fn check(&self, ticket: &Ticket<'_>, private: bool) -> Result<()> {
         if self
@@ -82,11 +110,19 @@ impl SessionObjects {
         }
     }
 
+    /// For a call that adds objects, none so far.
+    pub(crate) fn unfinished(&self) -> Unfinished<'_> {
+        Unfinished {
+            objects: self,
+            handles: Vec::new(),
+        }
+    }
+
     /// Adds an object.
     ///
     /// # Errors
     /// `CKR_SESSION_CLOSED`, and `CKR_USER_NOT_LOGGED_IN` for a private object after a logout.
-    pub(crate) fn add(&self, ticket: &Ticket<'_>, handle: ObjectId, opened: Opened) -> Result<()> {
+    fn add(&self, ticket: &Ticket<'_>, handle: ObjectId, opened: Opened) -> Result<()> {
         let mut table = self.table.write();
         table.check(ticket, opened.object.is_private())?;
         table.owned.insert((ticket.session, handle));

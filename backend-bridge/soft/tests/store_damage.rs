@@ -182,6 +182,17 @@ fn a_directory_that_others_may_write_is_refused() {
 }
 
 #[test]
+fn a_link_into_a_directory_that_others_may_write_is_refused() {
+    let place = filled();
+    let link = place.dir.path().join("link.db");
+    std::os::unix::fs::symlink(place.path(), &link).unwrap();
+    assert!(SqliteStore::new(&link).header().unwrap().is_some());
+    fs::set_permissions(place.path().parent().unwrap(), Permissions::from_mode(0o777)).unwrap();
+    let error = SqliteStore::new(&link).header().unwrap_err();
+    assert!(no_permission(&error), "{error}");
+}
+
+#[test]
 fn no_token_is_made_where_others_may_replace_it() {
     let place = Place::new();
     let dir = place.path().parent().unwrap().to_owned();

@@ -94,6 +94,8 @@ fn check_companions(path: &Path, meta: &Metadata) -> Result<(), StoreError> {
 /// Opens the store file, which exists, and checks that it is one of ours. Changes nothing in it.
 pub(super) fn connect(path: &Path, meta: &Metadata) -> Result<(Connection, OpenFile), Failure> {
     let real = fs::canonicalize(path).map_err(|error| StoreError::io(path, "resolving the name", error))?;
+    // Behind a symbolic link there is another directory than the one that was looked at.
+    check_directory(directory(&real))?;
     check_companions(&real, meta)?;
     let connection = Connection::open_with_flags(path, flags())?;
     configure(&connection)?;
