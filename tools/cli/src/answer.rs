@@ -43,7 +43,7 @@ impl Answer {
         let text = if json {
             format!("{:#}", self.json)
         } else {
-            self.text
+            printable(&self.text)
         };
         let text = text.trim_end();
         if !text.is_empty() && write(io::stdout(), text).is_err() {
@@ -61,9 +61,15 @@ pub fn print_failure(failure: &Failure, json: bool) -> ExitCode {
     let _ = if json {
         write(io::stdout(), &format!("{:#}", failure.json()))
     } else {
-        write(io::stderr(), &format!("keyenclave: {failure}"))
+        write(io::stderr(), &printable(&format!("keyenclave: {failure}")))
     };
     ExitCode::from(failure.kind.exit_code())
+}
+
+/// Labels and descriptions are the module's or another user's: they must not steer the terminal.
+fn printable(text: &str) -> String {
+    let steers = |c: char| c.is_control() && c != '\n';
+    text.replace(steers, "\u{fffd}")
 }
 
 fn write(mut to: impl Write, text: &str) -> io::Result<()> {

@@ -340,3 +340,26 @@ fn a_damaged_store_is_told_and_left_as_it_is() {
     assert_ne!(said.code, 0, "{}", said.out);
     assert_eq!(fs::read(&store).unwrap(), b"this is not a store");
 }
+
+#[test]
+fn labels_do_not_steer_the_terminal() {
+    let bench = Bench::new();
+    let label = "\u{1b}[31mred\nprivate  ec-p256  forged";
+    let pin = ["--pin-file", "pin"];
+    let generate = ["keys", "generate", "--type", "ec-p256", "--label", label];
+    let said = bench.run(generate.iter().chain(&pin)).ok();
+    let listed = bench.user("keys list").ok();
+    let missing = bench
+        .run(
+            ["keys", "delete", "--yes", "--label", "\u{1b}[2J"]
+                .iter()
+                .chain(&pin),
+        )
+        .fails(8);
+    for text in [&said, &listed, &missing] {
+        assert!(!text.contains('\u{1b}'), "{text:?}");
+    }
+    assert_eq!(listed.lines().count(), 3, "a heading and two keys: {listed}");
+    let exact = bench.user("keys list --json").json();
+    assert_eq!(exact[0]["label"], label);
+}

@@ -157,7 +157,8 @@ impl fmt::Display for Listed {
             [
                 key.class.to_owned(),
                 key.kind.clone(),
-                key.label.clone(),
+                // A line end in a label would look like another key.
+                key.label.replace('\n', "\u{fffd}"),
                 key.id.clone(),
             ]
         };
