@@ -209,6 +209,17 @@ fn normal(path: &Path) -> PathBuf {
         .collect()
 }
 
+/// The path behind symbolic links, as far as it is there already.
+fn real(path: &Path) -> PathBuf {
+    let known = path
+        .ancestors()
+        .find_map(|ancestor| Some((ancestor, ancestor.canonicalize().ok()?)));
+    match known {
+        Some((ancestor, real)) => real.join(path.strip_prefix(ancestor).unwrap_or(path)),
+        None => path.to_owned(),
+    }
+}
+
 fn refuse_duplicates(reader: &mut Reader<'_>, found: &[Found]) {
     for (index, later) in found.iter().enumerate() {
         let Found {
@@ -232,7 +243,8 @@ fn refuse_duplicates(reader: &mut Reader<'_>, found: &[Found]) {
                 reader.refuse(label, message, "give each slot a `label` of its own");
             }
             let (BackendConfig::Soft(one), BackendConfig::Soft(two)) = (&earlier.slot.backend, &slot.backend);
-            if one.directory.is_some() && one.directory == two.directory {
+            let [one, two] = [one, two].map(|soft| soft.directory.as_deref().map(real));
+            if one.is_some() && one == two {
                 let message = format!("the store is already that of {other}");
                 reader.refuse(path, message, "give each slot a `path` of its own");
             }
