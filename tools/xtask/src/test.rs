@@ -149,12 +149,9 @@ impl Tally {
     /// `N passed, N failed, N skipped`.
     pub fn line(&self) -> String {
         let skips = u64::try_from(self.skips.len()).unwrap_or(u64::MAX);
-        let passed = self.passed.saturating_sub(skips);
-        format!(
-            "{passed} passed, {} failed, {} skipped",
-            self.failed,
-            skips + self.ignored
-        )
+        // Those that libtest left out it has not counted as passed.
+        let passed = self.passed.saturating_sub(skips.saturating_sub(self.ignored));
+        format!("{passed} passed, {} failed, {skips} skipped", self.failed)
     }
 }
 
@@ -234,4 +231,23 @@ pub fn licences() -> Result<(), String> {
         return Ok(());
     }
     cargo(&["deny", "--all-features", "check"])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_skipped_test_is_counted_once_and_not_as_passed() {
+        let mut tally = Tally::default();
+        tally.see("test a ... ok");
+        tally.see("test b ... ignored, takes an hour");
+        tally.see("test result: ok. 3 passed; 0 failed; 1 ignored; 0 measured; 0 filtered out");
+        tally.skips.push("SKIPPED c: strace is not installed".to_owned());
+        assert_eq!(tally.line(), "2 passed, 0 failed, 2 skipped");
+        assert_eq!(
+            tally.skips.first().map(String::as_str),
+            Some("SKIPPED b: takes an hour")
+        );
+    }
 }
