@@ -529,7 +529,21 @@ impl Module {
 
     /// `C_SetOperationState` without keys.
     pub fn set_operation_state<'a>(&self, session: CK_SESSION_HANDLE, state: impl Into<In<'a>>) -> Rv {
+        self.set_operation_state_with(session, state, 0, 0)
+    }
+
+    /// `C_SetOperationState`.
+    pub fn set_operation_state_with<'a>(
+        &self,
+        session: CK_SESSION_HANDLE,
+        state: impl Into<In<'a>>,
+        encryption: CK_OBJECT_HANDLE,
+        authentication: CK_OBJECT_HANDLE,
+    ) -> Rv {
         let (state, state_len) = state.into().raw();
-        call!(self, C_SetOperationState(session, state, state_len, 0, 0))
+        call!(
+            self,
+            C_SetOperationState(session, state, state_len, encryption, authentication)
+        )
     }
 }

@@ -3,8 +3,8 @@
 
 use crate::signatures::hex;
 use cryptoki_sys::*;
-use keyenclave_conformance::case::in_own_process;
-use keyenclave_conformance::module::{In, Out};
+use keyenclave_conformance::case::{in_own_process, own_module};
+use keyenclave_conformance::module::{In, Mech, Out};
 use keyenclave_conformance::token::{RO, RW, Token};
 use keyenclave_conformance::{Rv, two_calls};
 
@@ -74,7 +74,7 @@ fn a_digest_of_nothing_has_a_value() {
 #[test]
 fn a_digest_can_be_moved_to_another_session() {
     in_own_process(|| {
-        keyenclave_conformance::case::own_module(|| {
+        own_module(|| {
             let token = Token::fresh();
             let (first, second) = (token.session(RO), token.session(RO));
             assert_eq!(token.digest_init(first, CKM_SHA256), Rv::OK);
@@ -98,6 +98,121 @@ fn a_digest_can_be_moved_to_another_session() {
                 token.operation_state_into(first, Out::Size).rv,
                 CKR_OPERATION_NOT_INITIALIZED
             );
+        });
+    });
+}
+
+#[test]
+fn a_saved_state_follows_the_two_call_rule() {
+    in_own_process(|| {
+        own_module(|| {
+            let token = Token::fresh();
+            let session = token.session(RO);
+            assert_eq!(token.digest_init(session, CKM_SHA512), Rv::OK);
+            assert_eq!(token.digest_update(session, &[7; 200]), Rv::OK);
+            let need = token.operation_state_into(session, Out::Size);
+            assert_eq!(need.rv, Rv::OK);
+            let mut room = vec![0xee; need.len as usize];
+            let short = room.len() - 1;
+            let refused = token.operation_state_into(session, Out::Room(&mut room[..short]));
+            assert_eq!((refused.rv, refused.len), (Rv(CKR_BUFFER_TOO_SMALL), need.len));
+            assert!(room.iter().all(|byte| *byte == 0xee), "nothing is written");
+            let no_length = token.operation_state_into(session, Out::NoLength(&mut room));
+            assert_eq!(no_length.rv, CKR_ARGUMENTS_BAD);
+            let saved = token.operation_state_into(session, Out::Room(&mut room));
+            assert_eq!((saved.rv, saved.len), (Rv::OK, need.len));
+            let value = two_calls(|out| token.digest_final_into(session, out)).unwrap();
+            assert_eq!(token.set_operation_state(session, &room), Rv::OK);
+            assert_eq!(
+                two_calls(|out| token.digest_final_into(session, out)).unwrap(),
+                value
+            );
+        });
+    });
+}
+
+#[test]
+fn an_unstarted_digest_is_restored_unstarted_and_a_started_one_started() {
+    in_own_process(|| {
+        own_module(|| {
+            let token = Token::fresh();
+            let (first, second) = (token.session(RO), token.session(RW));
+            for (mech, expected) in ABC {
+                assert_eq!(token.digest_init(first, mech), Rv::OK);
+                let fresh = two_calls(|out| token.operation_state_into(first, out)).unwrap();
+                assert_eq!(token.digest_update(first, b"abc"), Rv::OK);
+                let started = two_calls(|out| token.operation_state_into(first, out)).unwrap();
+                assert_eq!(token.set_operation_state(second, &fresh), Rv::OK);
+                let value = two_calls(|out| token.digest_into(second, b"abc", out)).unwrap();
+                assert_eq!(value, hex(expected), "{mech:#x}");
+                assert_eq!(token.set_operation_state(second, &started), Rv::OK);
+                assert_eq!(
+                    token.digest_into(second, b"abc", Out::Room(&mut [0; 64])).rv,
+                    CKR_OPERATION_ACTIVE
+                );
+                assert_eq!(token.set_operation_state(second, &started), Rv::OK);
+                let value = two_calls(|out| token.digest_final_into(second, out)).unwrap();
+                assert_eq!(value, hex(expected), "{mech:#x}");
+                two_calls(|out| token.digest_final_into(first, out)).unwrap();
+            }
+        });
+    });
+}
+
+#[test]
+fn what_depends_on_a_key_is_not_saved() {
+    in_own_process(|| {
+        own_module(|| {
+            let (token, session) = Token::with_user();
+            let key = token.secret(session, CKK_AES, &[3; 16]);
+            let unsaveable = || {
+                let outcome = token.operation_state_into(session, Out::Size);
+                assert_eq!(outcome.rv, CKR_STATE_UNSAVEABLE);
+            };
+            let cbc = Mech::with(CKM_AES_CBC, [0; 16]);
+            assert_eq!(token.encrypt_init(session, cbc, key), Rv::OK);
+            unsaveable();
+            assert_eq!(token.digest_init(session, CKM_SHA256), Rv::OK);
+            unsaveable();
+            assert!(two_calls(|out| token.encrypt_into(session, &[1; 16], out)).is_ok());
+            assert_eq!(token.operation_state_into(session, Out::Size).rv, Rv::OK);
+            assert_eq!(token.digest_key(session, key), Rv::OK);
+            unsaveable();
+            assert!(two_calls(|out| token.digest_final_into(session, out)).is_ok());
+        });
+    });
+}
+
+#[test]
+fn a_restored_digest_takes_the_place_of_what_was_active() {
+    in_own_process(|| {
+        own_module(|| {
+            let (token, session) = Token::with_user();
+            let key = token.secret(session, CKK_AES, &[3; 16]);
+            assert_eq!(token.digest_init(session, CKM_SHA_1), Rv::OK);
+            let state = two_calls(|out| token.operation_state_into(session, out)).unwrap();
+            let cbc = Mech::with(CKM_AES_CBC, [0; 16]);
+            assert_eq!(token.encrypt_init(session, cbc, key), Rv::OK);
+            for (encryption, authentication) in [(key, 0), (0, key), (key, key)] {
+                let refused = token.set_operation_state_with(session, &state, encryption, authentication);
+                assert_eq!(refused, CKR_KEY_NOT_NEEDED);
+            }
+            for hostile in [&state[..state.len() - 1], &[], &state[1..], &[0xff; 4096]] {
+                assert_eq!(
+                    token.set_operation_state(session, hostile),
+                    CKR_SAVED_STATE_INVALID
+                );
+            }
+            assert_eq!(token.set_operation_state(session, In::Null(9)), CKR_ARGUMENTS_BAD);
+            let query = token.encrypt_into(session, &[1; 16], Out::Size);
+            assert_eq!(query.rv, Rv::OK, "a refusal ends nothing");
+            assert_eq!(token.set_operation_state(session, &state), Rv::OK);
+            assert_eq!(
+                token.encrypt_into(session, &[1; 16], Out::Size).rv,
+                CKR_OPERATION_NOT_INITIALIZED
+            );
+            let value = two_calls(|out| token.digest_into(session, b"abc", out)).unwrap();
+            assert_eq!(value, hex(ABC[0].1));
         });
     });
 }
