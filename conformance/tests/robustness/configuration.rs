@@ -81,11 +81,7 @@ fn the_library_refuses_a_wrong_configuration_and_takes_a_mended_one() {
             assert_eq!(token.finalize(false), Rv::OK);
             for (what, text, ..) in MISTAKES {
                 place.write("keyenclave.toml", text);
-                let refused = token.initialize(THREADS);
-                assert!(
-                    [CKR_GENERAL_ERROR, CKR_FUNCTION_FAILED, CKR_ARGUMENTS_BAD].contains(&refused.0),
-                    "{what}"
-                );
+                assert_eq!(token.initialize(THREADS), CKR_FUNCTION_FAILED, "{what}");
                 assert_eq!(token.info().unwrap_err(), CKR_CRYPTOKI_NOT_INITIALIZED, "{what}");
             }
             place.configure("");
@@ -101,7 +97,10 @@ fn a_named_configuration_that_is_not_there_is_an_error() {
     in_own_process(|| {
         own_module(|| {
             std::fs::remove_file(Place::of_this_process().configuration()).unwrap();
-            assert_ne!(Module::load(&module_path()).initialize(THREADS), Rv::OK);
+            assert_eq!(
+                Module::load(&module_path()).initialize(THREADS),
+                CKR_FUNCTION_FAILED
+            );
         });
     });
 }
@@ -113,7 +112,10 @@ fn production_refuses_a_soft_slot() {
             let place = Place::of_this_process();
             let text = std::fs::read_to_string(place.configuration()).unwrap();
             place.write("keyenclave.toml", &text.replace("development", "production"));
-            assert_ne!(Module::load(&module_path()).initialize(THREADS), Rv::OK);
+            assert_eq!(
+                Module::load(&module_path()).initialize(THREADS),
+                CKR_FUNCTION_FAILED
+            );
         });
     });
 }
@@ -147,7 +149,11 @@ fn slots_keep_their_order_and_their_own_tokens() {
             let session = token.session(RW);
             assert_eq!(token.login(session, CKU_USER, USER_PIN), Rv::OK);
             let elsewhere = token.open_session(slots[1], CKF_SERIAL_SESSION);
-            assert!(elsewhere.is_ok() || elsewhere.unwrap_err() == CKR_TOKEN_NOT_RECOGNIZED);
+            let elsewhere = elsewhere.map(|session| token.login(session, CKU_USER, USER_PIN).0);
+            assert!(
+                ![Ok(CKR_OK), Ok(CKR_USER_ALREADY_LOGGED_IN)].contains(&elsewhere.map_err(|rv| rv.0)),
+                "the login is the other slot's"
+            );
         });
     });
 }

@@ -14,4 +14,5 @@ mod fork;
 mod host;
 mod kills;
 mod load;
+mod log;
 mod processes;
