@@ -152,6 +152,31 @@ fn a_module_can_be_initialised_again_and_old_handles_are_gone() {
     });
 }
 
+/// Each time at another moment: before the wait, at its beginning, within it.
+#[test]
+fn whoever_waits_for_a_slot_event_is_told_of_the_end() {
+    in_own_process(|| {
+        keyenclave_conformance::case::own_module(|| {
+            let token = Token::blank();
+            for _ in 0..20 {
+                std::thread::scope(|scope| {
+                    let (about_to_wait, waits) = std::sync::mpsc::channel();
+                    let token = &token;
+                    let waiting = scope.spawn(move || {
+                        about_to_wait.send(()).expect("the other thread listens");
+                        token.wait_for_slot_event(0)
+                    });
+                    waits.recv().expect("a thread that waits");
+                    assert_eq!(token.finalize(false), Rv::OK);
+                    let told = waiting.join().expect("the waiting thread");
+                    assert_eq!(told, CKR_CRYPTOKI_NOT_INITIALIZED);
+                });
+                assert_eq!(token.initialize(THREADS), Rv::OK);
+            }
+        });
+    });
+}
+
 #[test]
 fn the_library_tells_who_it_is() {
     in_own_process(|| {
