@@ -3,7 +3,7 @@
 //!
 //! | bytes | what |
 //! |---|---|
-//! | 8 | [`MARK`], which ends with the version of this layout |
+//! | 8 | a mark, which ends with the version of this layout |
 //! | 16, 16 | the token's serial number and model |
 //! | 8 | the operation's class: its mechanism flag, big-endian |
 //! | 1 | 1 if parts have been processed, else 0 |
@@ -16,6 +16,7 @@ use keyenclave_model::error::{Error, Result, Rv};
 use keyenclave_model::token::{OperationClass, TokenInfo};
 use zeroize::Zeroizing;
 
+/// The mark and, in its last byte, the version of the layout.
 const MARK: [u8; 8] = *b"KeyEncl\x01";
 
 /// See the module.
