@@ -102,9 +102,10 @@ impl Slot {
     /// `C_Login`.
     pub fn login(&self, session: SessionId, writable: bool, role: Role, pin: Pin<'_>) -> Result<()> {
         let change = self.change(|state| state.begin_login(role))?;
+        // Asked before: if somebody replaces the token while its PIN is tried, the login is void at the next call.
+        let epoch = self.token.epoch();
         let result = self.run(&self.call(session, writable), Work::Login { role, pin });
         change.end(|slot, mut state| {
-            let epoch = slot.token.epoch();
             let unused = state.end_login(result.is_ok().then_some(role), epoch);
             slot.settle(&state);
             if unused {

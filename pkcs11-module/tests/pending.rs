@@ -3,7 +3,7 @@
 //! meanwhile.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
 use std::thread;
@@ -31,6 +31,8 @@ struct LateToken {
     /// Told of each signature that is asked for: where its answer is to be sent.
     asked: Mutex<Sender<Sender<Vec<u8>>>>,
     cancelled: Arc<AtomicUsize>,
+    /// Grows with each login: as if another process initialised the token while the PIN was tried.
+    replaced: AtomicU64,
 }
 
 impl Token for LateToken {
@@ -41,7 +43,7 @@ impl Token for LateToken {
         Vec::new()
     }
     fn epoch(&self) -> u64 {
-        0
+        self.replaced.load(Ordering::SeqCst)
     }
     fn submit(&self, _cx: &CallCx, work: Work<'_>) -> Step {
         match work {
@@ -54,6 +56,10 @@ impl Token for LateToken {
                 .into()
             }
             Work::Find(_) => Ok(Out::Objects(Vec::new())).into(),
+            Work::Login { role: Role::So, .. } => {
+                self.replaced.fetch_add(1, Ordering::SeqCst);
+                Ok(Out::Done).into()
+            }
             _ => Ok(Out::Done).into(),
         }
     }
@@ -125,6 +131,7 @@ fn scene(timeout: Option<Duration>) -> Scene {
     let token = Arc::new(LateToken {
         asked: Mutex::new(sender),
         cancelled: cancelled.clone(),
+        replaced: AtomicU64::new(0),
     });
     let handles = Arc::new(HandleSource::starting_at(100));
     let slot = Slot::new(0, "late".to_owned(), timeout, token);
@@ -271,4 +278,17 @@ fn two_sessions_wait_side_by_side() {
             b"late"
         );
     }
+}
+
+#[test]
+fn a_login_is_void_if_the_token_was_replaced_while_the_pin_was_tried() {
+    let scene = scene(None);
+    let session = open(&scene.lib);
+    let slot = scene.lib.slot(0).unwrap().1;
+    slot.login(session, true, Role::So, Pin(b"1234")).unwrap();
+    let caller = scene.lib.session(session).unwrap();
+    assert_eq!(caller.call().access.login, None);
+    slot.login(session, true, Role::User, Pin(b"1234")).unwrap();
+    let caller = scene.lib.session(session).unwrap();
+    assert_eq!(caller.call().access.login, Some(Role::User));
 }
