@@ -79,23 +79,17 @@ impl<S: Store, K: Sealers> Engine<S, K> {
     /// A number that changes with the token's incarnation; 0 where there is none. While a writer is at work, and
     /// when the store cannot be asked, it is the last one that was known.
     pub(crate) fn epoch(&self) -> u64 {
-        let told = match self.store.stamp() {
-            Ok(Stamp::Settled { incarnation, .. }) => Some(incarnation),
-            // Nothing was told yet that could be kept to: the store itself knows.
-            _ if self.epoch.load(Ordering::Relaxed) == 0 => {
-                let header = self.store.header().ok();
-                header.map(|header| header.map(|header| header.incarnation))
-            }
-            _ => None,
+        let known = self.epoch.load(Ordering::Relaxed);
+        let epoch = match self.store.stamp() {
+            Ok(Stamp::Settled { incarnation, .. }) => epoch_of(incarnation),
+            Ok(Stamp::Unsettled) if known == 0 => match self.store.header() {
+                Ok(header) => epoch_of(header.map(|header| header.incarnation)),
+                Err(_) => known,
+            },
+            Ok(Stamp::Unsettled) | Err(_) => known,
         };
-        if let Some(incarnation) = told {
-            let epoch = incarnation.map_or(0, |Incarnation(bytes)| {
-                let [a, b, c, d, e, f, g, h, ..] = bytes;
-                u64::from_le_bytes([a, b, c, d, e, f, g, h]).max(1)
-            });
-            self.epoch.store(epoch, Ordering::Relaxed);
-        }
-        self.epoch.load(Ordering::Relaxed)
+        self.epoch.store(epoch, Ordering::Relaxed);
+        epoch
     }
 
     /// Brings the index up to date.
