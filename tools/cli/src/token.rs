@@ -105,13 +105,29 @@ impl Running {
             .iter()
             .filter(|slot| slot.token.as_ref().is_ok_and(&wanted))
             .map(|slot| slot.id);
+        let unreadable = || {
+            slots
+                .iter()
+                .find_map(|slot| Some((slot, slot.token.as_ref().err()?)))
+        };
         match (fitting.next(), fitting.next()) {
             (Some(slot), None) => Ok(slot),
             (Some(_), Some(_)) => Err(Failure::usage(
                 "more than one slot could be meant",
                 "say which with --slot; see `keyenclave slots`",
             )),
-            _ => Err(Failure::new(Kind::NotFound, missing, help)),
+            // The token that is meant may be the one that cannot be looked at: no advice to make another one.
+            _ => Err(match unreadable() {
+                Some((slot, failure)) => Failure::new(
+                    failure.kind,
+                    format!(
+                        "{missing}, and slot {} does not tell: {}",
+                        slot.id, failure.message
+                    ),
+                    failure.help.as_str(),
+                ),
+                None => Failure::new(Kind::NotFound, missing, help),
+            }),
         }
     }
 

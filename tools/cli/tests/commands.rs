@@ -336,9 +336,15 @@ fn a_damaged_store_is_told_and_left_as_it_is() {
     let bench = Bench::new();
     let store = bench.path().join("store/token.db");
     fs::write(&store, b"this is not a store").unwrap();
-    let said = bench.user("keys list");
-    assert_ne!(said.code, 0, "{}", said.out);
-    assert_eq!(fs::read(&store).unwrap(), b"this is not a store");
+    let init = "token init --label t --so-pin-file so-pin";
+    for command in ["keys list", "keys list --token t", init] {
+        let said = bench.user(command);
+        let all = said.out + &said.err;
+        assert!([4, 5].contains(&said.code), "{command}: {all}");
+        assert!(all.contains("slot 5 does not tell"), "{command}: {all}");
+        assert!(!all.contains("token init"), "no advice to replace it: {all}");
+        assert_eq!(fs::read(&store).unwrap(), b"this is not a store");
+    }
 }
 
 #[test]
