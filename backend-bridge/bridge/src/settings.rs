@@ -34,6 +34,8 @@ pub struct Settings {
     pub listing_timeout: Duration,
     /// How long a failed look-up is answered with the same failure.
     pub negative_expiry: Duration,
+    /// How long a key's description is believed.
+    pub description_expiry: Duration,
     /// How many keys are known in full at the same time.
     pub described_keys: usize,
 }
@@ -55,7 +57,8 @@ impl Default for Settings {
             listing_expiry: Duration::from_secs(60),
             listing_timeout: Duration::from_secs(120),
             negative_expiry: Duration::from_secs(2),
-            described_keys: 10_000,
+            description_expiry: Duration::from_secs(300),
+            described_keys: 100_000,
         }
     }
 }

@@ -92,7 +92,10 @@ pub async fn run(service: &dyn Service) -> Vec<(&'static str, Result<Verdict, Fa
 fn every_call_has_a_case(service: &dyn Service) -> Result<Verdict, Failure> {
     let has_case = |call: &&CallKind| CASES.iter().any(|case| case.calls.contains(call));
     match service.capability().calls.iter().find(|call| !has_case(call)) {
-        Some(call) => Err(Failure::new(format!("{} has no case: write one before it is advertised", call.name()))),
+        Some(call) => Err(Failure::new(format!(
+            "{} has no case: write one before it is advertised",
+            call.name()
+        ))),
         None => Ok(Verdict::Passed),
     }
 }

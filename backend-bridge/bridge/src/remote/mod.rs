@@ -1,1 +1,29 @@
-//! RemoteToken.
+// SPDX-License-Identifier: MIT
+//! The token that makes a key service look like PKCS#11.
+//!
+//! It plans: what is local is done at once, what needs the service becomes calls over the [`Bridge`].
+//!
+//! | work | who does it |
+//! |---|---|
+//! | keys of the service: sign, decrypt, MAC | the service, exactly one request each |
+//! | verify, encrypt to a public key, digest, random, sizes | here |
+//! | session objects | the soft engine, in memory |
+//! | certificates, data objects | the sidecar, if the slot has one |
+//! | find, attributes | the catalogue: a listing that is fetched once and patched |
+
+mod catalogue;
+mod entry;
+mod generate;
+mod local;
+mod login;
+mod objects;
+mod operation;
+mod plan;
+mod token;
+
+#[cfg(test)]
+mod tests;
+
+pub use login::PinCheck;
+pub use objects::CKA_KEYENCLAVE_REMOTE_NAME;
+pub use token::{RemoteOptions, RemoteToken};

@@ -1,0 +1,199 @@
+// SPDX-License-Identifier: MIT
+//! From standard templates to the keys that a service makes.
+//!
+//! The templates are checked by the same rules as for any token. What they ask for must be what a remote key is:
+//! sensitive, not extractable, on the token. Usage flags decide what the key is for, since services give a key one use.
+
+use cryptoki_sys as ck;
+use keyenclave_model::algorithm::{Curve, HASHES};
+use keyenclave_model::attribute;
+use keyenclave_model::error::{Error, Result, Rv};
+use keyenclave_model::mechanism::{Algorithm, Mechanism};
+use keyenclave_model::object::{Object, Origin};
+use keyenclave_model::template::Template;
+use keyenclave_model::token::CallCx;
+
+use super::objects::Kept;
+use crate::call::{CallKind, GenerateKey, Usage};
+use crate::capability::Capability;
+use crate::key::KeySpec;
+
+/// The call that makes a pair.
+///
+/// # Errors
+/// What the object rules say of the templates, `CKR_ATTRIBUTE_VALUE_INVALID` for sizes that the service does not make,
+/// `CKR_TEMPLATE_INCONSISTENT` for attributes that a remote key cannot have.
+pub(super) fn pair(
+    cx: &CallCx,
+    capability: &Capability,
+    mechanism: &Mechanism,
+    public: &Template,
+    private: &Template,
+) -> Result<GenerateKey> {
+    let key_type = match mechanism.algorithm() {
+        algorithm @ (Algorithm::RsaKeyPair | Algorithm::EcKeyPair) => {
+            algorithm.key_type().unwrap_or_default()
+        }
+        _ => return Err(Rv::MechanismInvalid.into()),
+    };
+    let admit = |class, template| {
+        Object::admit(
+            Origin::Generate(mechanism.id()),
+            Some((class, key_type)),
+            template,
+            cx.access.login,
+        )
+    };
+    let public_object = admit(ck::CKO_PUBLIC_KEY, public)?;
+    let private_object = admit(ck::CKO_PRIVATE_KEY, private)?;
+    for object in [&public_object, &private_object] {
+        check_remote(cx, object)?;
+    }
+    let spec = match mechanism.algorithm() {
+        Algorithm::RsaKeyPair => rsa(&public_object)?,
+        _ => curve(&public_object)?,
+    };
+    let mut kept = Kept::new(public, capability.max_tag_value)?;
+    let of_private = Kept::new(private, capability.max_tag_value)?;
+    // Both halves are one key: what is said of the private half counts.
+    kept.label = of_private.label.or(kept.label);
+    kept.tags.extend(of_private.tags);
+    finish(capability, spec, usage(private), kept)
+}
+
+/// The call that makes a secret key: one for HMAC, of the hash that its length says.
+///
+/// # Errors
+/// As for [`pair`].
+pub(super) fn secret(
+    cx: &CallCx,
+    capability: &Capability,
+    mechanism: &Mechanism,
+    template: &Template,
+) -> Result<GenerateKey> {
+    let key_type = match mechanism.algorithm() {
+        Algorithm::GenericSecret => ck::CKK_GENERIC_SECRET,
+        Algorithm::AesKey => {
+            return Err(Error::new(
+                Rv::TemplateInconsistent,
+                "this service keeps no AES keys of PKCS#11's kind: CKA_TOKEN must be false",
+            ));
+        }
+        _ => return Err(Rv::MechanismInvalid.into()),
+    };
+    let origin = Origin::Generate(mechanism.id());
+    let object = Object::admit(
+        origin,
+        Some((ck::CKO_SECRET_KEY, key_type)),
+        template,
+        cx.access.login,
+    )?;
+    check_remote(cx, &object)?;
+    let len = object.ulong(ck::CKA_VALUE_LEN).unwrap_or_default();
+    let spec = HASHES
+        .iter()
+        .filter(|row| row.len as ck::CK_ULONG == len)
+        .map(|row| KeySpec::Hmac(row.hash))
+        .find(|spec| capability.generates.contains(spec))
+        .ok_or_else(|| {
+            wrong(
+                ck::CKA_VALUE_LEN,
+                "is not the length of a hash that the service makes HMAC keys for",
+            )
+        })?;
+    finish(
+        capability,
+        spec,
+        Usage::Sign,
+        Kept::new(template, capability.max_tag_value)?,
+    )
+}
+
+/// Whether a template asks for the key to be at the service. `CKA_TOKEN` of the private half decides.
+pub(super) fn is_for_service(template: &Template) -> bool {
+    template.bool(ck::CKA_TOKEN) == Some(true)
+}
+
+fn finish(capability: &Capability, spec: KeySpec, usage: Usage, kept: Kept) -> Result<GenerateKey> {
+    if !capability.offers(CallKind::Generate) || !capability.generates.contains(&spec) {
+        let offered: Vec<_> = capability
+            .generates
+            .iter()
+            .map(|spec| format!("{spec:?}"))
+            .collect();
+        let detail = format!(
+            "the service does not make {spec:?} keys; it makes {}",
+            offered.join(", ")
+        );
+        return Err(Error::new(Rv::AttributeValueInvalid, detail));
+    }
+    let tags = kept.new_tags();
+    Ok(GenerateKey {
+        spec,
+        usage,
+        label: kept.label,
+        tags,
+    })
+}
+
+/// Whether a new object can be one of a remote key, and whether this session may make it.
+fn check_remote(cx: &CallCx, object: &Object) -> Result<()> {
+    // Without a login there are no private objects: what a template says of CKA_PRIVATE is the slot's to decide.
+    cx.access.check_write(true, false)?;
+    let is_public = object.class() == Some(ck::CKO_PUBLIC_KEY);
+    if !is_public && (object.is_true(ck::CKA_EXTRACTABLE) || !object.is_true(ck::CKA_SENSITIVE)) {
+        return Err(Error::new(
+            Rv::TemplateInconsistent,
+            "a key of this service never leaves it: CKA_SENSITIVE must be true and CKA_EXTRACTABLE false",
+        ));
+    }
+    if object.is_true(ck::CKA_ALWAYS_AUTHENTICATE) {
+        return Err(wrong(ck::CKA_ALWAYS_AUTHENTICATE, "true is not offered"));
+    }
+    Ok(())
+}
+
+/// What the key is for: signatures, unless the template wants to decrypt and not to sign.
+fn usage(private: &Template) -> Usage {
+    let wants = |id| private.bool(id) == Some(true);
+    if wants(ck::CKA_SIGN) {
+        Usage::Sign
+    } else if wants(ck::CKA_DECRYPT) || wants(ck::CKA_UNWRAP) {
+        Usage::Decrypt
+    } else if wants(ck::CKA_DERIVE) {
+        Usage::Derive
+    } else {
+        Usage::Sign
+    }
+}
+
+fn rsa(public: &Object) -> Result<KeySpec> {
+    let exponent = public
+        .bytes(ck::CKA_PUBLIC_EXPONENT)
+        .map(attribute::without_zeros);
+    if exponent.is_some_and(|exponent| !exponent.is_empty() && exponent != [1, 0, 1]) {
+        return Err(wrong(
+            ck::CKA_PUBLIC_EXPONENT,
+            "is not 65537, which is the service's",
+        ));
+    }
+    let bits = public
+        .ulong(ck::CKA_MODULUS_BITS)
+        .and_then(|bits| u32::try_from(bits).ok());
+    bits.map(KeySpec::Rsa)
+        .ok_or_else(|| wrong(ck::CKA_MODULUS_BITS, "is no size of a key"))
+}
+
+fn curve(public: &Object) -> Result<KeySpec> {
+    let curve = public.bytes(ck::CKA_EC_PARAMS).and_then(Curve::from_ec_params);
+    curve
+        .map(KeySpec::Ec)
+        .ok_or_else(|| Error::from(Rv::CurveNotSupported))
+}
+
+fn wrong(id: ck::CK_ATTRIBUTE_TYPE, what: &str) -> Error {
+    Error::new(
+        Rv::AttributeValueInvalid,
+        format!("{} {what}", attribute::name(id)),
+    )
+}

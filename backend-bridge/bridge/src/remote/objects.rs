@@ -1,0 +1,325 @@
+// SPDX-License-Identifier: MIT
+//! The PKCS#11 objects of a service's key.
+//!
+//! Private and public key share `CKA_ID`: the first 20 bytes of SHA-256 over the version's canonical name, unless a tag
+//! says otherwise. The public attributes stand on the private object too. What an application may change is kept in
+//! the key's tags: never a security attribute.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use cryptoki_sys as ck;
+use keyenclave_crypto::{PublicKey, digest};
+use keyenclave_model::algorithm::Hash;
+use keyenclave_model::attribute::Value;
+use keyenclave_model::error::{Error, Result, Rv};
+use keyenclave_model::object::{Object, Origin};
+use keyenclave_model::template::Template;
+
+use super::plan;
+use crate::key::{Algorithm, KeyInfo, KeyName, KeySpec};
+
+/// The key's full name at the service; a vendor attribute of every object of a remote key. UTF-8.
+pub const CKA_KEYENCLAVE_REMOTE_NAME: ck::CK_ATTRIBUTE_TYPE = ck::CKA_VENDOR_DEFINED | 0x4b45_0001;
+
+/// The objects of one key: one for a secret, two for a pair.
+#[derive(Clone)]
+pub(super) struct KeyObjects {
+    /// The private or secret key.
+    pub(super) private: Arc<Object>,
+    /// The public key.
+    pub(super) public: Option<Arc<Object>>,
+}
+
+/// Which of a key's objects.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Half {
+    Private,
+    Public,
+}
+
+impl KeyObjects {
+    /// The objects of a key.
+    ///
+    /// # Errors
+    /// `CKR_KEY_TYPE_INCONSISTENT` for a key of a kind that this version does not know, `CKR_FUNCTION_FAILED` for a
+    /// public key that is not one or not of this key.
+    pub(super) fn new(info: &KeyInfo, label: &str, spki: Option<&[u8]>, is_private: bool) -> Result<Self> {
+        let spec = info.spec.ok_or_else(|| {
+            let detail = format!(
+                "{} is a {} key, which this version does not know",
+                info.listed.name, info.remote_spec
+            );
+            Error::new(Rv::KeyTypeInconsistent, detail)
+        })?;
+        let make = |class, private| object(info, spec, label, class, private);
+        let (mut private, mut public) = match spec {
+            KeySpec::Rsa(_) | KeySpec::Ec(_) => (
+                make(ck::CKO_PRIVATE_KEY, is_private)?,
+                Some(make(ck::CKO_PUBLIC_KEY, false)?),
+            ),
+            KeySpec::Hmac(_) | KeySpec::Symmetric => (make(ck::CKO_SECRET_KEY, is_private)?, None),
+        };
+        if let Some(public) = &mut public {
+            put_public_half(
+                &mut private,
+                public,
+                spec,
+                spki.unwrap_or_default(),
+                &info.listed.name,
+            )?;
+        }
+        Ok(Self {
+            private: Arc::new(private),
+            public: public.map(Arc::new),
+        })
+    }
+
+    /// One of them.
+    pub(super) fn half(&self, half: Half) -> Option<&Arc<Object>> {
+        match half {
+            Half::Private => Some(&self.private),
+            Half::Public => self.public.as_ref(),
+        }
+    }
+}
+
+/// `CKA_ID` of a key that nobody has given another one.
+pub(super) fn key_id(name: &KeyName) -> Vec<u8> {
+    let mut id = digest(Hash::Sha256, name.as_str().as_bytes()).to_vec();
+    id.truncate(20);
+    id
+}
+
+/// `CKA_UNIQUE_ID`.
+pub(super) fn unique_id(name: &KeyName, class: ck::CK_OBJECT_CLASS) -> String {
+    let suffix = match class {
+        ck::CKO_PRIVATE_KEY => "private",
+        ck::CKO_PUBLIC_KEY => "public",
+        _ => "secret",
+    };
+    format!("{name}#{suffix}")
+}
+
+/// An object without its key material. It is admitted by the same rules as any generated key.
+fn object(
+    info: &KeyInfo,
+    spec: KeySpec,
+    label: &str,
+    class: ck::CK_OBJECT_CLASS,
+    private: bool,
+) -> Result<Object> {
+    let (key_type, generation, size) = match spec {
+        KeySpec::Rsa(bits) => {
+            let bits = (ck::CKA_MODULUS_BITS, Value::Ulong(bits.into()));
+            (ck::CKK_RSA, ck::CKM_RSA_PKCS_KEY_PAIR_GEN, bits)
+        }
+        KeySpec::Ec(curve) => {
+            let curve = (ck::CKA_EC_PARAMS, Value::bytes(curve.row().oid));
+            (ck::CKK_EC, ck::CKM_EC_KEY_PAIR_GEN, curve)
+        }
+        KeySpec::Hmac(hash) => {
+            let len = Value::Ulong(hash.output_len() as ck::CK_ULONG);
+            (
+                ck::CKK_GENERIC_SECRET,
+                ck::CKM_GENERIC_SECRET_KEY_GEN,
+                (ck::CKA_VALUE_LEN, len),
+            )
+        }
+        KeySpec::Symmetric => (
+            ck::CKK_GENERIC_SECRET,
+            ck::CKM_GENERIC_SECRET_KEY_GEN,
+            (ck::CKA_VALUE_LEN, Value::Ulong(32)),
+        ),
+    };
+    let origin = Origin::Generate(generation);
+    let mut template: Vec<_> = [
+        (ck::CKA_TOKEN, Value::Bool(true)),
+        (ck::CKA_PRIVATE, Value::Bool(private)),
+        (ck::CKA_LABEL, Value::bytes(label)),
+        (ck::CKA_ID, Value::bytes(key_id(&info.listed.name))),
+        (ck::CKA_COPYABLE, Value::Bool(false)),
+    ]
+    .into_iter()
+    .chain(uses(class, &info.algorithms))
+    .collect();
+    if class != ck::CKO_PRIVATE_KEY {
+        template.push(size);
+    }
+    let mut object = Object::admit(
+        origin,
+        Some((class, key_type)),
+        &template.into_iter().collect(),
+        None,
+    )?;
+    object.conclude(if info.is_local { origin } else { Origin::Create });
+    for (tag, id) in TAGS {
+        if let Some(value) = info.tags.get(*tag).and_then(|value| unhex(value)) {
+            object.put(*id, Value::bytes(value));
+        }
+    }
+    if class != ck::CKO_PUBLIC_KEY {
+        object.put(
+            ck::CKA_ALLOWED_MECHANISMS,
+            Value::Mechanisms(plan::allowed(&info.algorithms)),
+        );
+    }
+    object.put(
+        ck::CKA_UNIQUE_ID,
+        Value::bytes(unique_id(&info.listed.name, class)),
+    );
+    object.put(
+        CKA_KEYENCLAVE_REMOTE_NAME,
+        Value::bytes(info.listed.name.as_str()),
+    );
+    Ok(object)
+}
+
+/// The usage flags of an object: what the service does with the key, and the reverse with the public one.
+fn uses(class: ck::CK_OBJECT_CLASS, algorithms: &[Algorithm]) -> Vec<(ck::CK_ATTRIBUTE_TYPE, Value)> {
+    let any = |wanted: fn(&Algorithm) -> bool| algorithms.iter().any(wanted);
+    let macs = any(|algorithm| matches!(algorithm, Algorithm::Hmac(_)));
+    let signs = macs
+        || any(|algorithm| {
+            matches!(
+                algorithm,
+                Algorithm::RsaPkcs1(_) | Algorithm::RsaPkcs1Block | Algorithm::RsaPss(_) | Algorithm::Ecdsa
+            )
+        });
+    let decrypts = any(|algorithm| matches!(algorithm, Algorithm::RsaPkcs1Decrypt | Algorithm::RsaOaep(_)));
+    let flags: &[(ck::CK_ATTRIBUTE_TYPE, bool)] = match class {
+        ck::CKO_PRIVATE_KEY => &[
+            (ck::CKA_SIGN, signs),
+            (ck::CKA_DECRYPT, decrypts),
+            (ck::CKA_SIGN_RECOVER, false),
+            (ck::CKA_UNWRAP, false),
+        ],
+        ck::CKO_PUBLIC_KEY => &[
+            (ck::CKA_VERIFY, signs),
+            (ck::CKA_ENCRYPT, decrypts),
+            (ck::CKA_VERIFY_RECOVER, false),
+            (ck::CKA_WRAP, false),
+        ],
+        _ => &[(ck::CKA_SIGN, macs), (ck::CKA_VERIFY, macs)],
+    };
+    flags.iter().map(|(id, is)| (*id, Value::Bool(*is))).collect()
+}
+
+fn put_public_half(
+    private: &mut Object,
+    public: &mut Object,
+    spec: KeySpec,
+    spki: &[u8],
+    name: &KeyName,
+) -> Result<()> {
+    let wrong = || {
+        let detail = format!("the service's public key of {name} is not one, or not of this kind of key");
+        Error::new(Rv::FunctionFailed, detail)
+    };
+    let material = match (PublicKey::from_spki_der(spki), spec) {
+        (Ok(PublicKey::Rsa(key)), KeySpec::Rsa(bits)) if key.bits() == bits => vec![
+            (ck::CKA_MODULUS, key.modulus()),
+            (ck::CKA_PUBLIC_EXPONENT, key.exponent()),
+        ],
+        (Ok(PublicKey::Ec(key)), KeySpec::Ec(curve)) if key.curve() == curve => {
+            let point = key.point().map_err(|_| wrong())?;
+            vec![
+                (ck::CKA_EC_PARAMS, curve.row().oid.to_vec()),
+                (ck::CKA_EC_POINT, octet_string(&point)),
+            ]
+        }
+        _ => return Err(wrong()),
+    };
+    for object in [private, public] {
+        for (id, bytes) in &material {
+            object.put(*id, Value::bytes(bytes.as_slice()));
+        }
+        object.put(ck::CKA_PUBLIC_KEY_INFO, Value::bytes(spki));
+    }
+    Ok(())
+}
+
+/// A DER OCTET STRING. A point of the largest curve has 133 bytes.
+fn octet_string(content: &[u8]) -> Vec<u8> {
+    let len = u8::try_from(content.len()).unwrap_or(u8::MAX);
+    let head: &[u8] = if len < 0x80 {
+        &[0x04, len]
+    } else {
+        &[0x04, 0x81, len]
+    };
+    [head, content].concat()
+}
+
+/// The tags that keep what applications set, in hexadecimal digits, which every service takes in a tag.
+const TAGS: &[(&str, ck::CK_ATTRIBUTE_TYPE)] = &[
+    ("keyenclave-id", ck::CKA_ID),
+    ("keyenclave-subject", ck::CKA_SUBJECT),
+    ("keyenclave-start-date", ck::CKA_START_DATE),
+    ("keyenclave-end-date", ck::CKA_END_DATE),
+];
+
+/// What a template says that the service keeps: the label, and the tags.
+#[derive(Default, PartialEq, Eq)]
+pub(super) struct Kept {
+    pub(super) label: Option<String>,
+    pub(super) tags: BTreeMap<String, Option<String>>,
+}
+
+impl Kept {
+    /// Reads a template in which everything else has been refused or is what it was.
+    ///
+    /// # Errors
+    /// `CKR_ATTRIBUTE_VALUE_INVALID` for a label that is no text, and for a value that no tag holds.
+    pub(super) fn new(template: &Template, max_tag_value: usize) -> Result<Self> {
+        let invalid = |what: &str| Error::new(Rv::AttributeValueInvalid, what);
+        let mut kept = Self::default();
+        if let Some(label) = template.bytes(ck::CKA_LABEL).filter(|label| !label.is_empty()) {
+            let label = std::str::from_utf8(label).map_err(|_| invalid("CKA_LABEL is not UTF-8"))?;
+            kept.label = Some(label.to_owned());
+        }
+        for (tag, id) in TAGS {
+            let Some(value) = template.bytes(*id) else {
+                continue;
+            };
+            let value = (!value.is_empty()).then(|| hex(value));
+            if value.as_ref().is_some_and(|value| value.len() > max_tag_value) {
+                return Err(invalid("the value is longer than this service's tags can keep"));
+            }
+            kept.tags.insert((*tag).to_owned(), value);
+        }
+        Ok(kept)
+    }
+
+    /// The tags of a new key.
+    pub(super) fn new_tags(&self) -> BTreeMap<String, String> {
+        let given = self
+            .tags
+            .iter()
+            .filter_map(|(tag, value)| Some((tag.clone(), value.clone()?)));
+        given.collect()
+    }
+
+    /// Whether an attribute is one of those that are kept.
+    pub(super) fn keeps(id: ck::CK_ATTRIBUTE_TYPE) -> bool {
+        id == ck::CKA_LABEL || TAGS.iter().any(|(_, kept)| *kept == id)
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn unhex(text: &str) -> Option<Vec<u8>> {
+    let (pairs, rest) = text.as_bytes().as_chunks::<2>();
+    if !rest.is_empty() || !text.bytes().all(|digit| digit.is_ascii_hexdigit()) {
+        return None;
+    }
+    pairs
+        .iter()
+        .map(|pair| {
+            std::str::from_utf8(pair)
+                .ok()
+                .and_then(|pair| u8::from_str_radix(pair, 16).ok())
+        })
+        .collect()
+}

@@ -1,0 +1,251 @@
+// SPDX-License-Identifier: MIT
+//! Operations with the private half of a remote key: exactly one request each, made at the end.
+//!
+//! Hashing is done here as the message comes in; sizes come from the description of the key and are never asked for.
+
+use cryptoki_sys as ck;
+use keyenclave_crypto::{Digest, ct_eq, digest};
+use keyenclave_model::algorithm::Hash;
+use keyenclave_model::error::{Error, Result, Rv};
+use keyenclave_model::token::{CallCx, End, Operation, Out, OutputLen, Part, Step};
+use zeroize::Zeroizing;
+
+use super::plan::{Plan, sign_block};
+use crate::bridge::Bridge;
+use crate::call::{CallKind, DecryptData, MacMessage, SignDigest};
+use crate::digest::fit;
+use crate::error::{Error as CallError, Sent};
+use crate::key::{Algorithm, KeyInfo, KeyName, KeySpec};
+
+/// What PKCS #1 v1.5 padding takes at least, in bytes (RFC 8017, section 7.2.1).
+const PKCS1_OVERHEAD: usize = 11;
+
+/// An operation with a remote key.
+pub(super) struct Remote {
+    bridge: Bridge,
+    key: KeyName,
+    spec: KeySpec,
+    algorithms: Vec<Algorithm>,
+    plan: Plan,
+    message: Message,
+}
+
+/// What comes in before the end.
+enum Message {
+    /// Nothing: the mechanism is for single-part use.
+    Single,
+    /// A message that is hashed here.
+    Hashed(Hash, Option<Digest>),
+    /// A message that the service must have whole.
+    Whole(Zeroizing<Vec<u8>>),
+}
+
+impl Remote {
+    /// Starts an operation. `hash` is the one that the mechanism computes over the message.
+    pub(super) fn new(bridge: Bridge, info: &KeyInfo, spec: KeySpec, plan: Plan, hash: Option<Hash>) -> Self {
+        let message = match (plan, hash) {
+            (Plan::Mac(..), _) => Message::Whole(Zeroizing::default()),
+            (Plan::Sign(_), Some(hash)) => Message::Hashed(hash, None),
+            _ => Message::Single,
+        };
+        Self {
+            bridge,
+            key: info.listed.name.clone(),
+            spec,
+            algorithms: info.algorithms.clone(),
+            plan,
+            message,
+        }
+    }
+
+    /// The result's length, in bytes.
+    fn len(&self) -> OutputLen {
+        let key_len = match self.spec {
+            KeySpec::Rsa(bits) => (bits as usize).div_ceil(8),
+            KeySpec::Ec(curve) => 2 * curve.field_len(),
+            KeySpec::Hmac(_) | KeySpec::Symmetric => 0,
+        };
+        match self.plan {
+            Plan::Sign(_) | Plan::SignBlock => OutputLen::Exact(key_len),
+            Plan::Mac(_, len) => OutputLen::Exact(len),
+            Plan::Decrypt(Algorithm::RsaOaep(hash)) => {
+                OutputLen::AtMost(key_len.saturating_sub(2 * hash.output_len() + 2))
+            }
+            Plan::Decrypt(_) => OutputLen::AtMost(key_len.saturating_sub(PKCS1_OVERHEAD)),
+        }
+    }
+
+    /// Makes the request with what the service is to work on.
+    fn send(self, cx: &CallCx, input: &[u8], end: &End<'_>) -> Result<Step> {
+        let key = self.key.clone();
+        Ok(match self.plan {
+            Plan::Sign(algorithm) => {
+                let digest = self.digest_for(algorithm, input)?;
+                self.sign(
+                    cx,
+                    SignDigest {
+                        key,
+                        algorithm,
+                        digest,
+                    },
+                )
+            }
+            Plan::SignBlock => {
+                let (algorithm, digest) = sign_block(input, &self.algorithms)?;
+                self.sign(
+                    cx,
+                    SignDigest {
+                        key,
+                        algorithm,
+                        digest,
+                    },
+                )
+            }
+            Plan::Decrypt(algorithm) => {
+                let call = DecryptData {
+                    key,
+                    algorithm,
+                    ciphertext: input.to_vec(),
+                };
+                self.bridge.step(cx.deadline, async move |asker| {
+                    Ok(Out::Bytes(asker.ask(call).await?))
+                })
+            }
+            Plan::Mac(algorithm, len) => {
+                let message = Zeroizing::new(input.to_vec());
+                let call = MacMessage {
+                    key,
+                    algorithm,
+                    message,
+                };
+                let given = match end {
+                    End::Output(_) => None,
+                    End::Signature(given) if given.len() != len => return Err(Rv::SignatureLenRange.into()),
+                    End::Signature(given) => Some(given.to_vec()),
+                };
+                self.bridge.step(cx.deadline, async move |asker| {
+                    let mac = asker.ask(call).await?;
+                    finish_mac(mac, len, given)
+                })
+            }
+        })
+    }
+
+    /// The digest in the form that the service takes.
+    fn digest_for(&self, algorithm: Algorithm, digest: &[u8]) -> Result<Vec<u8>> {
+        let wrong = || Error::from(Rv::DataLenRange);
+        match (algorithm, self.spec) {
+            (Algorithm::Ecdsa, KeySpec::Ec(_)) if digest.is_empty() => Err(wrong()),
+            (Algorithm::Ecdsa, KeySpec::Ec(curve)) => fit(curve, digest).ok_or_else(wrong),
+            (Algorithm::RsaPkcs1(hash) | Algorithm::RsaPss(hash), _) if digest.len() != hash.output_len() => {
+                Err(wrong())
+            }
+            _ => Ok(digest.to_vec()),
+        }
+    }
+
+    fn sign(self, cx: &CallCx, call: SignDigest) -> Step {
+        let wanted = self.len().max();
+        self.bridge.step(cx.deadline, async move |asker| {
+            let signature = asker.ask(call).await?;
+            if signature.len() != wanted {
+                let what = format!("the signature has {} bytes, not {wanted}", signature.len());
+                return Err(CallError::integrity(CallKind::Sign, Sent::Refused, what).into());
+            }
+            Ok(Out::Bytes(Zeroizing::new(signature)))
+        })
+    }
+}
+
+fn finish_mac(mac: Vec<u8>, len: usize, given: Option<Vec<u8>>) -> Result<Out> {
+    let Some(mac) = mac.get(..len) else {
+        return Err(CallError::integrity(CallKind::Mac, Sent::Refused, "the code is too short").into());
+    };
+    match given {
+        None => Ok(Out::Bytes(Zeroizing::new(mac.to_vec()))),
+        Some(given) if ct_eq(&given, mac) => Ok(Out::Done),
+        Some(_) => Err(Rv::SignatureInvalid.into()),
+    }
+}
+
+impl Operation for Remote {
+    fn output_len(&self, part: Part) -> Result<OutputLen> {
+        Ok(match part {
+            Part::Update(_) => OutputLen::Exact(0),
+            Part::Single(_) | Part::Finish => self.len(),
+        })
+    }
+
+    fn single(self: Box<Self>, cx: &CallCx, input: &[u8], end: End<'_>) -> Step {
+        let sent = match &self.message {
+            Message::Hashed(hash, _) => {
+                let digest = digest(*hash, input);
+                self.send(cx, &digest, &end)
+            }
+            Message::Single | Message::Whole(_) => self.send(cx, input, &end),
+        };
+        sent.unwrap_or_else(Step::from)
+    }
+
+    fn update(&mut self, _cx: &CallCx, input: &[u8], _out: &mut [u8]) -> Result<usize> {
+        let most = self.bridge.capability().max_mac_message;
+        match &mut self.message {
+            Message::Single => return Err(Rv::FunctionNotSupported.into()),
+            Message::Hashed(hash, running) => running.get_or_insert_with(|| Digest::new(*hash)).update(input),
+            Message::Whole(message) => {
+                if message.len().saturating_add(input.len()) > most {
+                    let detail = format!("this service makes codes of messages of {most} bytes at the most");
+                    return Err(Error::new(Rv::DataLenRange, detail));
+                }
+                extend(message, input);
+            }
+        }
+        Ok(0)
+    }
+
+    fn finish(mut self: Box<Self>, cx: &CallCx, end: End<'_>) -> Step {
+        let sent = match std::mem::replace(&mut self.message, Message::Single) {
+            Message::Single => Err(Rv::FunctionNotSupported.into()),
+            Message::Hashed(hash, running) => {
+                let digest = running.unwrap_or_else(|| Digest::new(hash)).value();
+                self.send(cx, &digest, &end)
+            }
+            Message::Whole(message) => self.send(cx, &message, &end),
+        };
+        sent.unwrap_or_else(Step::from)
+    }
+}
+
+/// Appends; memory that becomes too small is wiped before it is given back.
+fn extend(message: &mut Zeroizing<Vec<u8>>, input: &[u8]) {
+    if message.capacity() - message.len() < input.len() {
+        let room = (message.len() + input.len()).next_power_of_two();
+        let mut grown = Zeroizing::new(Vec::with_capacity(room));
+        grown.extend_from_slice(message);
+        *message = grown;
+    }
+    message.extend_from_slice(input);
+}
+
+/// Whether this use of a key is one that its object allows.
+///
+/// # Errors
+/// `CKR_KEY_TYPE_INCONSISTENT`, `CKR_KEY_FUNCTION_NOT_PERMITTED`, `CKR_MECHANISM_INVALID`.
+pub(super) fn check_use(
+    object: &keyenclave_model::object::Object,
+    usage: Option<ck::CK_ATTRIBUTE_TYPE>,
+    mechanism: &keyenclave_model::mechanism::Mechanism,
+) -> Result<()> {
+    let key_type = object.key_type().ok_or(Error::from(Rv::KeyHandleInvalid))?;
+    if !mechanism.algorithm().accepts(key_type) {
+        return Err(Rv::KeyTypeInconsistent.into());
+    }
+    if usage.is_some_and(|usage| !object.is_true(usage)) {
+        return Err(Rv::KeyFunctionNotPermitted.into());
+    }
+    if !object.allows(mechanism.id()) {
+        let detail = "the service does not use this key with this mechanism (see its CKA_ALLOWED_MECHANISMS)";
+        return Err(Error::new(Rv::MechanismInvalid, detail));
+    }
+    Ok(())
+}

@@ -1,0 +1,206 @@
+// SPDX-License-Identifier: MIT
+//! Which mechanism is done by which of a service's algorithms, both ways.
+
+use cryptoki_sys as ck;
+use keyenclave_model::algorithm::Hash;
+use keyenclave_model::error::{Error, Result, Rv};
+use keyenclave_model::mechanism::{
+    Algorithm as Mechanical, MECHANISMS, Mechanism, MechanismInfo, MechanismRow, OaepParams, Params,
+    PssParams,
+};
+use keyenclave_model::token::OperationClass;
+
+use crate::call::CallKind;
+use crate::capability::Capability;
+use crate::digest::digest_info;
+use crate::key::{Algorithm, KeySpec};
+
+/// What the service does for an operation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Plan {
+    /// Signs a digest.
+    Sign(Algorithm),
+    /// Signs the block that the application gives, or the digest in it.
+    SignBlock,
+    /// Decrypts.
+    Decrypt(Algorithm),
+    /// Makes a code of so many bytes.
+    Mac(Algorithm, usize),
+}
+
+/// What the service does for a mechanism; `None` for what is not its business.
+///
+/// # Errors
+/// `CKR_MECHANISM_PARAM_INVALID` for parameters that no service takes.
+pub(super) fn plan(mechanism: &Mechanism, class: OperationClass) -> Result<Option<Plan>> {
+    Ok(match (mechanism.algorithm(), class, mechanism.params()) {
+        (Mechanical::RsaPkcs1(Some(hash)), OperationClass::Sign, _) => {
+            Some(Plan::Sign(Algorithm::RsaPkcs1(hash)))
+        }
+        (Mechanical::RsaPkcs1(None), OperationClass::Sign, _) => Some(Plan::SignBlock),
+        (Mechanical::RsaPss(_), OperationClass::Sign, Params::Pss(pss)) => {
+            Some(Plan::Sign(Algorithm::RsaPss(usual_pss(pss)?)))
+        }
+        (Mechanical::Ecdsa(_), OperationClass::Sign, _) => Some(Plan::Sign(Algorithm::Ecdsa)),
+        (Mechanical::RsaPkcs1(None), OperationClass::Decrypt, _) => {
+            Some(Plan::Decrypt(Algorithm::RsaPkcs1Decrypt))
+        }
+        (Mechanical::RsaOaep, OperationClass::Decrypt, Params::Oaep(oaep)) => {
+            Some(Plan::Decrypt(Algorithm::RsaOaep(usual_oaep(oaep)?)))
+        }
+        (Mechanical::Hmac { hash, .. }, OperationClass::Sign | OperationClass::Verify, params) => {
+            let len = match params {
+                Params::Length(len) => *len,
+                _ => hash.output_len(),
+            };
+            Some(Plan::Mac(Algorithm::Hmac(hash), len))
+        }
+        _ => None,
+    })
+}
+
+fn usual_pss(pss: &PssParams) -> Result<Hash> {
+    if pss.mgf == pss.hash && pss.salt_len == pss.hash.output_len() {
+        return Ok(pss.hash);
+    }
+    Err(Error::new(
+        Rv::MechanismParamInvalid,
+        format!(
+            "PSS here: mask of the same hash, and a salt of {} bytes",
+            pss.hash.output_len()
+        ),
+    ))
+}
+
+fn usual_oaep(oaep: &OaepParams) -> Result<Hash> {
+    if oaep.mgf == oaep.hash && oaep.label.is_empty() {
+        return Ok(oaep.hash);
+    }
+    Err(Error::new(
+        Rv::MechanismParamInvalid,
+        "OAEP here: mask of the same hash, and no label",
+    ))
+}
+
+impl Plan {
+    /// Whether a key with these algorithms can be used so.
+    pub(super) fn fits(self, algorithms: &[Algorithm]) -> bool {
+        match self {
+            Self::Sign(algorithm) | Self::Decrypt(algorithm) | Self::Mac(algorithm, _) => {
+                algorithms.contains(&algorithm)
+            }
+            Self::SignBlock => algorithms
+                .iter()
+                .any(|algorithm| matches!(algorithm, Algorithm::RsaPkcs1(_) | Algorithm::RsaPkcs1Block)),
+        }
+    }
+}
+
+/// What is signed for a block: the block itself where the service takes blocks, else the digest in it.
+///
+/// # Errors
+/// `CKR_DATA_INVALID` for a block that is no `DigestInfo` of a hash that the key takes.
+pub(super) fn sign_block(block: &[u8], algorithms: &[Algorithm]) -> Result<(Algorithm, Vec<u8>)> {
+    if algorithms.contains(&Algorithm::RsaPkcs1Block) {
+        return Ok((Algorithm::RsaPkcs1Block, block.to_vec()));
+    }
+    digest_info(block)
+        .map(|(hash, digest)| (Algorithm::RsaPkcs1(hash), digest.to_vec()))
+        .filter(|(algorithm, _)| algorithms.contains(algorithm))
+        .ok_or_else(|| {
+            Error::new(
+                Rv::DataInvalid,
+                "this service signs digests: CKM_RSA_PKCS must be given a DigestInfo of a hash that the key takes",
+            )
+        })
+}
+
+/// The mechanisms of a slot: what the service computes, and what is done here.
+pub(super) fn mechanisms(capability: &Capability) -> Vec<MechanismInfo> {
+    MECHANISMS
+        .iter()
+        .filter_map(|row| {
+            let flags = row.flags & offered(capability, row);
+            let info = row.info();
+            (flags & USES != 0).then_some(MechanismInfo { flags, ..info })
+        })
+        .collect()
+}
+
+/// The flags that say what a mechanism is for.
+const USES: ck::CK_FLAGS = ck::CKF_ENCRYPT
+    | ck::CKF_DECRYPT
+    | ck::CKF_DIGEST
+    | ck::CKF_SIGN
+    | ck::CKF_VERIFY
+    | ck::CKF_GENERATE
+    | ck::CKF_GENERATE_KEY_PAIR;
+
+/// What is offered of a mechanism. Public keys are used here, and so are the session's own secret keys.
+fn offered(capability: &Capability, row: &MechanismRow) -> ck::CK_FLAGS {
+    let computes = |call, wanted: &dyn Fn(Algorithm) -> bool| {
+        capability.offers(call) && capability.algorithms.iter().any(|algorithm| wanted(*algorithm))
+    };
+    let signs = |is: bool| if is { ck::CKF_SIGN } else { 0 };
+    let decrypts = |is: bool| if is { ck::CKF_DECRYPT } else { 0 };
+    let generates = |wanted: fn(&KeySpec) -> bool| {
+        let is = capability.offers(CallKind::Generate) && capability.generates.iter().any(wanted);
+        if is { ck::CKF_GENERATE_KEY_PAIR } else { 0 }
+    };
+    let always = !USES | ck::CKF_VERIFY | ck::CKF_ENCRYPT;
+    match row.algorithm {
+        Mechanical::RsaPkcs1(hash) => {
+            let sign = |algorithm| match (hash, algorithm) {
+                (Some(hash), Algorithm::RsaPkcs1(of)) => hash == of,
+                (None, algorithm) => matches!(algorithm, Algorithm::RsaPkcs1(_) | Algorithm::RsaPkcs1Block),
+                _ => false,
+            };
+            let decrypt = |algorithm| algorithm == Algorithm::RsaPkcs1Decrypt;
+            always | signs(computes(CallKind::Sign, &sign)) | decrypts(computes(CallKind::Decrypt, &decrypt))
+        }
+        Mechanical::RsaPss(hash) => {
+            let sign =
+                |algorithm| matches!(algorithm, Algorithm::RsaPss(of) if hash.is_none_or(|hash| hash == of));
+            always | signs(computes(CallKind::Sign, &sign))
+        }
+        Mechanical::RsaOaep => {
+            let decrypt = |algorithm| matches!(algorithm, Algorithm::RsaOaep(_));
+            always | decrypts(computes(CallKind::Decrypt, &decrypt))
+        }
+        Mechanical::Ecdsa(_) => {
+            always
+                | signs(computes(CallKind::Sign, &|algorithm| {
+                    algorithm == Algorithm::Ecdsa
+                }))
+        }
+        Mechanical::RsaKeyPair => !USES | generates(|spec| matches!(spec, KeySpec::Rsa(_))),
+        Mechanical::EcKeyPair => !USES | generates(|spec| matches!(spec, KeySpec::Ec(_))),
+        Mechanical::AesKey
+        | Mechanical::GenericSecret
+        | Mechanical::AesEcb
+        | Mechanical::AesCbc { .. }
+        | Mechanical::AesGcm
+        | Mechanical::Hmac { .. }
+        | Mechanical::Digest(_) => ck::CK_FLAGS::MAX,
+    }
+}
+
+/// The mechanisms that the private half, or the secret, of a key can be used with: `CKA_ALLOWED_MECHANISMS`.
+pub(super) fn allowed(algorithms: &[Algorithm]) -> Vec<ck::CK_MECHANISM_TYPE> {
+    let does = |row: &&MechanismRow| {
+        algorithms
+            .iter()
+            .any(|algorithm| match (row.algorithm, *algorithm) {
+                (Mechanical::RsaPkcs1(None), Algorithm::RsaPkcs1(_) | Algorithm::RsaPkcs1Block)
+                | (Mechanical::RsaPkcs1(None), Algorithm::RsaPkcs1Decrypt)
+                | (Mechanical::RsaPss(None), Algorithm::RsaPss(_))
+                | (Mechanical::RsaOaep, Algorithm::RsaOaep(_))
+                | (Mechanical::Ecdsa(_), Algorithm::Ecdsa) => true,
+                (Mechanical::RsaPkcs1(Some(hash)), Algorithm::RsaPkcs1(of))
+                | (Mechanical::RsaPss(Some(hash)), Algorithm::RsaPss(of))
+                | (Mechanical::Hmac { hash, .. }, Algorithm::Hmac(of)) => hash == of,
+                _ => false,
+            })
+    };
+    MECHANISMS.iter().filter(does).map(|row| row.id).collect()
+}
