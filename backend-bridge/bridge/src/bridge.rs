@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use keyenclave_model::error::{Error, Result, Rv};
 use keyenclave_model::token::{Out, Pending, Step};
+use keyenclave_sys::fork;
 use tokio::task::AbortHandle;
 
 use crate::call::{Call, Service};
@@ -76,7 +77,11 @@ impl Bridge {
             // Nobody may be there to hear it any more.
             drop(sender.send(result));
         })?;
-        Ok(Answer { receiver, task })
+        Ok(Answer {
+            receiver,
+            task,
+            generation: fork::generation(),
+        })
     }
 
     /// As [`Bridge::start`], for a token.
@@ -139,6 +144,8 @@ impl Asker {
 pub struct Answer<T> {
     receiver: Receiver<Result<T>>,
     task: AbortHandle,
+    /// The process that the work runs in, in [`fork::generation`]'s count.
+    generation: u64,
 }
 
 impl<T> Answer<T> {
@@ -169,7 +176,10 @@ impl<T> Answer<T> {
 
 impl<T> Drop for Answer<T> {
     fn drop(&mut self) {
-        self.task.abort();
+        // A forked child must not touch its parent's runtime: there are locks in it, and descriptors that both share.
+        if fork::generation() == self.generation {
+            self.task.abort();
+        }
     }
 }
 

@@ -104,6 +104,11 @@ impl MemoryService {
         self.keys.lock().is_empty()
     }
 
+    /// Takes a key away, as if somebody else had deleted it long ago.
+    pub fn erase(&self, key: &KeyName) {
+        self.keys.lock().remove(key);
+    }
+
     /// Disables a key, or enables it again.
     pub fn set_state(&self, key: &KeyName, state: KeyState) {
         let mut keys = self.keys.lock();

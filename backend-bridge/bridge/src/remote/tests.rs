@@ -590,12 +590,22 @@ fn handles_outlive_a_new_listing_and_end_with_their_key() {
             .to_vec(),
     )
     .unwrap();
+    memory.erase(&KeyName::new(name));
+    assert_eq!(bench.find(vec![]), found[2..]);
+    assert_eq!(rv(bench.run(Work::View(found[0]))), Some(Rv::ObjectHandleInvalid));
+}
+
+#[test]
+fn a_key_that_is_about_to_be_deleted_is_not_shown() {
+    let memory = service_with_keys(2, 10);
+    let first = bench_with(memory.clone(), Settings::default(), None);
+    let object = first.view(first.find(vec![])[0]);
+    let name = String::from_utf8(object.bytes(CKA_KEYENCLAVE_REMOTE_NAME).unwrap().to_vec()).unwrap();
     memory.set_state(&KeyName::new(name), KeyState::Destroying);
-    let patient = Settings {
-        listing_expiry: Duration::ZERO,
-        ..Settings::default()
-    };
-    assert_eq!(bench_with(memory, patient, None).find(vec![]).len(), 2);
+    assert_eq!(
+        bench_with(memory, Settings::default(), None).find(vec![]).len(),
+        2
+    );
 }
 
 #[test]
