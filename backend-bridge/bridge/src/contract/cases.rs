@@ -66,8 +66,8 @@ fn passed() -> Outcome {
 }
 
 /// A key that is destroyed after the case, whatever comes of it.
-async fn with_key<'a, F: Future<Output = Outcome> + Send>(
-    service: &'a dyn Service,
+async fn with_key<F: Future<Output = Outcome> + Send>(
+    service: &dyn Service,
     spec: KeySpec,
     usage: Usage,
     case: impl FnOnce(KeyInfo) -> F + Send,

@@ -79,7 +79,10 @@ impl Cache {
     }
 
     fn forget(&self, key: &KeyName) {
-        self.answers.lock().retain(|(_, name), _| name != key);
+        let mut answers = self.answers.lock();
+        for call in CallKind::ALL.iter().filter(|call| !call.facts().needs_network) {
+            answers.remove(&(*call, key.clone()));
+        }
     }
 }
 

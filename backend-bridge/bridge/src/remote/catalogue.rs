@@ -1,65 +1,60 @@
 // SPDX-License-Identifier: MIT
 //! The keys of a service, as far as they are known.
 //!
-//! Listed when somebody first looks, all pages, by one listing at a time for everybody; described one by one when a
-//! search needs it, each by one request for everybody. Both are forgotten after a while, and failures very soon. What
-//! this process makes and destroys is patched in, and outlives listings that do not know of it yet. A listing goes on
-//! when whoever began it has lost patience, else a big one would never end.
+//! Listed when somebody first looks ([`listing`](super::listing)); described one by one when a
+//! [`search`](super::search) needs it, each by one request for everybody. Both are forgotten after a while. What this
+//! process makes and destroys is patched in, and outlives listings that do not know of it yet.
 //!
 //! The lock is held for the length of a look, never over an await.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
-use std::time::Duration;
 
-use cryptoki_sys as ck;
-use keyenclave_model::error::{Error as ModelError, Result as ModelResult, Rv};
-use keyenclave_model::template::Template;
+use keyenclave_model::error::Rv;
 use keyenclave_model::token::{HandleSource, ObjectId};
 use parking_lot::Mutex;
 use tokio::sync::{OnceCell, watch};
-use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use super::entry::{Detail, Entry, relabel};
-use super::objects::{CKA_KEYENCLAVE_REMOTE_NAME, Half, unique_id};
+use super::objects::Half;
 use crate::bridge::Asker;
-use crate::call::{CallKind, DescribeKey, FetchPublicKey, ListKeys};
+use crate::call::{CallKind, DescribeKey, FetchPublicKey};
 use crate::error::{Error, ErrorKind, Result, Sent};
-use crate::key::{KeyInfo, KeyName, KeySpec, KeyState, ListedKey};
+use crate::key::{KeyInfo, KeyName, KeySpec, KeyState};
 use crate::settings::Settings;
-
-/// How long a listing may be behind what we did ourselves.
-const GRACE: Duration = Duration::from_secs(120);
-/// How many keys are described at the same time for one search.
-const PARALLEL: usize = 32;
-/// More keys than this are not a listing but a service that never ends.
-const MOST_KEYS: usize = 1_000_000;
 
 /// See the module.
 pub(super) struct Catalogue {
-    settings: Settings,
-    handles: Arc<HandleSource>,
+    pub(super) settings: Settings,
+    pub(super) handles: Arc<HandleSource>,
     /// Whether the objects of private and secret keys are private.
-    is_private: bool,
-    state: Mutex<State>,
+    pub(super) is_private: bool,
+    pub(super) state: Mutex<State>,
 }
 
 #[derive(Default)]
-struct State {
-    entries: BTreeMap<KeyName, Entry>,
-    by_handle: HashMap<ObjectId, (KeyName, Half)>,
+pub(super) struct State {
+    pub(super) entries: BTreeMap<KeyName, Entry>,
+    pub(super) by_handle: HashMap<ObjectId, (KeyName, Half)>,
     /// Keys that we destroyed, and when.
-    destroyed: HashMap<KeyName, Instant>,
-    listed: Option<Instant>,
-    failed: Option<(Error, Instant)>,
-    flight: Option<Flight>,
-    uses: u64,
-    described: usize,
+    pub(super) destroyed: HashMap<KeyName, Instant>,
+    pub(super) listed: Option<Instant>,
+    pub(super) failed: Option<(Error, Instant)>,
+    pub(super) flight: Option<Flight>,
+    pub(super) uses: u64,
+    pub(super) described: usize,
+}
+
+impl State {
+    pub(super) fn is_fresh(&self, settings: &Settings) -> bool {
+        self.listed
+            .is_some_and(|listed| listed.elapsed() < settings.listing_expiry)
+    }
 }
 
 /// A listing under way, and its outcome once there is one.
-type Flight = watch::Receiver<Option<Result<()>>>;
+pub(super) type Flight = watch::Receiver<Option<Result<()>>>;
 
 impl Catalogue {
     pub(super) fn new(settings: Settings, handles: Arc<HandleSource>, is_private: bool) -> Arc<Self> {
@@ -78,13 +73,18 @@ impl Catalogue {
 
     /// A key that is known and believed.
     pub(super) fn known(&self, name: &KeyName) -> Option<Arc<Detail>> {
-        let now = Instant::now();
+        self.described(name)
+            .filter(|detail| detail.until > Instant::now())
+    }
+
+    /// A key that has been described, however long ago: what it is and can do never changes.
+    pub(super) fn described(&self, name: &KeyName) -> Option<Arc<Detail>> {
         let mut state = self.state.lock();
         let uses = state.uses + 1;
         state.uses = uses;
         let entry = state.entries.get_mut(name)?;
         entry.used = uses;
-        entry.known(self.is_private).filter(|detail| detail.until > now)
+        entry.known(self.is_private)
     }
 
     /// A key, described if need be.
@@ -115,7 +115,11 @@ impl Catalogue {
     fn cell(&self, name: &KeyName) -> Result<Arc<OnceCell<Arc<Detail>>>> {
         let mut state = self.state.lock();
         let entry = state.entries.get_mut(name).ok_or_else(|| gone(name))?;
-        if entry.detail.initialized() {
+        if entry
+            .detail
+            .get()
+            .is_some_and(|detail| detail.until <= Instant::now())
+        {
             entry.forget();
         }
         Ok(Arc::clone(&entry.detail))
@@ -168,134 +172,6 @@ impl Catalogue {
             entry.forget();
         }
         state.described = uses.len() - surplus.min(uses.len());
-    }
-
-    /// The objects that match, if that can be said without asking.
-    pub(super) fn find_known(&self, template: &Template, sees_private: bool) -> Option<Vec<ObjectId>> {
-        if !self.is_fresh() {
-            return None;
-        }
-        let candidates = self.candidates(template);
-        let known: Option<Vec<_>> = candidates
-            .into_iter()
-            .map(|(name, known)| Some((name, known?)))
-            .collect();
-        Some(self.matching(&known?, template, sees_private))
-    }
-
-    /// The objects that match.
-    ///
-    /// # Errors
-    /// What kept the service from telling. A key that we may not see, or do not understand, is left out instead.
-    pub(super) async fn find(
-        self: Arc<Self>,
-        asker: Asker,
-        template: Template,
-        sees_private: bool,
-    ) -> ModelResult<Vec<ObjectId>> {
-        self.fresh(&asker).await?;
-        let mut known = Vec::new();
-        let mut unknown = Vec::new();
-        for (name, detail) in self.candidates(&template) {
-            match detail {
-                Some(detail) => known.push((name, detail)),
-                None => unknown.push(name),
-            }
-        }
-        let mut unknown = unknown.into_iter();
-        let mut tasks = JoinSet::new();
-        loop {
-            while tasks.len() < PARALLEL
-                && let Some(name) = unknown.next()
-            {
-                let (catalogue, asker) = (Arc::clone(&self), asker.clone());
-                tasks.spawn(async move {
-                    let detail = catalogue.detail(&asker, &name).await;
-                    (name, detail)
-                });
-            }
-            match tasks.join_next().await {
-                None => break,
-                Some(Ok((name, Ok(detail)))) => known.push((name, detail)),
-                Some(Ok((name, Err(error)))) => self.pass_over(&name, error)?,
-                Some(Err(_)) => return Err(ModelError::new(Rv::FunctionCanceled, "the slot was shut down")),
-            }
-        }
-        known.sort_by(|one, other| one.0.cmp(&other.0));
-        Ok(self.matching(&known, &template, sees_private))
-    }
-
-    /// Leaves a key out of searches for a while, if the reason lies with the key.
-    fn pass_over(&self, name: &KeyName, error: Error) -> Result<()> {
-        match error.kind() {
-            ErrorKind::NotFound => return Ok(()),
-            ErrorKind::Denied | ErrorKind::Disabled | ErrorKind::Unsupported | ErrorKind::Integrity => {}
-            _ => return Err(error),
-        }
-        let mut state = self.state.lock();
-        if let Some(entry) = state.entries.get_mut(name) {
-            let is_news = entry.passed_over.is_none();
-            entry.passed_over = Some(Instant::now() + self.settings.listing_expiry);
-            if is_news {
-                log::warn!(
-                    "{name} is left out of searches: {error}; {}",
-                    error.kind().advice()
-                );
-            }
-        }
-        Ok(())
-    }
-
-    /// The keys that may match, each with what is known and believed of it.
-    fn candidates(&self, template: &Template) -> Vec<(KeyName, Option<Arc<Detail>>)> {
-        let now = Instant::now();
-        let (label, id) = (template.bytes(ck::CKA_LABEL), template.bytes(ck::CKA_ID));
-        let remote_name = template.bytes(CKA_KEYENCLAVE_REMOTE_NAME);
-        let unique = template.bytes(ck::CKA_UNIQUE_ID);
-        let mut state = self.state.lock();
-        let has_own_id = id.is_some_and(|id| state.entries.values().any(|entry| entry.id == id));
-        let mut candidates = Vec::new();
-        for (name, entry) in &mut state.entries {
-            let named = |wanted: Option<&[u8]>, is: &str| wanted.is_none_or(|wanted| wanted == is.as_bytes());
-            let unique_fits = unique.is_none_or(|unique| {
-                let classes = [ck::CKO_PRIVATE_KEY, ck::CKO_PUBLIC_KEY, ck::CKO_SECRET_KEY];
-                classes
-                    .iter()
-                    .any(|class| unique_id(name, *class).as_bytes() == unique)
-            });
-            if !named(label, &entry.label) || !named(remote_name, name.as_str()) || !unique_fits {
-                continue;
-            }
-            if entry.passed_over.is_some_and(|until| until > now) {
-                continue;
-            }
-            let known = entry.known(self.is_private).filter(|detail| detail.until > now);
-            // An id that is some key's own is not likely to be another key's tag as well: that one is not asked for.
-            if known.is_none() && has_own_id && id.is_some_and(|id| entry.id != id) {
-                continue;
-            }
-            candidates.push((name.clone(), known));
-        }
-        candidates
-    }
-
-    fn matching(
-        &self,
-        known: &[(KeyName, Arc<Detail>)],
-        template: &Template,
-        sees_private: bool,
-    ) -> Vec<ObjectId> {
-        let mut found = Vec::new();
-        for (name, detail) in known {
-            for half in [Half::Private, Half::Public] {
-                let object = detail.objects.half(half);
-                let matches = |object: &&Arc<_>| is_visible(object, sees_private) && object.matches(template);
-                if object.filter(matches).is_some() {
-                    found.extend(self.handle(name, half));
-                }
-            }
-        }
-        found
     }
 
     /// The handle of an object of a key that is listed.
@@ -360,104 +236,6 @@ impl Catalogue {
     pub(super) fn doubt(&self) {
         self.state.lock().listed = None;
     }
-
-    fn is_fresh(&self) -> bool {
-        let state = self.state.lock();
-        state
-            .listed
-            .is_some_and(|listed| listed.elapsed() < self.settings.listing_expiry)
-    }
-
-    /// Sees to a listing that is not too old.
-    async fn fresh(self: &Arc<Self>, asker: &Asker) -> Result<()> {
-        if self.is_fresh() {
-            return Ok(());
-        }
-        let mut flight = self.flight(asker)?;
-        let landed = tokio::time::timeout_at(asker.deadline(), flight.wait_for(Option::is_some)).await;
-        match landed {
-            Ok(Ok(outcome)) => outcome.clone().unwrap_or(Ok(())),
-            Ok(Err(_)) => {
-                // It ended without an outcome, which only the end of the runtime does.
-                self.state.lock().flight = None;
-                Err(Error::internal(
-                    CallKind::List,
-                    Sent::Maybe,
-                    "the listing was broken off",
-                ))
-            }
-            Err(_) => Err(Error::timeout(
-                CallKind::List,
-                Sent::Maybe,
-                "the keys are not all listed yet; the listing goes on, try again later",
-            )),
-        }
-    }
-
-    /// The listing under way, or a new one.
-    fn flight(self: &Arc<Self>, asker: &Asker) -> Result<Flight> {
-        let mut state = self.state.lock();
-        if let Some(flight) = &state.flight {
-            return Ok(flight.clone());
-        }
-        match &state.failed {
-            Some((error, until)) if *until > Instant::now() => return Err(error.clone()),
-            _ => {}
-        }
-        let (sender, receiver) = watch::channel(None);
-        state.flight = Some(receiver.clone());
-        drop(state);
-        let (catalogue, asker) = (Arc::clone(self), asker.clone());
-        tokio::spawn(async move {
-            let outcome = catalogue.list(&asker).await;
-            drop(sender.send(Some(catalogue.land(outcome))));
-        });
-        Ok(receiver)
-    }
-
-    /// All pages.
-    async fn list(&self, asker: &Asker) -> Result<Vec<ListedKey>> {
-        let end = Instant::now() + self.settings.listing_timeout;
-        let (mut keys, mut page, mut pages) = (Vec::new(), None, BTreeSet::new());
-        loop {
-            let page_end = end.min(Instant::now() + self.settings.operation_timeout);
-            let answer = asker.until(page_end).ask(ListKeys { page: page.take() }).await?;
-            keys.extend(answer.keys);
-            let Some(next) = answer.next else { return Ok(keys) };
-            if !pages.insert(next.0.clone()) || keys.len() > MOST_KEYS {
-                return Err(Error::integrity(
-                    CallKind::List,
-                    Sent::Refused,
-                    "the listing never ends",
-                ));
-            }
-            page = Some(next);
-        }
-    }
-
-    /// Ends a listing.
-    fn land(&self, outcome: Result<Vec<ListedKey>>) -> Result<()> {
-        let now = Instant::now();
-        let mut state = self.state.lock();
-        state.flight = None;
-        match outcome {
-            Ok(keys) => {
-                merge(&mut state, keys, now);
-                state.listed = Some(now);
-                state.failed = None;
-                Ok(())
-            }
-            Err(error) => {
-                state.failed = Some((error.clone(), now + self.settings.negative_expiry));
-                Err(error)
-            }
-        }
-    }
-}
-
-/// Whether a session may see an object.
-pub(super) fn is_visible(object: &keyenclave_model::object::Object, sees_private: bool) -> bool {
-    sees_private || !object.is_private()
 }
 
 fn gone(name: &KeyName) -> Error {
@@ -468,30 +246,8 @@ fn gone(name: &KeyName) -> Error {
     )
 }
 
-/// Puts a listing in the place of the last one; handles of keys that are still there stay.
-fn merge(state: &mut State, keys: Vec<ListedKey>, now: Instant) {
-    let is_recent = |time: &Instant| now.duration_since(*time) < GRACE;
-    state.destroyed.retain(|_, time| is_recent(time));
-    let mut listed: HashMap<_, _> = keys.into_iter().map(|key| (key.name.clone(), key)).collect();
-    listed.retain(|name, _| !state.destroyed.contains_key(name));
-    let kept: BTreeSet<_> = state
-        .entries
-        .iter()
-        .filter(|(name, entry)| listed.contains_key(name) || entry.patched.as_ref().is_some_and(is_recent))
-        .map(|(name, _)| name.clone())
-        .collect();
-    drop_entries(state, |name| !kept.contains(name));
-    for (name, key) in listed {
-        match state.entries.get_mut(&name) {
-            Some(entry) if entry.patched.as_ref().is_some_and(is_recent) => {}
-            Some(entry) => entry.listed = key,
-            None => drop(state.entries.insert(name, Entry::new(key))),
-        }
-    }
-    relabel(&mut state.entries);
-}
-
-fn drop_entries(state: &mut State, is_gone: impl Fn(&KeyName) -> bool) {
+/// Takes keys out, and their handles with them.
+pub(super) fn drop_entries(state: &mut State, is_gone: impl Fn(&KeyName) -> bool) {
     let State {
         entries, by_handle, ..
     } = state;

@@ -4,6 +4,8 @@
 //! The templates are checked by the same rules as for any token. What they ask for must be what a remote key is:
 //! sensitive, not extractable, on the token. Usage flags decide what the key is for, since services give a key one use.
 
+use std::sync::Arc;
+
 use cryptoki_sys as ck;
 use keyenclave_model::algorithm::{Curve, HASHES};
 use keyenclave_model::attribute;
@@ -11,10 +13,13 @@ use keyenclave_model::error::{Error, Result, Rv};
 use keyenclave_model::mechanism::{Algorithm, Mechanism};
 use keyenclave_model::object::{Object, Origin};
 use keyenclave_model::template::Template;
-use keyenclave_model::token::CallCx;
+use keyenclave_model::token::{CallCx, Out};
 
-use super::objects::Kept;
-use crate::call::{CallKind, GenerateKey, Usage};
+use super::catalogue::{Catalogue, has_public_half};
+use super::local::unexpected;
+use super::objects::{Half, Kept};
+use crate::bridge::Asker;
+use crate::call::{CallKind, FetchPublicKey, GenerateKey, Usage};
 use crate::capability::Capability;
 use crate::key::KeySpec;
 
@@ -112,6 +117,38 @@ pub(super) fn secret(
 /// Whether a template asks for the key to be at the service. `CKA_TOKEN` of the private half decides.
 pub(super) fn is_for_service(template: &Template) -> bool {
     template.bool(ck::CKA_TOKEN) == Some(true)
+}
+
+/// Makes a key and takes it in.
+pub(super) async fn generated(catalogue: &Arc<Catalogue>, asker: &Asker, call: GenerateKey) -> Result<Out> {
+    // If this ends before its end, for whatever reason, there may be a key that nobody has heard of.
+    let doubt = Doubt(catalogue);
+    let info = asker.ask(call).await?;
+    let name = info.listed.name.clone();
+    let spki = match has_public_half(&info) {
+        true => Some(asker.ask(FetchPublicKey { key: name.clone() }).await?),
+        false => None,
+    };
+    let detail = catalogue.add(info, spki)?;
+    std::mem::forget(doubt);
+    let handle = |half| catalogue.handle(&name, half).ok_or_else(unexpected);
+    let private = handle(Half::Private)?;
+    match detail.objects.half(Half::Public) {
+        Some(_) => Ok(Out::Pair {
+            public: handle(Half::Public)?,
+            private,
+        }),
+        None => Ok(Out::Object(private)),
+    }
+}
+
+/// Has the next search list anew.
+struct Doubt<'a>(&'a Catalogue);
+
+impl Drop for Doubt<'_> {
+    fn drop(&mut self) {
+        self.0.doubt();
+    }
 }
 
 fn finish(capability: &Capability, spec: KeySpec, usage: Usage, kept: Kept) -> Result<GenerateKey> {

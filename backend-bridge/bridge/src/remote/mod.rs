@@ -11,15 +11,19 @@
 //! | certificates, data objects | the sidecar, if the slot has one |
 //! | find, attributes | the catalogue: a listing that is fetched once and patched |
 
+mod begin;
 mod catalogue;
 mod entry;
 mod generate;
+mod listing;
 mod local;
 mod login;
 mod objects;
 mod operation;
 mod plan;
+mod search;
 mod token;
+mod work;
 
 #[cfg(test)]
 mod tests;

@@ -3,7 +3,6 @@
 //!
 //! Hashing is done here as the message comes in; sizes come from the description of the key and are never asked for.
 
-use cryptoki_sys as ck;
 use keyenclave_crypto::{Digest, ct_eq, digest};
 use keyenclave_model::algorithm::Hash;
 use keyenclave_model::error::{Error, Result, Rv};
@@ -112,6 +111,7 @@ impl Remote {
                 })
             }
             Plan::Mac(algorithm, len) => {
+                self.check_len(input.len())?;
                 let message = Zeroizing::new(input.to_vec());
                 let call = MacMessage {
                     key,
@@ -129,6 +129,16 @@ impl Remote {
                 })
             }
         })
+    }
+
+    /// Whether the service takes a message of so many bytes.
+    fn check_len(&self, len: usize) -> Result<()> {
+        let most = self.bridge.capability().max_mac_message;
+        if len <= most {
+            return Ok(());
+        }
+        let detail = format!("this service makes codes of messages of {most} bytes at the most");
+        Err(Error::new(Rv::DataLenRange, detail))
     }
 
     /// The digest in the form that the service takes.
@@ -188,17 +198,13 @@ impl Operation for Remote {
     }
 
     fn update(&mut self, _cx: &CallCx, input: &[u8], _out: &mut [u8]) -> Result<usize> {
-        let most = self.bridge.capability().max_mac_message;
+        if let Message::Whole(message) = &self.message {
+            self.check_len(message.len().saturating_add(input.len()))?;
+        }
         match &mut self.message {
             Message::Single => return Err(Rv::FunctionNotSupported.into()),
             Message::Hashed(hash, running) => running.get_or_insert_with(|| Digest::new(*hash)).update(input),
-            Message::Whole(message) => {
-                if message.len().saturating_add(input.len()) > most {
-                    let detail = format!("this service makes codes of messages of {most} bytes at the most");
-                    return Err(Error::new(Rv::DataLenRange, detail));
-                }
-                extend(message, input);
-            }
+            Message::Whole(message) => extend(message, input),
         }
         Ok(0)
     }
@@ -225,27 +231,4 @@ fn extend(message: &mut Zeroizing<Vec<u8>>, input: &[u8]) {
         *message = grown;
     }
     message.extend_from_slice(input);
-}
-
-/// Whether this use of a key is one that its object allows.
-///
-/// # Errors
-/// `CKR_KEY_TYPE_INCONSISTENT`, `CKR_KEY_FUNCTION_NOT_PERMITTED`, `CKR_MECHANISM_INVALID`.
-pub(super) fn check_use(
-    object: &keyenclave_model::object::Object,
-    usage: Option<ck::CK_ATTRIBUTE_TYPE>,
-    mechanism: &keyenclave_model::mechanism::Mechanism,
-) -> Result<()> {
-    let key_type = object.key_type().ok_or(Error::from(Rv::KeyHandleInvalid))?;
-    if !mechanism.algorithm().accepts(key_type) {
-        return Err(Rv::KeyTypeInconsistent.into());
-    }
-    if usage.is_some_and(|usage| !object.is_true(usage)) {
-        return Err(Rv::KeyFunctionNotPermitted.into());
-    }
-    if !object.allows(mechanism.id()) {
-        let detail = "the service does not use this key with this mechanism (see its CKA_ALLOWED_MECHANISMS)";
-        return Err(Error::new(Rv::MechanismInvalid, detail));
-    }
-    Ok(())
 }

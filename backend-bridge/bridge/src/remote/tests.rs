@@ -272,6 +272,21 @@ fn a_signature_is_one_request_and_verifying_is_none() {
 }
 
 #[test]
+fn an_old_description_costs_a_signature_no_second_request() {
+    let settings = Settings {
+        description_expiry: Duration::ZERO,
+        ..Settings::default()
+    };
+    let bench = bench_with(Arc::new(MemoryService::new(2)), settings, None);
+    let (_, private) = bench.ec("web");
+    let (count, signed) =
+        bench.requests(|| bench.sign(&mechanism(ck::CKM_ECDSA_SHA256), private, b"message"));
+    assert_eq!((count, signed.is_ok()), (1, true));
+    let (count, _) = bench.requests(|| bench.view(private));
+    assert!(count > 0);
+}
+
+#[test]
 fn sizes_and_attributes_are_told_without_a_request() {
     let bench = bench();
     let (public, private) = bench.ec("web");
