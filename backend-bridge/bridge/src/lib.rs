@@ -14,6 +14,7 @@ pub mod error;
 pub mod key;
 pub mod layer;
 pub mod remote;
+mod request;
 pub mod runtime;
 pub mod settings;
 mod verdict;
