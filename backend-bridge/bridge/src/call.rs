@@ -242,7 +242,7 @@ calls! {
     PublicKey = public_key(FetchPublicKey) -> Vec<u8>
         { repeat: Always, billed: true, changes: false, network: false, key: |call| Some(&call.key) }
 
-    /// A signature over a digest, or over a block for [`Algorithm::RsaPkcs1Block`].
+    /// A signature over a digest, or over a block for [`RsaPkcs1Block`](crate::key::Algorithm::RsaPkcs1Block).
     ///
     /// # Behaviour
     /// - The signature verifies with the public key.

@@ -17,4 +17,4 @@ pub mod remote;
 mod request;
 pub mod runtime;
 pub mod settings;
-mod verdict;
+pub mod verdict;

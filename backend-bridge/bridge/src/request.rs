@@ -5,11 +5,9 @@ use std::collections::BTreeMap;
 
 use zeroize::Zeroizing;
 
-#[allow(unused_imports, reason = "for the documentation's links")]
-use crate::call::Backend;
 use crate::key::{Algorithm, KeyName, KeySpec, ListedKey};
 
-/// For [`Backend::list`].
+/// For [`Backend::list`](crate::call::Backend::list).
 pub struct ListKeys {
     /// Where the last page ended; `None` for the first one.
     pub page: Option<PageToken>,
@@ -28,19 +26,19 @@ pub struct KeyPage {
     pub next: Option<PageToken>,
 }
 
-/// For [`Backend::describe`].
+/// For [`Backend::describe`](crate::call::Backend::describe).
 pub struct DescribeKey {
     /// Which key.
     pub key: KeyName,
 }
 
-/// For [`Backend::public_key`].
+/// For [`Backend::public_key`](crate::call::Backend::public_key).
 pub struct FetchPublicKey {
     /// Which key.
     pub key: KeyName,
 }
 
-/// For [`Backend::sign`].
+/// For [`Backend::sign`](crate::call::Backend::sign).
 pub struct SignDigest {
     /// With which key.
     pub key: KeyName,
@@ -50,7 +48,7 @@ pub struct SignDigest {
     pub digest: Vec<u8>,
 }
 
-/// For [`Backend::decrypt`].
+/// For [`Backend::decrypt`](crate::call::Backend::decrypt).
 pub struct DecryptData {
     /// With which key.
     pub key: KeyName,
@@ -60,7 +58,7 @@ pub struct DecryptData {
     pub ciphertext: Vec<u8>,
 }
 
-/// For [`Backend::encrypt`].
+/// For [`Backend::encrypt`](crate::call::Backend::encrypt).
 pub struct EncryptData {
     /// With which key.
     pub key: KeyName,
@@ -68,7 +66,7 @@ pub struct EncryptData {
     pub plaintext: Zeroizing<Vec<u8>>,
 }
 
-/// For [`Backend::mac`].
+/// For [`Backend::mac`](crate::call::Backend::mac).
 pub struct MacMessage {
     /// With which key.
     pub key: KeyName,
@@ -78,7 +76,7 @@ pub struct MacMessage {
     pub message: Zeroizing<Vec<u8>>,
 }
 
-/// For [`Backend::derive`].
+/// For [`Backend::derive`](crate::call::Backend::derive).
 pub struct DeriveSecret {
     /// With which key.
     pub key: KeyName,
@@ -86,7 +84,7 @@ pub struct DeriveSecret {
     pub peer: Vec<u8>,
 }
 
-/// For [`Backend::import`].
+/// For [`Backend::import`](crate::call::Backend::import).
 pub struct ImportKey {
     /// What it is.
     pub spec: KeySpec,
@@ -96,7 +94,7 @@ pub struct ImportKey {
     pub material: Zeroizing<Vec<u8>>,
 }
 
-/// For [`Backend::generate`].
+/// For [`Backend::generate`](crate::call::Backend::generate).
 pub struct GenerateKey {
     /// What it shall be.
     pub spec: KeySpec,
@@ -119,19 +117,19 @@ pub enum Usage {
     Derive,
 }
 
-/// For [`Backend::destroy`].
+/// For [`Backend::destroy`](crate::call::Backend::destroy).
 pub struct DestroyKey {
     /// Which key.
     pub key: KeyName,
 }
 
-/// For [`Backend::rotate`].
+/// For [`Backend::rotate`](crate::call::Backend::rotate).
 pub struct RotateKey {
     /// Any version of the key.
     pub key: KeyName,
 }
 
-/// For [`Backend::update`].
+/// For [`Backend::update`](crate::call::Backend::update).
 pub struct UpdateKey {
     /// Which key.
     pub key: KeyName,
@@ -141,11 +139,11 @@ pub struct UpdateKey {
     pub tags: BTreeMap<String, Option<String>>,
 }
 
-/// For [`Backend::random`].
+/// For [`Backend::random`](crate::call::Backend::random).
 pub struct RandomBytes {
     /// How many.
     pub len: usize,
 }
 
-/// For [`Backend::health`].
+/// For [`Backend::health`](crate::call::Backend::health).
 pub struct CheckHealth;

@@ -193,16 +193,16 @@ impl Catalogue {
         let name = info.listed.name.clone();
         let label = {
             let mut state = self.state.lock();
-            let mut entry = Entry::new(info.listed.clone());
-            entry.patched = Some(Instant::now());
-            state.entries.insert(name.clone(), entry);
             state.destroyed.remove(&name);
-            relabel(&mut state.entries);
-            state
-                .entries
-                .get(&name)
-                .map(|entry| entry.label.clone())
-                .unwrap_or_default()
+            // A listing may have been quicker.
+            let new = || Entry::new(info.listed.clone());
+            let entry = state.entries.entry(name.clone()).or_insert_with(new);
+            entry.patched = Some(Instant::now());
+            relabel(&mut state.entries, |label| {
+                Some(label) == info.listed.label.as_deref()
+            });
+            let entry = state.entries.get(&name);
+            entry.map(|entry| entry.label.clone()).unwrap_or_default()
         };
         let detail = Arc::new(self.build(info, spki, &label)?);
         if let Some(entry) = self.state.lock().entries.get_mut(&name) {
@@ -215,21 +215,28 @@ impl Catalogue {
     pub(super) fn remove(&self, name: &KeyName) {
         let mut state = self.state.lock();
         state.destroyed.insert(name.clone(), Instant::now());
+        let label = state
+            .entries
+            .get(name)
+            .and_then(|entry| entry.listed.label.clone());
         drop_entries(&mut state, |gone| gone == name);
-        relabel(&mut state.entries);
+        relabel(&mut state.entries, |family| Some(family) == label.as_deref());
     }
 
     /// Notes another label, and forgets what was described.
     pub(super) fn changed(&self, name: &KeyName, label: Option<String>) {
         let mut state = self.state.lock();
-        if let Some(entry) = state.entries.get_mut(name) {
-            entry.forget();
-            if label.is_some() {
-                entry.listed.label = label;
-                entry.patched = Some(Instant::now());
-            }
+        let Some(entry) = state.entries.get_mut(name) else {
+            return;
+        };
+        entry.forget();
+        if label.is_none() {
+            return;
         }
-        relabel(&mut state.entries);
+        entry.patched = Some(Instant::now());
+        let before = std::mem::replace(&mut entry.listed.label, label.clone());
+        let families = [before.as_deref(), label.as_deref()];
+        relabel(&mut state.entries, |family| families.contains(&Some(family)));
     }
 
     /// Has the next search list anew: something may have happened that we do not know of.

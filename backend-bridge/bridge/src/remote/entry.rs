@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //! What is known of one key of a service, and what its versions are called.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, OnceLock};
 
 use keyenclave_model::error::{Error, Result, Rv};
@@ -99,7 +99,7 @@ pub(super) struct Entry {
 impl Entry {
     pub(super) fn new(listed: ListedKey) -> Self {
         Self {
-            label: String::new(),
+            label: listed.name.short().to_owned(),
             id: key_id(&listed.name),
             listed,
             patched: None,
@@ -141,14 +141,13 @@ impl Entry {
     }
 }
 
-/// Gives every key its label. A label means the current version; the others are `label/versions/N`. A key without a
-/// label is called by the last part of its name.
-pub(super) fn relabel(entries: &mut BTreeMap<KeyName, Entry>) {
+/// Gives the keys of some labels their names here. A label means the current version; the others are
+/// `label/versions/N`. A key without a label is called by the last part of its name, see [`Entry::new`].
+pub(super) fn relabel(entries: &mut BTreeMap<KeyName, Entry>, concerns: impl Fn(&str) -> bool) {
     let mut families: BTreeMap<String, Vec<KeyName>> = BTreeMap::new();
-    for (name, entry) in entries.iter_mut() {
-        match &entry.listed.label {
-            Some(label) => families.entry(label.clone()).or_default().push(name.clone()),
-            None => entry.label = name.short().to_owned(),
+    for (name, entry) in entries.iter() {
+        if let Some(label) = entry.listed.label.as_deref().filter(|label| concerns(label)) {
+            families.entry(label.to_owned()).or_default().push(name.clone());
         }
     }
     for (label, mut names) in families {
@@ -160,7 +159,7 @@ pub(super) fn relabel(entries: &mut BTreeMap<KeyName, Entry>) {
             (listed, name.clone())
         });
         let current = names.pop();
-        let mut seen = std::collections::BTreeSet::new();
+        let mut seen = BTreeSet::new();
         for (index, name) in names.iter().enumerate() {
             let Some(entry) = entries.get_mut(name) else {
                 continue;
@@ -192,7 +191,7 @@ mod tests {
             .iter()
             .map(|key| (KeyName::new(key.0), Entry::new(listed(key))))
             .collect();
-        relabel(&mut entries);
+        relabel(&mut entries, |_| true);
         entries.into_values().map(|entry| entry.label).collect()
     }
 

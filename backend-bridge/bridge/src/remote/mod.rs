@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //! The token that makes a key service look like PKCS#11.
 //!
-//! It plans: what is local is done at once, what needs the service becomes calls over the [`Bridge`].
+//! It plans: what is local is done at once, what needs the service becomes calls over the [`Bridge`](crate::bridge::Bridge).
 //!
 //! | work | who does it |
 //! |---|---|

@@ -2,6 +2,86 @@
 //! What is known of the keys: listings, descriptions, patches, failures.
 
 use super::*;
+use crate::call::{Backend, KeyPage, ListKeys, PageToken};
+use crate::capability::Capability;
+use crate::key::ListedKey;
+
+/// A service that does nothing but list: so many pages of a thousand keys, or pages without an end.
+struct Lister {
+    capability: Capability,
+    pages: Option<usize>,
+}
+
+impl Backend for Lister {
+    fn capability(&self) -> &Capability {
+        &self.capability
+    }
+
+    async fn list(&self, call: &ListKeys) -> crate::error::Result<KeyPage> {
+        let page: usize = call.page.as_ref().map_or(0, |token| token.0.parse().unwrap());
+        let key = |number: usize| ListedKey {
+            name: KeyName::new(format!("list/{number:06}")),
+            label: Some(format!("key-{number}")),
+            version: None,
+            is_current: true,
+        };
+        let keys = (page * 1000..(page + 1) * 1000).map(key).collect();
+        let next = match self.pages {
+            Some(pages) => (page + 1 < pages).then(|| page + 1),
+            None => Some((page + 1) % 3),
+        };
+        Ok(KeyPage {
+            keys,
+            next: next.map(|next| PageToken(next.to_string())),
+        })
+    }
+}
+
+fn lister(pages: Option<usize>) -> (Arc<Faulty>, RemoteToken) {
+    let capability = Capability {
+        calls: &[CallKind::List],
+        algorithms: &[],
+        generates: &[],
+        max_mac_message: 0,
+        max_tag_value: 0,
+    };
+    let faulty = Faulty::new(Arc::new(Lister { capability, pages }));
+    let bridge = Bridge::new(faulty.clone(), Settings::default(), Arc::new(Runtime::new()));
+    let options = RemoteOptions {
+        label: "list".to_owned(),
+        place: "list".to_owned(),
+        model: "list",
+        pin: None,
+        sidecar: None,
+    };
+    (
+        faulty,
+        RemoteToken::new(bridge, options, Arc::new(HandleSource::starting_at(1))),
+    )
+}
+
+#[test]
+fn a_hundred_thousand_keys_are_listed_once_and_not_described() {
+    let (faulty, token) = lister(Some(100));
+    for label in ["none", "key-100000", "none"] {
+        let label = template(vec![(ck::CKA_LABEL, Value::bytes(label))]);
+        assert!(
+            matches!(finish(token.submit(&cx(None), Work::Find(&label))), Ok(Out::Objects(found)) if found.is_empty())
+        );
+    }
+    assert_eq!(faulty.total(), 100);
+}
+
+#[test]
+fn a_listing_without_an_end_is_refused() {
+    let (faulty, token) = lister(None);
+    assert_eq!(
+        rv(finish(token.submit(&cx(None), Work::Find(&template(vec![]))))),
+        Some(Rv::FunctionFailed)
+    );
+    // Three pages, and the first token for the second time.
+    assert_eq!(faulty.total(), 4);
+}
 
 #[test]
 fn every_key_of_every_page_is_found_and_the_listing_is_remembered() {
