@@ -152,6 +152,7 @@ impl Store for NoStore {
         _role: keyenclave_soft::store::Role,
         _record: &SealerRecord,
         _of: Incarnation,
+        _opened: Option<&SealerRecord>,
     ) -> Result<(), StoreError> {
         Err(Self::missing())
     }
@@ -164,6 +165,7 @@ impl Store for NoStore {
         &self,
         _role: keyenclave_soft::store::Role,
         _of: Incarnation,
+        _opened: &SealerRecord,
     ) -> Result<(), StoreError> {
         Err(Self::missing())
     }

@@ -119,9 +119,11 @@ impl RemoteToken {
                 mechanism,
                 key,
             } => parts.begin(cx, class, mechanism, key),
-            Work::GenerateKey { .. } | Work::GenerateKeyPair { .. } | Work::Random(_) | Work::Seed(_) => {
-                Ok(parts.session.submit(&parts.login.local(cx), work))
-            }
+            Work::GenerateKey { .. }
+            | Work::GenerateKeyPair { .. }
+            | Work::Restore { .. }
+            | Work::Random(_)
+            | Work::Seed(_) => Ok(parts.session.submit(&parts.login.local(cx), work)),
         }
     }
 }
