@@ -13,7 +13,9 @@ use keyenclave_model::error::{Result, Rv};
 use keyenclave_model::mechanism::{
     Algorithm, GcmParams, MECHANISMS, Mechanism, OaepParams, ParamShape, Params, PssParams,
 };
-use keyenclave_model::token::{End, ObjectId, Operation, OperationClass as Class, Out, OutputLen, Part, Token, Work};
+use keyenclave_model::token::{
+    End, ObjectId, Operation, OperationClass as Class, Out, OutputLen, Part, Token, Work,
+};
 use token_fixture::*;
 
 const MESSAGE: &[u8] = b"a message of no particular length, in several parts";
