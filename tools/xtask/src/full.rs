@@ -56,8 +56,21 @@ pub fn run(arguments: &[String]) -> Result<(), String> {
         let name = format!("{} sanitizer: {}", sanitizer.name, sanitizer.cases.join(", "));
         page.row(&name, || sanitized(sanitizer));
     }
-    page.row("licences, sources and advisories", deny);
+    page.row("licences, bans and sources of dependencies", deny);
+    let flaws = "known flaws of dependencies";
+    match run::shown(cargo().args(["deny", "fetch", "db"])) {
+        Ok(()) => page.row(flaws, || {
+            run::shown(cargo().args(["deny", "--all-features", "check", "advisories"]))
+        }),
+        Err(_) => page.left_out(flaws, "the advisory database cannot be fetched from here"),
+    }
     page.write()
+}
+
+fn cargo() -> Command {
+    let mut command = Command::new(project::cargo());
+    command.current_dir(project::root());
+    command
 }
 
 /// Builds library and tests with one sanitizer and runs its cases.
@@ -83,10 +96,8 @@ fn sanitized(sanitizer: &Sanitizer) -> Result<(), String> {
             .env("CARGO_TARGET_DIR", &target);
         command.args(["--profile", "ci", "--target", TARGET]);
     };
-    let mut build = Command::new(project::cargo());
-    build
-        .current_dir(project::root())
-        .args(["build", "--package", "keyenclave-pkcs11-cdylib"]);
+    let mut build = cargo();
+    build.args(["build", "--package", "keyenclave-pkcs11-cdylib"]);
     prepare(build.args(["--package", "keyenclave"]));
     run::shown(&mut build)?;
     let mut command = test::command(
@@ -107,7 +118,7 @@ fn sanitized(sanitizer: &Sanitizer) -> Result<(), String> {
 /// `cargo deny`, built here the first time.
 fn deny() -> Result<(), String> {
     if tools::on_path("cargo-deny").is_none() {
-        run::shown(Command::new(project::cargo()).args(["install", "--locked", "cargo-deny"]))?;
+        run::shown(cargo().args(["install", "--locked", "cargo-deny"]))?;
     }
     test::licences()
 }
@@ -133,6 +144,12 @@ impl Page {
             println!("{name}: {reason}");
             self.failed.push(name.to_owned());
         }
+    }
+
+    /// Notes what could not be run here.
+    fn left_out(&mut self, name: &str, why: &str) {
+        println!("SKIPPED {name}: {why}");
+        self.rows.push(format!("| {name} | **not run**: {why} | |"));
     }
 
     fn write(self) -> Result<(), String> {

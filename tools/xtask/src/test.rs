@@ -48,7 +48,7 @@ pub fn run(arguments: &[String]) -> Result<(), String> {
     if filter.is_none() {
         steps.step("documentation", documentation);
         steps.step("duplicate dependencies", duplicates);
-        steps.step("licences and advisories", licences);
+        steps.step("licences", licences);
     }
     steps.finish(&tally.unwrap_or_default())
 }
@@ -227,10 +227,10 @@ fn duplicates() -> Result<(), String> {
 /// `cargo deny`, where it is installed: building it takes longer than all tests, so only `cargo xtask full` does.
 pub fn licences() -> Result<(), String> {
     if tools::on_path("cargo-deny").is_none() {
-        println!("cargo-deny is not installed: licences and advisories are checked by `cargo xtask full`");
+        println!("cargo-deny is not installed: `cargo xtask full` checks licences, bans and sources");
         return Ok(());
     }
-    cargo(&["deny", "--all-features", "check"])
+    cargo(&["deny", "--all-features", "check", "licenses", "bans", "sources"])
 }
 
 #[cfg(test)]
