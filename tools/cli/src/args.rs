@@ -17,7 +17,7 @@ pub struct Cli {
     /// The PKCS#11 module to load; otherwise KeyEnclave's own, beside this program or in ../lib.
     #[arg(long, global = true, env = "KEYENCLAVE_MODULE", value_name = "PATH")]
     pub module: Option<PathBuf>,
-    /// Answer in JSON, errors too.
+    /// Answer in JSON, also when something fails (but for mistakes in the command line).
     #[arg(long, global = true)]
     pub json: bool,
     /// What to do.
