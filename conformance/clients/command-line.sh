@@ -42,3 +42,9 @@ chmod 600 pin-file
 keyenclave keys list --pin-file pin-file
 fails env PIN=wrong-pin "$KEYENCLAVE" --module "$MODULE" keys list $pin
 fails keyenclave keys list --pin "$PIN"
+# Without a file or a variable the tool asks at the terminal, and does not show what is typed.
+asked() { python3 "$CLIENTS/prompt.py" 'PIN of token `client`' "$1" "$KEYENCLAVE" --module "$MODULE" keys list; }
+asked "$PIN" | grep sealing
+fails asked wrong-pin
+# Where there is no terminal it says so instead of waiting.
+fails setsid --wait "$KEYENCLAVE" --module "$MODULE" keys list </dev/null
