@@ -19,7 +19,9 @@ use testkit::{rsa_2048, unhex};
 /// A folder of its own with files for the command, or nothing if the command is missing.
 fn openssl(files: &[(&str, &[u8])]) -> Option<tempfile::TempDir> {
     if Command::new("openssl").arg("version").output().is_err() {
-        println!("skipped, because the openssl command is not installed");
+        let thread = std::thread::current();
+        let test = thread.name().unwrap_or("openssl");
+        keyenclave_conformance::case::skipped(test, "the openssl command is not installed");
         return None;
     }
     let folder = tempfile::tempdir().unwrap();

@@ -9,5 +9,6 @@ pub mod filesystem;
 pub mod fork;
 mod leaf;
 pub mod page;
+pub mod privilege;
 pub mod secret;
 pub mod sqlite;

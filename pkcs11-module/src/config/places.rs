@@ -12,6 +12,8 @@ use std::io::{self, Read};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
+use keyenclave_sys::privilege;
+
 use super::error::{ConfigError, Problem};
 
 /// The variable that names the configuration file.
@@ -37,7 +39,7 @@ impl Surroundings {
     pub fn of_process() -> Self {
         let system = Some(PathBuf::from(SYSTEM));
         let home = env::home_dir().filter(|home| home.is_absolute());
-        if has_more_rights_than_its_caller() {
+        if privilege::is_elevated() {
             return Self {
                 system,
                 ..Self::default()
@@ -185,22 +187,6 @@ fn unreadable(file: &Path, error: &io::Error) -> ConfigError {
     ConfigError::whole(file, format!("the configuration cannot be read: {error}"), help)
 }
 
-/// Whether this process runs with another user's or group's rights. Where that cannot be told it counts as no.
-fn has_more_rights_than_its_caller() -> bool {
-    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
-    has_two_identities(&status)
-}
-
-/// Whether real and effective user or group differ, in the words of proc_pid_status(5).
-fn has_two_identities(status: &str) -> bool {
-    let identities = status
-        .lines()
-        .filter(|line| line.starts_with("Uid:") || line.starts_with("Gid:"));
-    // Real, effective, saved and file system id, in this order.
-    let mut ids = identities.map(|line| line.split_whitespace().skip(1));
-    ids.any(|mut ids| ids.next() != ids.next())
-}
-
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
@@ -236,18 +222,6 @@ mod tests {
             let found = surroundings.find().unwrap().unwrap();
             assert_eq!(found, (file.clone(), file.to_str().unwrap().to_owned()));
         }
-    }
-
-    #[test]
-    fn a_process_with_anothers_rights_is_recognised() {
-        let status =
-            |user: &str, group: &str| format!("Name:\tx\nUid:\t{user}\nGid:\t{group}\nThreads:\t1\n");
-        let (plain, privileged) = ("1000\t1000\t1000\t1000", "1000\t0\t0\t0");
-        assert!(!has_two_identities(&status(plain, plain)));
-        assert!(has_two_identities(&status(privileged, plain)));
-        assert!(has_two_identities(&status(plain, privileged)));
-        assert!(!has_two_identities(""));
-        assert!(!has_more_rights_than_its_caller());
     }
 
     #[test]
