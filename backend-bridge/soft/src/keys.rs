@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //! Keys ready for use, made once from an object and then shared by all operations.
 
-use std::sync::OnceLock;
+use once_cell::sync::OnceCell;
 
 use cryptoki_sys as ck;
 use keyenclave_crypto::{
@@ -26,8 +26,8 @@ pub(crate) enum Key {
 /// A secret key, and what was made of it so far.
 pub(crate) struct SecretKey {
     value: Zeroizing<Vec<u8>>,
-    aes: OnceLock<AesKey>,
-    hmac: [OnceLock<HmacKey>; HASHES.len()],
+    aes: OnceCell<AesKey>,
+    hmac: [OnceCell<HmacKey>; HASHES.len()],
 }
 
 impl Key {
@@ -51,7 +51,7 @@ impl SecretKey {
     fn new(object: &Object) -> Self {
         Self {
             value: Zeroizing::new(object.bytes(ck::CKA_VALUE).unwrap_or_default().to_vec()),
-            aes: OnceLock::new(),
+            aes: OnceCell::new(),
             hmac: Default::default(),
         }
     }

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: MIT
 //! An object that was read or made, and its key.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
+
+use once_cell::sync::OnceCell;
 
 use keyenclave_model::error::Result;
 use keyenclave_model::object::Object;
@@ -15,7 +17,7 @@ pub(crate) struct Opened {
     pub(crate) object: Arc<Object>,
     /// How far it can be trusted.
     pub(crate) attestation: Attestation,
-    key: OnceLock<Arc<Key>>,
+    key: OnceCell<Arc<Key>>,
 }
 
 impl Opened {
@@ -23,7 +25,7 @@ impl Opened {
         Self {
             object: Arc::new(object),
             attestation,
-            key: key.map_or_else(OnceLock::new, |key| OnceLock::from(Arc::new(key))),
+            key: key.map_or_else(OnceCell::new, |key| OnceCell::from(Arc::new(key))),
         }
     }
 

@@ -13,9 +13,9 @@ pub use gcm::{AesGcmDecrypt, AesGcmEncrypt};
 use crate::error::{Error, Result, checked};
 use crate::ptr::Owned;
 use aws_lc_sys as sys;
+use once_cell::sync::OnceCell;
 use std::ffi::c_int;
 use std::ptr::null_mut;
-use std::sync::OnceLock;
 use zeroize::Zeroizing;
 
 /// The length of a block, in bytes.
@@ -49,7 +49,7 @@ type Ciphers = [unsafe extern "C" fn() -> *const sys::EVP_CIPHER; 3];
 pub struct AesKey {
     key: Zeroizing<Vec<u8>>,
     /// A context keyed for GCM, made when first needed and never used itself.
-    gcm: OnceLock<Context>,
+    gcm: OnceCell<Context>,
 }
 
 impl AesKey {
@@ -60,7 +60,7 @@ impl AesKey {
         }
         Ok(Self {
             key: Zeroizing::new(key.to_vec()),
-            gcm: OnceLock::new(),
+            gcm: OnceCell::new(),
         })
     }
 

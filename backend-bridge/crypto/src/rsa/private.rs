@@ -14,9 +14,9 @@ use crate::pkey::{self, Pkey, PrivateKey};
 use crate::ptr::Owned;
 use aws_lc_sys as sys;
 use keyenclave_model::algorithm::Hash;
+use once_cell::sync::OnceCell;
 use std::ffi::c_int;
 use std::ptr::null_mut;
-use std::sync::OnceLock;
 use zeroize::Zeroizing;
 
 /// The smallest modulus that is made, in bits (FIPS 186-5, section 5.1).
@@ -30,7 +30,7 @@ const NEW_EXPONENT_BITS: std::ops::RangeInclusive<u32> = 17..=32;
 pub struct RsaPrivateKey {
     key: Pkey,
     /// HMAC-SHA-256 keyed with the hash of d, made when first needed; see [`Self::decrypt_pkcs1`].
-    rejection: OnceLock<HmacKey>,
+    rejection: OnceCell<HmacKey>,
 }
 
 impl RsaPrivateKey {
@@ -74,7 +74,7 @@ impl RsaPrivateKey {
         check_size(&key)?;
         let key = Self {
             key,
-            rejection: OnceLock::new(),
+            rejection: OnceCell::new(),
         };
         // A d beyond the modulus would not fit where its length is taken for granted.
         let d = key.number(sys::RSA_get0_d);
