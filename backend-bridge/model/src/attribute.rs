@@ -5,6 +5,7 @@
 //! is the [`schema`](crate::schema)'s business.
 
 use std::borrow::Cow;
+use std::ops::Deref;
 
 use cryptoki_sys as ck;
 use zeroize::Zeroizing;
@@ -128,12 +129,14 @@ impl Value {
     }
 
     /// The value in C's form; a template has none of its own, because it holds pointers.
-    pub fn encode(&self) -> Option<Cow<'_, [u8]>> {
+    pub fn encode(&self) -> Option<Encoded<'_>> {
         match self {
-            Self::Bool(value) => Some(Cow::Owned(vec![u8::from(*value)])),
-            Self::Ulong(value) => Some(Cow::Owned(value.to_ne_bytes().to_vec())),
-            Self::Bytes(value) => Some(Cow::Borrowed(value)),
-            Self::Mechanisms(value) => Some(Cow::Owned(value.iter().flat_map(|m| m.to_ne_bytes()).collect())),
+            Self::Bool(value) => Some(Encoded::Bool([u8::from(*value)])),
+            Self::Ulong(value) => Some(Encoded::Ulong(value.to_ne_bytes())),
+            Self::Bytes(value) => Some(Encoded::Bytes(value)),
+            Self::Mechanisms(value) => Some(Encoded::Made(
+                value.iter().flat_map(|m| m.to_ne_bytes()).collect(),
+            )),
             Self::Template(_) => None,
         }
     }
@@ -151,6 +154,31 @@ impl Value {
         match self {
             Self::Bytes(bytes) => Some(bytes),
             _ => None,
+        }
+    }
+}
+
+/// A value in C's form: short ones without memory of their own, because programs ask for them all the time.
+pub enum Encoded<'a> {
+    /// `CK_BBOOL`.
+    Bool([u8; 1]),
+    /// `CK_ULONG`.
+    Ulong([u8; ULONG]),
+    /// Bytes that stand in the value as they are.
+    Bytes(&'a [u8]),
+    /// Bytes that do not.
+    Made(Vec<u8>),
+}
+
+impl Deref for Encoded<'_> {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        match self {
+            Self::Bool(bytes) => bytes,
+            Self::Ulong(bytes) => bytes,
+            Self::Bytes(bytes) => bytes,
+            Self::Made(bytes) => bytes,
         }
     }
 }

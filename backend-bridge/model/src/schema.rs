@@ -3,8 +3,8 @@
 //!
 //! The rules are the footnotes of PKCS#11 3.2's attribute tables (section 4, "Objects"; table "Common footnotes for
 //! object attribute tables"), one row an attribute of a group; a kind of object is a list of groups. Defaults are the
-//! specification's, and where it leaves them to the token, what real clients rely on: usage flags that a template
-//! leaves out are true where the key type allows the use.
+//! specification's, but for two: usage flags that a template leaves out are true where the key type allows the use,
+//! because real clients rely on it, and a secret key is sensitive like a private one, because it is the safer side.
 
 use cryptoki_sys as ck;
 

@@ -153,17 +153,10 @@ fn read(object: &Object, buffer: &mut AttributeBuffer<'_>) -> Result<(), Rv> {
     let value = object
         .reveal(buffer.id())
         .inspect_err(|_| buffer.set_unavailable())?;
-    let written = match value {
-        Value::Bool(value) => buffer.write(&[u8::from(*value)]),
-        Value::Ulong(value) => buffer.write(&value.to_ne_bytes()),
-        Value::Bytes(value) => buffer.write(value),
-        Value::Mechanisms(value) => buffer.write(
-            &value
-                .iter()
-                .flat_map(|mechanism| mechanism.to_ne_bytes())
-                .collect::<Vec<_>>(),
-        ),
-        Value::Template(value) => buffer.write_template(value),
+    let written = match (value, value.encode()) {
+        (Value::Template(template), _) => buffer.write_template(template),
+        (_, Some(bytes)) => buffer.write(&bytes),
+        (_, None) => Err(unexpected()),
     };
     written.map_err(|error| error.rv())
 }
