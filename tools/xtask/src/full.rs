@@ -6,7 +6,7 @@
 //! not seen.
 
 use crate::project::{self, Built};
-use crate::{quickstart, run, test, tools};
+use crate::{dependencies, quickstart, run, test, tools};
 use std::path::Path;
 use std::process::Command;
 use std::time::Instant;
@@ -132,7 +132,7 @@ fn deny() -> Result<(), String> {
     if tools::on_path("cargo-deny").is_none() {
         run::shown(cargo().args(["install", "--locked", "cargo-deny"]))?;
     }
-    test::licences()
+    dependencies::licences()
 }
 
 /// The page of results.

@@ -5,6 +5,7 @@
 //! This file only chooses the task; a task is one file and one row of [`TASKS`].
 #![forbid(unsafe_code)]
 
+mod dependencies;
 mod full;
 mod install;
 mod project;

@@ -5,7 +5,7 @@
 //! A test that cannot run writes a line to the file named by `KEYENCLAVE_SKIPS`; libtest would count it as passed.
 
 use crate::project::{self, Built};
-use crate::{run, tools};
+use crate::{dependencies, run, tools};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Instant;
@@ -47,8 +47,8 @@ pub fn run(arguments: &[String]) -> Result<(), String> {
     });
     if filter.is_none() {
         steps.step("documentation", documentation);
-        steps.step("duplicate dependencies", duplicates);
-        steps.step("licences", licences);
+        steps.step("duplicate dependencies", dependencies::duplicates);
+        steps.step("licences", dependencies::licences);
     }
     steps.finish(&tally.unwrap_or_default())
 }
@@ -206,31 +206,6 @@ fn documentation() -> Result<(), String> {
         .current_dir(project::root())
         .env("RUSTDOCFLAGS", "-D warnings");
     run::shown(command.args(["doc", "--workspace", "--no-deps"]).args(PROFILE))
-}
-
-/// What users get must not contain two versions of one crate.
-fn duplicates() -> Result<(), String> {
-    let shipped = ["--package", "keyenclave-pkcs11-cdylib", "--package", "keyenclave"];
-    let mut command = Command::new(project::cargo());
-    command
-        .current_dir(project::root())
-        .args(["tree", "--duplicates", "--edges", "normal"])
-        .args(shipped);
-    let tree = run::read(&mut command)?;
-    if tree.trim().is_empty() {
-        Ok(())
-    } else {
-        Err(format!("crates in two versions:\n{tree}"))
-    }
-}
-
-/// `cargo deny`, where it is installed: building it takes longer than all tests, so only `cargo xtask full` does.
-pub fn licences() -> Result<(), String> {
-    if tools::on_path("cargo-deny").is_none() {
-        println!("cargo-deny is not installed: `cargo xtask full` checks licences, bans and sources");
-        return Ok(());
-    }
-    cargo(&["deny", "--all-features", "check", "licenses", "bans", "sources"])
 }
 
 #[cfg(test)]
