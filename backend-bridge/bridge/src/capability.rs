@@ -17,6 +17,9 @@ pub struct Capability {
     pub algorithms: &'static [Algorithm],
     /// The keys that it makes.
     pub generates: &'static [KeySpec],
+    /// The longest message for [`CallKind::Sign`] with an algorithm that takes messages and not digests
+    /// ([`Algorithm::Ed25519`]), in bytes; 0 where there is none.
+    pub max_sign_message: usize,
     /// The longest message for [`CallKind::Mac`], in bytes.
     pub max_mac_message: usize,
     /// The longest value of a tag, in bytes; 0 where there are no tags.
@@ -59,11 +62,20 @@ impl Capability {
                 let what = format!("this backend does not make {:?} keys", call.spec);
                 Err(Error::unsupported(kind, Sent::No, what))
             }
-            Request::Mac(call) if call.message.len() > self.max_mac_message => {
-                let what = format!("a message has {} bytes at the most", self.max_mac_message);
-                Err(Error::bad_input(kind, Sent::No, what))
+            Request::Mac(call) => check_message(kind, call.message.len(), self.max_mac_message),
+            Request::Sign(call) if call.algorithm == Algorithm::Ed25519 => {
+                check_message(kind, call.digest.len(), self.max_sign_message)
             }
             _ => Ok(()),
         }
     }
+}
+
+/// Whether a message of so many bytes is short enough.
+fn check_message(call: CallKind, len: usize, most: usize) -> Result<()> {
+    if len <= most {
+        return Ok(());
+    }
+    let what = format!("a message has {most} bytes at the most");
+    Err(Error::bad_input(call, Sent::No, what))
 }

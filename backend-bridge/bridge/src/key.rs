@@ -41,6 +41,8 @@ pub enum KeySpec {
     Rsa(u32),
     /// An elliptic curve key.
     Ec(Curve),
+    /// An Edwards curve key: Ed25519 (RFC 8032).
+    Ed25519,
     /// A secret for the HMAC with one hash.
     Hmac(Hash),
     /// A secret that the service encrypts with in a format of its own.
@@ -50,11 +52,12 @@ pub enum KeySpec {
 impl KeySpec {
     /// Whether there is a public half.
     pub const fn is_pair(self) -> bool {
-        matches!(self, Self::Rsa(_) | Self::Ec(_))
+        matches!(self, Self::Rsa(_) | Self::Ec(_) | Self::Ed25519)
     }
 }
 
-/// What a service computes with a key. Hashing is never the service's: it is given digests.
+/// What a service computes with a key. Hashing is the service's only where the algorithm leaves no choice (pure
+/// Ed25519, HMAC): everything else is given digests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Algorithm {
     /// RSASSA-PKCS1-v1_5 over a digest.
@@ -65,6 +68,11 @@ pub enum Algorithm {
     RsaPss(Hash),
     /// ECDSA over a digest of the length of the curve's own hash.
     Ecdsa,
+    /// Ed25519 over the whole message, without a context (RFC 8032, section 5.1: PureEdDSA). A message has
+    /// [`Capability::max_sign_message`](crate::capability::Capability::max_sign_message) bytes at the most.
+    Ed25519,
+    /// Ed25519ph over the message's SHA-512 digest of 64 bytes, without a context (RFC 8032, section 5.1: HashEdDSA).
+    Ed25519ph,
     /// RSAES-PKCS1-v1_5 decryption.
     RsaPkcs1Decrypt,
     /// RSAES-OAEP decryption, mask of the same hash, no label.

@@ -44,7 +44,7 @@ pub struct SignDigest {
     pub key: KeyName,
     /// How.
     pub algorithm: Algorithm,
-    /// What: a digest, or a block.
+    /// What: a digest, a block for `RsaPkcs1Block`, the whole message for `Ed25519`.
     pub digest: Vec<u8>,
 }
 

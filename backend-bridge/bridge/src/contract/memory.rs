@@ -84,6 +84,7 @@ impl MemoryService {
             calls: CALLS,
             algorithms: ALGORITHMS,
             generates: SPECS,
+            max_sign_message: 4096,
             max_mac_message: 4096,
             max_tag_value: 256,
         };
@@ -205,6 +206,7 @@ fn make(spec: KeySpec) -> keyenclave_crypto::Result<Material> {
         KeySpec::Ec(curve) => EcPrivateKey::generate(curve)
             .map(PrivateKey::Ec)
             .map(Material::Pair),
+        KeySpec::Ed25519 => Err(keyenclave_crypto::Error::Unsupported),
         KeySpec::Hmac(hash) => secret(hash.output_len()),
         KeySpec::Symmetric => secret(aead::KEY_LEN),
     }

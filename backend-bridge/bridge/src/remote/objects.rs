@@ -54,7 +54,7 @@ impl KeyObjects {
         })?;
         let make = |class, private| object(info, spec, label, class, private);
         let (mut private, mut public) = match spec {
-            KeySpec::Rsa(_) | KeySpec::Ec(_) => (
+            KeySpec::Rsa(_) | KeySpec::Ec(_) | KeySpec::Ed25519 => (
                 make(ck::CKO_PRIVATE_KEY, is_private)?,
                 Some(make(ck::CKO_PUBLIC_KEY, false)?),
             ),
@@ -118,6 +118,7 @@ fn object(
             let curve = (ck::CKA_EC_PARAMS, Value::bytes(curve.row().oid));
             (ck::CKK_EC, ck::CKM_EC_KEY_PAIR_GEN, curve)
         }
+        KeySpec::Ed25519 => return Err(Rv::KeyTypeInconsistent.into()),
         KeySpec::Hmac(hash) => {
             let len = Value::Ulong(hash.output_len() as ck::CK_ULONG);
             (

@@ -62,6 +62,7 @@ impl Remote {
         let key_len = match self.spec {
             KeySpec::Rsa(bits) => (bits as usize).div_ceil(8),
             KeySpec::Ec(curve) => 2 * curve.field_len(),
+            KeySpec::Ed25519 => 64,
             KeySpec::Hmac(_) | KeySpec::Symmetric => 0,
         };
         match self.plan {

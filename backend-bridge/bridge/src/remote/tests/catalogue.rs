@@ -42,6 +42,7 @@ fn lister(pages: Option<usize>) -> (Arc<Faulty>, RemoteToken) {
         calls: &[CallKind::List],
         algorithms: &[],
         generates: &[],
+        max_sign_message: 0,
         max_mac_message: 0,
         max_tag_value: 0,
     };
