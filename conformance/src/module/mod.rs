@@ -6,11 +6,13 @@
 //! ([`In`], [`Out`], [`Attr`], [`Mech`]) can be hostile to the module, but not unsound on our side.
 #![allow(unsafe_code)]
 
+mod asynchronous;
 mod buffer;
 mod calls;
 mod mechanism;
 mod template;
 
+pub use asynchronous::{Started, Waiting};
 pub use buffer::{In, Out, Written};
 pub use calls::{Init, Mutexes};
 pub use mechanism::Mech;
