@@ -61,7 +61,7 @@ impl EcPrivateKey {
     pub fn from_pkcs8_der(der: &[u8]) -> Result<Self> {
         match PrivateKey::from_pkcs8_der(der)? {
             PrivateKey::Ec(key) => Ok(key),
-            PrivateKey::Rsa(_) => Err(Error::InvalidKey),
+            _ => Err(Error::InvalidKey),
         }
     }
 
@@ -146,7 +146,7 @@ impl EcPublicKey {
     pub fn from_spki_der(der: &[u8]) -> Result<Self> {
         match PublicKey::from_spki_der(der)? {
             PublicKey::Ec(key) => Ok(key),
-            PublicKey::Rsa(_) => Err(Error::InvalidKey),
+            _ => Err(Error::InvalidKey),
         }
     }
 

@@ -11,6 +11,7 @@
 //! | [`HmacKey`], [`Hmac`] | `HMAC_*`, so that keyed states live in aws-lc's memory and not inside Rust values |
 //! | [`RsaPrivateKey`], [`RsaPublicKey`] | `RSA_*` (PKCS #1 v1.5, PSS, raw), `EVP_PKEY_*` (OAEP), `BN_*` (import) |
 //! | [`EcPrivateKey`], [`EcPublicKey`] | `EC_KEY_*`, `EC_POINT_*`, `ECDSA_do_*` |
+//! | [`Ed25519PrivateKey`], [`Ed25519PublicKey`] | `ED25519_*`, `ED25519ctx_*`, `ED25519ph_*` |
 //! | [`AesKey`], [`AesCipher`], the GCM types | `EVP_CIPHER_*` |
 //! | [`PublicKey`], [`PrivateKey`] (DER) | `EVP_parse_*`, `EVP_marshal_*` |
 //!
@@ -25,6 +26,7 @@
 mod aes;
 mod digest;
 mod ec;
+mod ed25519;
 mod error;
 mod hash;
 mod hmac;
@@ -42,6 +44,7 @@ pub use aes::{
 };
 pub use digest::Digest;
 pub use ec::{EcPrivateKey, EcPublicKey};
+pub use ed25519::{Ed25519PrivateKey, Ed25519PublicKey, Ed25519Scheme};
 pub use error::{Error, Result};
 pub use hash::{HashValue, digest};
 pub use hmac::{Hmac, HmacKey, hmac};
@@ -64,6 +67,8 @@ mod tests {
         shared::<RsaPublicKey>();
         shared::<EcPrivateKey>();
         shared::<EcPublicKey>();
+        shared::<Ed25519PrivateKey>();
+        shared::<Ed25519PublicKey>();
         shared::<AesKey>();
         shared::<HmacKey>();
     }

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: MIT
 //! Keys as DER: SubjectPublicKeyInfo (RFC 5280, section 4.1.2.7) and PKCS #8 PrivateKeyInfo (RFC 5208).
 //!
-//! RSA and EC keys are both held as `EVP_PKEY`, the type that these formats and RSA-OAEP want.
+//! RSA and EC keys are held as `EVP_PKEY`, the type that these formats and RSA-OAEP want.
 
 use crate::ec::{EcPrivateKey, EcPublicKey};
+use crate::ed25519::{Ed25519PrivateKey, Ed25519PublicKey};
 use crate::error::{Error, Result, checked, clear_queue};
 use crate::ptr::Owned;
 use crate::rsa::{RsaPrivateKey, RsaPublicKey};
@@ -16,12 +17,14 @@ use zeroize::Zeroizing;
 /// Room for the DER of any key: an RSA private key of 8192 bits takes about 4.7 kB.
 const DER_ROOM: usize = 6 * 1024;
 
-/// A public key of either kind.
+/// A public key of any kind.
 pub enum PublicKey {
     /// An RSA key.
     Rsa(RsaPublicKey),
     /// A key on one of the NIST curves.
     Ec(EcPublicKey),
+    /// A key on edwards25519.
+    Ed25519(Ed25519PublicKey),
 }
 
 impl PublicKey {
@@ -31,6 +34,7 @@ impl PublicKey {
         match kind(&key) {
             sys::EVP_PKEY_RSA => RsaPublicKey::from_pkey(key).map(Self::Rsa),
             sys::EVP_PKEY_EC => EcPublicKey::from_pkey(key).map(Self::Ec),
+            sys::EVP_PKEY_ED25519 => Ed25519PublicKey::from_pkey(&key).map(Self::Ed25519),
             _ => Err(Error::Unsupported),
         }
     }
@@ -40,16 +44,19 @@ impl PublicKey {
         match self {
             Self::Rsa(key) => key.spki_der(),
             Self::Ec(key) => key.spki_der(),
+            Self::Ed25519(key) => key.spki_der(),
         }
     }
 }
 
-/// A private key of either kind.
+/// A private key of any kind.
 pub enum PrivateKey {
     /// An RSA key.
     Rsa(RsaPrivateKey),
     /// A key on one of the NIST curves.
     Ec(EcPrivateKey),
+    /// A key on edwards25519.
+    Ed25519(Ed25519PrivateKey),
 }
 
 impl PrivateKey {
@@ -59,6 +66,7 @@ impl PrivateKey {
         match kind(&key) {
             sys::EVP_PKEY_RSA => RsaPrivateKey::from_pkey(key).map(Self::Rsa),
             sys::EVP_PKEY_EC => EcPrivateKey::from_pkey(key).map(Self::Ec),
+            sys::EVP_PKEY_ED25519 => Ed25519PrivateKey::from_pkey(&key).map(Self::Ed25519),
             _ => Err(Error::Unsupported),
         }
     }
@@ -68,6 +76,7 @@ impl PrivateKey {
         match self {
             Self::Rsa(key) => key.to_pkcs8_der(),
             Self::Ec(key) => key.to_pkcs8_der(),
+            Self::Ed25519(key) => key.to_pkcs8_der(),
         }
     }
 }

@@ -6,7 +6,9 @@
 pub mod access;
 pub mod algorithm;
 pub mod attribute;
+pub mod edwards;
 pub mod error;
+pub mod gathered;
 pub mod mechanism;
 pub mod object;
 pub mod schema;

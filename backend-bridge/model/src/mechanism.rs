@@ -8,6 +8,7 @@
 use cryptoki_sys as ck;
 
 use crate::algorithm::Hash;
+use crate::edwards;
 use crate::error::{Error, Result, Rv};
 
 /// What a mechanism computes, free of PKCS#11's numbers.
@@ -17,6 +18,8 @@ pub enum Algorithm {
     RsaKeyPair,
     /// Elliptic curve key pair generation.
     EcKeyPair,
+    /// Ed25519 key pair generation.
+    EdwardsKeyPair,
     /// AES key generation.
     AesKey,
     /// Generic secret generation.
@@ -29,6 +32,8 @@ pub enum Algorithm {
     RsaOaep,
     /// ECDSA; without a hash the application supplies the digest (FIPS 186-5).
     Ecdsa(Option<Hash>),
+    /// EdDSA over edwards25519: Ed25519, Ed25519ctx and Ed25519ph, as the parameter says (RFC 8032).
+    EdDsa,
     /// AES, block by block.
     AesEcb,
     /// AES in CBC mode, with PKCS#7 padding or without.
@@ -64,6 +69,8 @@ pub enum ParamShape {
     Oaep,
     /// `CK_GCM_PARAMS`.
     Gcm,
+    /// `CK_EDDSA_PARAMS`, or none.
+    EdDsa,
 }
 
 /// A mechanism's parameter, read.
@@ -81,6 +88,8 @@ pub enum Params {
     Oaep(OaepParams),
     /// For GCM.
     Gcm(GcmParams),
+    /// For EdDSA.
+    EdDsa(EdDsaParams),
 }
 
 /// `CK_RSA_PKCS_PSS_PARAMS`, checked.
@@ -114,6 +123,15 @@ pub struct GcmParams {
     pub aad: Vec<u8>,
     /// The tag, in bytes: 4 to 16.
     pub tag_len: usize,
+}
+
+/// `CK_EDDSA_PARAMS`, checked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EdDsaParams {
+    /// Whether the message's SHA-512 digest is signed (Ed25519ph).
+    pub prehash: bool,
+    /// The context, 0 to 255 bytes.
+    pub context: Vec<u8>,
 }
 
 /// A mechanism as an application asked for it: known, and with a parameter that fits.
@@ -218,6 +236,7 @@ impl Algorithm {
         match self {
             Self::RsaKeyPair | Self::RsaPkcs1(_) | Self::RsaPss(_) | Self::RsaOaep => Some(ck::CKK_RSA),
             Self::EcKeyPair | Self::Ecdsa(_) => Some(ck::CKK_EC),
+            Self::EdwardsKeyPair | Self::EdDsa => Some(ck::CKK_EC_EDWARDS),
             Self::AesKey | Self::AesEcb | Self::AesCbc { .. } | Self::AesGcm => Some(ck::CKK_AES),
             Self::GenericSecret => Some(ck::CKK_GENERIC_SECRET),
             Self::Hmac { .. } | Self::Digest(_) => None,
@@ -247,6 +266,9 @@ impl Algorithm {
         match self {
             Self::RsaKeyPair | Self::RsaPkcs1(_) | Self::RsaPss(_) | Self::RsaOaep => RSA_BITS,
             Self::EcKeyPair | Self::Ecdsa(_) => (256, 521),
+            Self::EdwardsKeyPair | Self::EdDsa => {
+                (edwards::BITS as ck::CK_ULONG, edwards::BITS as ck::CK_ULONG)
+            }
             Self::AesKey | Self::AesEcb | Self::AesCbc { .. } | Self::AesGcm => (16, 32),
             Self::GenericSecret => (
                 GENERIC_SECRET_LEN.0 as ck::CK_ULONG * 8,
@@ -284,6 +306,8 @@ fn check_params(row: &MechanismRow, params: &Params) -> Result<()> {
         (ParamShape::Gcm, Params::Gcm(gcm)) => {
             (1..=256).contains(&gcm.iv.len()) && (4..=16).contains(&gcm.tag_len)
         }
+        (ParamShape::EdDsa, Params::None) => true,
+        (ParamShape::EdDsa, Params::EdDsa(eddsa)) => eddsa.context.len() <= edwards::MAX_CONTEXT,
         _ => false,
     };
     if fits {
@@ -297,6 +321,8 @@ const SIGN: ck::CK_FLAGS = ck::CKF_SIGN | ck::CKF_VERIFY;
 const RECOVER: ck::CK_FLAGS = ck::CKF_SIGN_RECOVER | ck::CKF_VERIFY_RECOVER;
 const CRYPT: ck::CK_FLAGS = ck::CKF_ENCRYPT | ck::CKF_DECRYPT;
 const EC: ck::CK_FLAGS = ck::CKF_EC_F_P | ck::CKF_EC_OID | ck::CKF_EC_CURVENAME | ck::CKF_EC_UNCOMPRESS;
+/// A point of an Edwards curve is one coordinate and a sign.
+const EDWARDS: ck::CK_FLAGS = ck::CKF_EC_F_P | ck::CKF_EC_OID | ck::CKF_EC_CURVENAME | ck::CKF_EC_COMPRESS;
 
 /// Reads like the table that it makes: constant, algorithm, flags, parameter.
 macro_rules! mechanisms {
@@ -338,6 +364,8 @@ mechanisms! {
     CKM_ECDSA_SHA256:          Ecdsa(Some(Sha256)), SIGN | EC, P::None;
     CKM_ECDSA_SHA384:          Ecdsa(Some(Sha384)), SIGN | EC, P::None;
     CKM_ECDSA_SHA512:          Ecdsa(Some(Sha512)), SIGN | EC, P::None;
+    CKM_EC_EDWARDS_KEY_PAIR_GEN: EdwardsKeyPair, ck::CKF_GENERATE_KEY_PAIR | EDWARDS, P::None;
+    CKM_EDDSA:                 EdDsa, SIGN | EDWARDS, P::EdDsa;
     CKM_AES_KEY_GEN:           AesKey, ck::CKF_GENERATE, P::None;
     CKM_AES_ECB:               AesEcb, CRYPT, P::None;
     CKM_AES_CBC:               AesCbc { padded: false }, CRYPT, P::Bytes(16);
@@ -397,6 +425,20 @@ mod tests {
             rv(ck::CKM_VENDOR_DEFINED, Params::None),
             Err(Rv::MechanismInvalid)
         );
+    }
+
+    #[test]
+    fn an_eddsa_parameter_may_be_missing_and_its_context_has_an_end() {
+        let eddsa = |len| {
+            Params::EdDsa(EdDsaParams {
+                prehash: false,
+                context: vec![1; len],
+            })
+        };
+        assert!(Mechanism::new(ck::CKM_EDDSA, Params::None).is_ok());
+        assert!(Mechanism::new(ck::CKM_EDDSA, eddsa(255)).is_ok());
+        assert!(Mechanism::new(ck::CKM_EDDSA, eddsa(256)).is_err());
+        assert!(Mechanism::new(ck::CKM_ECDSA, eddsa(1)).is_err());
     }
 
     #[test]

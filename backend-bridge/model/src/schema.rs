@@ -320,6 +320,12 @@ pub const KINDS: &[ObjectKind] = &[
         &[STORAGE, KEY, PUBLIC_KEY, EC_PUBLIC],
     ),
     kind(
+        ck::CKO_PUBLIC_KEY,
+        Some(ck::CKK_EC_EDWARDS),
+        false,
+        &[STORAGE, KEY, PUBLIC_KEY, EC_PUBLIC],
+    ),
+    kind(
         ck::CKO_PRIVATE_KEY,
         Some(ck::CKK_RSA),
         true,
@@ -328,6 +334,12 @@ pub const KINDS: &[ObjectKind] = &[
     kind(
         ck::CKO_PRIVATE_KEY,
         Some(ck::CKK_EC),
+        true,
+        &[STORAGE, KEY, PRIVATE_KEY, EC_PRIVATE],
+    ),
+    kind(
+        ck::CKO_PRIVATE_KEY,
+        Some(ck::CKK_EC_EDWARDS),
         true,
         &[STORAGE, KEY, PRIVATE_KEY, EC_PRIVATE],
     ),

@@ -3,7 +3,7 @@
 //! locked while a key is being made: an RSA key may take seconds.
 
 use cryptoki_sys as ck;
-use keyenclave_crypto::{EcPrivateKey, RsaPrivateKey, rand};
+use keyenclave_crypto::{EcPrivateKey, Ed25519PrivateKey, RsaPrivateKey, rand};
 use keyenclave_model::attribute::{self, Value};
 use keyenclave_model::error::{Error, Result, Rv};
 use keyenclave_model::mechanism::{Algorithm, GENERIC_SECRET_LEN, Mechanism, RSA_BITS};
@@ -65,7 +65,9 @@ pub(crate) fn plan_pair(
 ) -> Result<PlannedPair> {
     let (algorithm, origin) = (mechanism.algorithm(), Origin::Generate(mechanism.id()));
     let key_type = match algorithm {
-        Algorithm::RsaKeyPair | Algorithm::EcKeyPair => algorithm.key_type().unwrap_or_default(),
+        Algorithm::RsaKeyPair | Algorithm::EcKeyPair | Algorithm::EdwardsKeyPair => {
+            algorithm.key_type().unwrap_or_default()
+        }
         _ => return Err(Rv::MechanismInvalid.into()),
     };
     let admit = |class, template| Object::admit(origin, Some((class, key_type)), template, role);
@@ -77,6 +79,7 @@ pub(crate) fn plan_pair(
     };
     match algorithm {
         Algorithm::RsaKeyPair => rsa_bits(&planned.public).map(drop)?,
+        Algorithm::EdwardsKeyPair => keys::check_edwards(&planned.public)?,
         _ => keys::curve(&planned.public).map(drop)?,
     }
     Ok(planned)
@@ -120,6 +123,11 @@ impl PlannedPair {
                     .map_err(|error| Doing::Importing.failed(error))?;
                 material::put_rsa_pair(&key, &mut public, &mut private)?;
                 Key::RsaPrivate(key)
+            }
+            Algorithm::EdwardsKeyPair => {
+                let key = Ed25519PrivateKey::generate().map_err(|error| Doing::Internal.failed(error))?;
+                material::put_ed25519_pair(&key, &mut public, &mut private)?;
+                Key::Ed25519Private(key)
             }
             _ => {
                 let key = EcPrivateKey::generate(keys::curve(&public)?)

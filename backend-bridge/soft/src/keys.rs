@@ -5,9 +5,12 @@ use once_cell::sync::OnceCell;
 
 use cryptoki_sys as ck;
 use keyenclave_crypto::{
-    AesKey, EcPrivateKey, EcPublicKey, HmacKey, RsaComponents, RsaPrivateKey, RsaPublicKey,
+    AesKey, EcPrivateKey, EcPublicKey, Ed25519PrivateKey, Ed25519PublicKey, HmacKey, RsaComponents,
+    RsaPrivateKey, RsaPublicKey,
 };
 use keyenclave_model::algorithm::{Curve, HASHES, Hash};
+use keyenclave_model::attribute;
+use keyenclave_model::edwards;
 use keyenclave_model::error::{Error, Result, Rv};
 use keyenclave_model::object::Object;
 use zeroize::Zeroizing;
@@ -20,6 +23,8 @@ pub(crate) enum Key {
     RsaPublic(RsaPublicKey),
     EcPrivate(EcPrivateKey),
     EcPublic(EcPublicKey),
+    Ed25519Private(Ed25519PrivateKey),
+    Ed25519Public(Ed25519PublicKey),
     Secret(SecretKey),
 }
 
@@ -41,6 +46,12 @@ impl Key {
             (Some(ck::CKO_PUBLIC_KEY), Some(ck::CKK_RSA)) => rsa_public(object).map(Self::RsaPublic),
             (Some(ck::CKO_PRIVATE_KEY), Some(ck::CKK_EC)) => ec_private(object).map(Self::EcPrivate),
             (Some(ck::CKO_PUBLIC_KEY), Some(ck::CKK_EC)) => ec_public(object).map(Self::EcPublic),
+            (Some(ck::CKO_PRIVATE_KEY), Some(ck::CKK_EC_EDWARDS)) => {
+                ed25519_private(object).map(Self::Ed25519Private)
+            }
+            (Some(ck::CKO_PUBLIC_KEY), Some(ck::CKK_EC_EDWARDS)) => {
+                ed25519_public(object).map(Self::Ed25519Public)
+            }
             (Some(ck::CKO_SECRET_KEY), Some(_)) => Ok(Self::Secret(SecretKey::new(object))),
             _ => Err(Rv::KeyHandleInvalid.into()),
         }
@@ -107,6 +118,44 @@ fn ec_private(object: &Object) -> Result<EcPrivateKey> {
 
 fn ec_public(object: &Object) -> Result<EcPublicKey> {
     point(curve(object)?, object.bytes(ck::CKA_EC_POINT).unwrap_or_default())
+}
+
+fn ed25519_private(object: &Object) -> Result<Ed25519PrivateKey> {
+    check_edwards(object)?;
+    Ed25519PrivateKey::from_seed(object.bytes(ck::CKA_VALUE).unwrap_or_default())
+        .map_err(|error| Doing::Importing.failed(error))
+}
+
+fn ed25519_public(object: &Object) -> Result<Ed25519PublicKey> {
+    check_edwards(object)?;
+    ed25519_point(object.bytes(ck::CKA_EC_POINT).unwrap_or_default())
+}
+
+/// Whether an object's `CKA_EC_PARAMS` names edwards25519.
+///
+/// # Errors
+/// `CKR_CURVE_NOT_SUPPORTED`.
+pub(crate) fn check_edwards(object: &Object) -> Result<()> {
+    let params = object.bytes(ck::CKA_EC_PARAMS).unwrap_or_default();
+    if edwards::is_ed25519(params) {
+        return Ok(());
+    }
+    Err(Error::new(
+        Rv::CurveNotSupported,
+        "CKA_EC_PARAMS does not name edwards25519",
+    ))
+}
+
+/// The Ed25519 public key in any of the forms that applications write it in.
+///
+/// # Errors
+/// `CKR_ATTRIBUTE_VALUE_INVALID` if it is none of them.
+pub(crate) fn ed25519_point(point: &[u8]) -> Result<Ed25519PublicKey> {
+    let point = edwards::point(point).ok_or_else(|| {
+        let detail = format!("{} is no Ed25519 public key", attribute::name(ck::CKA_EC_POINT));
+        Error::new(Rv::AttributeValueInvalid, detail)
+    })?;
+    Ed25519PublicKey::from_bytes(point).map_err(|error| Doing::Importing.failed(error))
 }
 
 /// The curve that an object's `CKA_EC_PARAMS` names.

@@ -6,8 +6,8 @@
 
 use cryptoki_sys as ck;
 use keyenclave_crypto::{
-    AES_BLOCK_LEN, BlockMode, Direction, EcPrivateKey, EcPublicKey, Padding, RsaPrivateKey, RsaPublicKey,
-    digest,
+    AES_BLOCK_LEN, BlockMode, Direction, EcPrivateKey, EcPublicKey, Ed25519PrivateKey, Ed25519PublicKey,
+    Padding, RsaPrivateKey, RsaPublicKey, digest,
 };
 use keyenclave_model::algorithm::Hash;
 use keyenclave_model::attribute::{self, Value};
@@ -50,6 +50,19 @@ pub(crate) fn put_ec_pair(key: &EcPrivateKey, public: &mut Object, private: &mut
         public,
         &key.public().map_err(|error| Doing::Internal.failed(error))?,
     )
+}
+
+/// Puts a new Ed25519 key into its two objects. Both name the curve as the public template does.
+pub(crate) fn put_ed25519_pair(
+    key: &Ed25519PrivateKey,
+    public: &mut Object,
+    private: &mut Object,
+) -> Result<()> {
+    if let Some(params) = public.get(ck::CKA_EC_PARAMS) {
+        private.put(ck::CKA_EC_PARAMS, params.clone());
+    }
+    put_ed25519_private(private, key)?;
+    put_ed25519_public(public, &key.public())
 }
 
 /// Puts the value of a secret key, its length and its check value into its object.
@@ -105,6 +118,8 @@ fn complete_key(object: &mut Object) -> Result<Key> {
         Key::RsaPublic(key) => put_rsa_public(object, key)?,
         Key::EcPrivate(key) => put_ec_private(object, key)?,
         Key::EcPublic(key) => put_ec_public(object, key)?,
+        Key::Ed25519Private(key) => put_ed25519_private(object, key)?,
+        Key::Ed25519Public(key) => put_ed25519_public(object, key)?,
         Key::Secret(_) => put_secret_check_value(object, &key)?,
     }
     Ok(key)
@@ -194,6 +209,25 @@ fn put_ec_public(object: &mut Object, key: &EcPublicKey) -> Result<()> {
     let point = key.point().map_err(|error| Doing::Internal.failed(error))?;
     object.put(ck::CKA_EC_PARAMS, Value::bytes(key.curve().row().oid));
     object.put(ck::CKA_EC_POINT, Value::bytes(wrap_octet_string(&point)));
+    put_public_key_info(object, key.spki_der())
+}
+
+fn put_ed25519_private(object: &mut Object, key: &Ed25519PrivateKey) -> Result<()> {
+    let public = key.public();
+    if let Some(given) = object.bytes(ck::CKA_EC_POINT).filter(|given| !given.is_empty())
+        && crate::keys::ed25519_point(given)? != public
+    {
+        return Err(wrong(ck::CKA_EC_POINT, "is not the point of CKA_VALUE"));
+    }
+    object.put(ck::CKA_VALUE, Value::Bytes(key.seed()));
+    put_ed25519_public(object, &public)
+}
+
+/// `CKA_EC_PARAMS` stays as it was given: programs compare it with the one form that they know. The point is put in an
+/// OCTET STRING, which is what libp11 and the older releases of OpenSC and pkcs11-provider insist on; their newer ones
+/// read PKCS#11 3.2's bare bytes as well (Java 17's SunPKCS11 has no Edwards keys).
+fn put_ed25519_public(object: &mut Object, key: &Ed25519PublicKey) -> Result<()> {
+    object.put(ck::CKA_EC_POINT, Value::bytes(wrap_octet_string(key.as_bytes())));
     put_public_key_info(object, key.spki_der())
 }
 

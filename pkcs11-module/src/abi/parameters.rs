@@ -10,7 +10,7 @@ use cryptoki_sys as ck;
 use keyenclave_model::algorithm::Hash;
 use keyenclave_model::error::{Error, Result, Rv};
 use keyenclave_model::mechanism::{
-    GcmParams, Mechanism, MechanismRow, OaepParams, ParamShape, Params, PssParams,
+    EdDsaParams, GcmParams, Mechanism, MechanismRow, OaepParams, ParamShape, Params, PssParams,
 };
 
 use super::values::{length, read, slice, try_to_vec};
@@ -83,6 +83,8 @@ impl<'a> Parameter<'a> {
             ParamShape::Pss => pss(&self.structure()?),
             ParamShape::Oaep => oaep(&self.structure()?),
             ParamShape::Gcm => gcm(&self.structure()?),
+            ParamShape::EdDsa if self.len == 0 => Ok(Params::None),
+            ParamShape::EdDsa => eddsa(&self.structure()?),
         }
     }
 
@@ -102,6 +104,7 @@ impl Structure for ck::CK_ULONG {}
 impl Structure for ck::CK_RSA_PKCS_PSS_PARAMS {}
 impl Structure for ck::CK_RSA_PKCS_OAEP_PARAMS {}
 impl Structure for ck::CK_GCM_PARAMS {}
+impl Structure for ck::CK_EDDSA_PARAMS {}
 
 fn pss(raw: &ck::CK_RSA_PKCS_PSS_PARAMS) -> Result<Params> {
     Ok(Params::Pss(PssParams {
@@ -133,6 +136,18 @@ fn gcm(raw: &ck::CK_GCM_PARAMS) -> Result<Params> {
         iv: part(raw.pIv, raw.ulIvLen)?,
         aad: part(raw.pAAD, raw.ulAADLen)?,
         tag_len: size(raw.ulTagBits / 8)?,
+    }))
+}
+
+fn eddsa(raw: &ck::CK_EDDSA_PARAMS) -> Result<Params> {
+    let prehash = match raw.phFlag {
+        ck::CK_FALSE => false,
+        ck::CK_TRUE => true,
+        _ => return invalid(),
+    };
+    Ok(Params::EdDsa(EdDsaParams {
+        prehash,
+        context: part(raw.pContextData, raw.ulContextDataLen)?,
     }))
 }
 

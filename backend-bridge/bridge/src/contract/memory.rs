@@ -4,7 +4,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use keyenclave_crypto::{EcPrivateKey, PrivateKey, RsaPrivateKey, aead, hmac, rand};
+use keyenclave_crypto::{
+    EcPrivateKey, Ed25519PrivateKey, Ed25519Scheme, PrivateKey, RsaPrivateKey, aead, hmac, rand,
+};
 use keyenclave_model::algorithm::{Curve, Hash};
 use parking_lot::Mutex;
 use zeroize::Zeroizing;
@@ -59,6 +61,8 @@ const ALGORITHMS: &[Algorithm] = &[
     Algorithm::RsaPss(Hash::Sha384),
     Algorithm::RsaPss(Hash::Sha512),
     Algorithm::Ecdsa,
+    Algorithm::Ed25519,
+    Algorithm::Ed25519ph,
     Algorithm::RsaOaep(Hash::Sha1),
     Algorithm::RsaOaep(Hash::Sha256),
     Algorithm::Hmac(Hash::Sha256),
@@ -72,6 +76,7 @@ const SPECS: &[KeySpec] = &[
     KeySpec::Ec(Curve::P256),
     KeySpec::Ec(Curve::P384),
     KeySpec::Ec(Curve::P521),
+    KeySpec::Ed25519,
     KeySpec::Hmac(Hash::Sha256),
     KeySpec::Hmac(Hash::Sha512),
     KeySpec::Symmetric,
@@ -186,7 +191,8 @@ fn algorithms(spec: KeySpec, usage: Usage) -> Vec<Algorithm> {
     let fits = |algorithm: &Algorithm| match (spec, algorithm) {
         (KeySpec::Rsa(_), Algorithm::RsaPkcs1(_) | Algorithm::RsaPss(_)) => usage == Usage::Sign,
         (KeySpec::Rsa(_), Algorithm::RsaOaep(_)) => usage == Usage::Decrypt,
-        (KeySpec::Ec(_), Algorithm::Ecdsa) => usage == Usage::Sign,
+        (KeySpec::Ec(_), Algorithm::Ecdsa)
+        | (KeySpec::Ed25519, Algorithm::Ed25519 | Algorithm::Ed25519ph) => usage == Usage::Sign,
         (KeySpec::Hmac(of), Algorithm::Hmac(hash)) => of == *hash,
         (KeySpec::Symmetric, Algorithm::Symmetric) => true,
         _ => false,
@@ -206,7 +212,9 @@ fn make(spec: KeySpec) -> keyenclave_crypto::Result<Material> {
         KeySpec::Ec(curve) => EcPrivateKey::generate(curve)
             .map(PrivateKey::Ec)
             .map(Material::Pair),
-        KeySpec::Ed25519 => Err(keyenclave_crypto::Error::Unsupported),
+        KeySpec::Ed25519 => Ed25519PrivateKey::generate()
+            .map(PrivateKey::Ed25519)
+            .map(Material::Pair),
         KeySpec::Hmac(hash) => secret(hash.output_len()),
         KeySpec::Symmetric => secret(aead::KEY_LEN),
     }
@@ -216,6 +224,7 @@ fn spki(key: &PrivateKey) -> keyenclave_crypto::Result<Vec<u8>> {
     match key {
         PrivateKey::Rsa(key) => key.public()?.spki_der(),
         PrivateKey::Ec(key) => key.public()?.spki_der(),
+        PrivateKey::Ed25519(key) => key.public().spki_der(),
     }
 }
 
@@ -239,6 +248,10 @@ fn sign(key: &PrivateKey, algorithm: Algorithm, digest: &[u8]) -> keyenclave_cry
         }
         (PrivateKey::Ec(key), Algorithm::Ecdsa) if digest.len() == curve_hash(key.curve()).output_len() => {
             key.sign(digest, &mut out)?
+        }
+        (PrivateKey::Ed25519(key), Algorithm::Ed25519) => key.sign(Ed25519Scheme::Pure, digest, &mut out)?,
+        (PrivateKey::Ed25519(key), Algorithm::Ed25519ph) => {
+            key.sign(Ed25519Scheme::Prehashed(&[]), digest, &mut out)?
         }
         _ => return Err(keyenclave_crypto::Error::InputLength),
     };

@@ -42,6 +42,7 @@ pub(super) fn plan(mechanism: &Mechanism, class: OperationClass) -> Result<Optio
             Some(Plan::Sign(Algorithm::RsaPss(usual_pss(pss)?)))
         }
         (Mechanical::Ecdsa(_), OperationClass::Sign, _) => Some(Plan::Sign(Algorithm::Ecdsa)),
+        (Mechanical::EdDsa, OperationClass::Sign, params) => Some(Plan::Sign(eddsa(params)?)),
         (Mechanical::RsaPkcs1(None), OperationClass::Decrypt, _) => {
             Some(Plan::Decrypt(Algorithm::RsaPkcs1Decrypt))
         }
@@ -70,6 +71,18 @@ fn usual_pss(pss: &PssParams) -> Result<Hash> {
             pss.hash.output_len()
         ),
     ))
+}
+
+/// Services know Ed25519 and Ed25519ph, both without a context.
+fn eddsa(params: &Params) -> Result<Algorithm> {
+    match params {
+        Params::EdDsa(params) if !params.context.is_empty() => Err(Error::new(
+            Rv::MechanismParamInvalid,
+            "EdDSA here: Ed25519 or Ed25519ph, and no context",
+        )),
+        Params::EdDsa(params) if params.prehash => Ok(Algorithm::Ed25519ph),
+        _ => Ok(Algorithm::Ed25519),
+    }
 }
 
 fn usual_oaep(oaep: &OaepParams) -> Result<Hash> {
@@ -173,8 +186,13 @@ fn offered(capability: &Capability, row: &MechanismRow) -> ck::CK_FLAGS {
                     algorithm == Algorithm::Ecdsa
                 }))
         }
+        Mechanical::EdDsa => {
+            let sign = |algorithm| matches!(algorithm, Algorithm::Ed25519 | Algorithm::Ed25519ph);
+            always | signs(computes(CallKind::Sign, &sign))
+        }
         Mechanical::RsaKeyPair => !USES | generates(|spec| matches!(spec, KeySpec::Rsa(_))),
         Mechanical::EcKeyPair => !USES | generates(|spec| matches!(spec, KeySpec::Ec(_))),
+        Mechanical::EdwardsKeyPair => !USES | generates(|spec| *spec == KeySpec::Ed25519),
         Mechanical::AesKey
         | Mechanical::GenericSecret
         | Mechanical::AesEcb
@@ -195,7 +213,8 @@ pub(super) fn allowed(algorithms: &[Algorithm]) -> Vec<ck::CK_MECHANISM_TYPE> {
                 | (Mechanical::RsaPkcs1(None), Algorithm::RsaPkcs1Decrypt)
                 | (Mechanical::RsaPss(None), Algorithm::RsaPss(_))
                 | (Mechanical::RsaOaep, Algorithm::RsaOaep(_))
-                | (Mechanical::Ecdsa(_), Algorithm::Ecdsa) => true,
+                | (Mechanical::Ecdsa(_), Algorithm::Ecdsa)
+                | (Mechanical::EdDsa, Algorithm::Ed25519 | Algorithm::Ed25519ph) => true,
                 (Mechanical::RsaPkcs1(Some(hash)), Algorithm::RsaPkcs1(of))
                 | (Mechanical::RsaPss(Some(hash)), Algorithm::RsaPss(of))
                 | (Mechanical::Hmac { hash, .. }, Algorithm::Hmac(of)) => hash == of,

@@ -66,7 +66,7 @@ impl RsaPrivateKey {
     pub fn from_pkcs8_der(der: &[u8]) -> Result<Self> {
         match PrivateKey::from_pkcs8_der(der)? {
             PrivateKey::Rsa(key) => Ok(key),
-            PrivateKey::Ec(_) => Err(Error::InvalidKey),
+            _ => Err(Error::InvalidKey),
         }
     }
 

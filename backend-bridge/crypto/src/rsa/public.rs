@@ -37,7 +37,7 @@ impl RsaPublicKey {
     pub fn from_spki_der(der: &[u8]) -> Result<Self> {
         match PublicKey::from_spki_der(der)? {
             PublicKey::Rsa(key) => Ok(key),
-            PublicKey::Ec(_) => Err(Error::InvalidKey),
+            _ => Err(Error::InvalidKey),
         }
     }
 

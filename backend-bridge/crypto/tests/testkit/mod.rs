@@ -2,6 +2,7 @@
 //! Hexadecimal for test vectors.
 #![allow(dead_code, clippy::unwrap_used)]
 
+pub mod ed25519;
 pub mod rsa_2048;
 
 /// Bytes as lower-case hexadecimal.

@@ -8,6 +8,7 @@
 mod aes;
 mod digest;
 mod ecdsa;
+mod eddsa;
 mod hmac;
 mod rsa;
 
@@ -16,6 +17,7 @@ use std::sync::Arc;
 use keyenclave_crypto as crypto;
 use keyenclave_model::algorithm::Hash;
 use keyenclave_model::error::{Error, Result, Rv};
+use keyenclave_model::gathered::Gathered;
 use keyenclave_model::mechanism::{Algorithm, Mechanism};
 use keyenclave_model::token::{End, Operation, OperationClass, Out, OutputLen, Part, Step};
 
@@ -41,6 +43,7 @@ pub(crate) fn begin(
         (Algorithm::RsaPkcs1(None), OperationClass::VerifyRecover) => Ok(Box::new(rsa::Recovering::new(key))),
         (Algorithm::RsaPkcs1(_) | Algorithm::RsaPss(_), _) => rsa::Signing::begin(mechanism, key),
         (Algorithm::Ecdsa(hash), _) => Ok(Box::new(ecdsa::Signing::new(hash, key))),
+        (Algorithm::EdDsa, _) => Ok(Box::new(eddsa::Signing::new(mechanism, key))),
         (Algorithm::AesEcb | Algorithm::AesCbc { .. }, _) => aes::Blocks::begin(class, mechanism, &key),
         (Algorithm::AesGcm, _) => aes::begin_gcm(class, mechanism, &key),
         (Algorithm::Hmac { hash, .. }, _) => hmac::Mac::begin(hash, mechanism, key),
@@ -50,7 +53,11 @@ pub(crate) fn begin(
 
 /// What a signature is made over: a digest that is computed here, or what the application gives.
 enum Message {
+    /// In one part, as it is.
     Raw,
+    /// In one part or many, as it is.
+    Whole(Gathered),
+    /// Its digest.
     Hashed {
         hash: Hash,
         running: Option<crypto::Digest>,
@@ -69,6 +76,7 @@ impl Message {
     fn update(&mut self, input: &[u8]) -> Result<()> {
         match self {
             Self::Raw => Err(Rv::FunctionNotSupported.into()),
+            Self::Whole(message) => message.extend(input),
             Self::Hashed { hash, running } => {
                 running
                     .get_or_insert_with(|| crypto::Digest::new(*hash))
@@ -81,7 +89,7 @@ impl Message {
     /// Hands on what is signed when the whole message is `input`.
     fn single<T>(&self, input: &[u8], then: impl FnOnce(&[u8]) -> T) -> T {
         match self {
-            Self::Raw => then(input),
+            Self::Raw | Self::Whole(_) => then(input),
             Self::Hashed { hash, .. } => then(&crypto::digest(*hash, input)),
         }
     }
@@ -90,6 +98,7 @@ impl Message {
     fn finish<T>(&mut self, then: impl FnOnce(&[u8]) -> Result<T>) -> Result<T> {
         match self {
             Self::Raw => Err(Rv::FunctionNotSupported.into()),
+            Self::Whole(message) => then(message),
             Self::Hashed { hash, running } => {
                 let running = running.take().unwrap_or_else(|| crypto::Digest::new(*hash));
                 then(&running.value())
