@@ -128,6 +128,7 @@ fn every_mechanism_that_is_told_of_works() {
             ParamShape::Pss => pss(row.algorithm.hash().unwrap_or(Hash::Sha256), 20),
             ParamShape::Oaep => oaep(Hash::Sha1, Hash::Sha1, b""),
             ParamShape::Gcm => gcm(16).params().clone(),
+            ParamShape::EdDsa => Params::None,
         };
         let mechanism = mechanism(row.id, params);
         let (private, public_key) = match row.algorithm.key_type() {
@@ -136,6 +137,10 @@ fn every_mechanism_that_is_told_of_works() {
                 let (of_public, of_private) = ec_pair(Curve::P256);
                 let pair = fixture.generate_pair(public(), ck::CKM_EC_KEY_PAIR_GEN, &of_public, &of_private);
                 let (public_key, private_key) = pair.unwrap();
+                (private_key, public_key)
+            }
+            Some(ck::CKK_EC_EDWARDS) => {
+                let (public_key, private_key) = ed25519_pair(&fixture);
                 (private_key, public_key)
             }
             Some(ck::CKK_AES) => {

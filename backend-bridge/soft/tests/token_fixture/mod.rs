@@ -347,6 +347,14 @@ pub fn ec_pair(curve: keyenclave_model::algorithm::Curve) -> (Template, Template
     (public, template([(ck::CKA_PRIVATE, no())]))
 }
 
+/// An Ed25519 key pair in a session, for everybody: public, private.
+pub fn ed25519_pair(fixture: &Fixture) -> (ObjectId, ObjectId) {
+    let of_public = template([(ck::CKA_EC_PARAMS, bytes(keyenclave_model::edwards::OID))]);
+    let of_private = template([(ck::CKA_PRIVATE, no())]);
+    let pair = fixture.generate_pair(public(), ck::CKM_EC_EDWARDS_KEY_PAIR_GEN, &of_public, &of_private);
+    pair.unwrap()
+}
+
 /// Templates for an RSA key pair, in a session, for everybody.
 pub fn rsa_pair(bits: u64) -> (Template, Template) {
     let public = template([(ck::CKA_MODULUS_BITS, number(bits))]);
