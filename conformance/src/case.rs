@@ -19,10 +19,14 @@ const LIMIT: Duration = Duration::from_secs(300);
 
 /// Runs `body`, the whole body of a test, in a process of its own.
 pub fn in_own_process<F: FnOnce()>(body: F) {
+    in_own_process_named(name_of::<F>(), |_| {}, body);
+}
+
+/// The same for the test `name`, with an environment that `prepare` completes in the parent.
+pub(crate) fn in_own_process_named(name: String, prepare: impl FnOnce(&mut Command), body: impl FnOnce()) {
     if std::env::var_os(CASE).is_some() {
         return body();
     }
-    let name = name_of::<F>();
     let place = Place::new();
     let mut command = place.command(std::env::current_exe().expect("this test binary"));
     command
@@ -30,6 +34,7 @@ pub fn in_own_process<F: FnOnce()>(body: F) {
         .env(CASE, &name);
     // Cargo ran us in the package's directory, and the paths it gave may be relative to it.
     command.current_dir(std::env::current_dir().expect("a current directory"));
+    prepare(&mut command);
     match finish(command, LIMIT) {
         Ok(_) => {}
         Err(output) => panic!("{}", indented(&output)),
@@ -124,7 +129,7 @@ fn is_present(program: &str) -> bool {
 }
 
 /// A test's name from its closure's type: `binary::module::name::{{closure}}`, where closures may nest.
-fn name_of<F>() -> String {
+pub(crate) fn name_of<F>() -> String {
     let path = std::any::type_name::<F>();
     let path = path.split("::{{closure}}").next().unwrap_or(path);
     path.split_once("::").map_or(path, |(_, name)| name).to_owned()

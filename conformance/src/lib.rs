@@ -12,6 +12,7 @@
 )] // all of it is test code
 
 pub mod case;
+pub mod cloud;
 pub mod module;
 pub mod place;
 mod returns;

@@ -6,6 +6,7 @@
 #![forbid(unsafe_code)]
 
 mod dependencies;
+mod emulators;
 mod full;
 mod install;
 mod project;

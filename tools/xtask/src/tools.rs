@@ -8,6 +8,9 @@ use crate::run;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+/// What makes virtual environments whole: Debian's Python comes without it.
+pub const VENV: &str = "/usr/lib/*/ensurepip/__init__.py";
+
 /// What must be there, and the package that brings it. A name with a slash is a file, with one `*` for a directory.
 const NEEDED: &[(&str, &str)] = &[
     ("pkcs11-tool", "opensc"),
@@ -20,6 +23,7 @@ const NEEDED: &[(&str, &str)] = &[
     ("jarsigner", "openjdk-17-jdk-headless"),
     ("nm", "binutils"),
     ("cc", "gcc"),
+    (VENV, "python3-venv"),
 ];
 
 /// Makes every program available if it can, and prints what it could not.
