@@ -23,6 +23,10 @@ enum Param {
         tag_bits: CK_ULONG,
     },
     Pss(CK_RSA_PKCS_PSS_PARAMS),
+    Eddsa {
+        prehash: CK_BBOOL,
+        context: Vec<u8>,
+    },
     Oaep {
         hash: CK_MECHANISM_TYPE,
         mgf: CK_RSA_PKCS_MGF_TYPE,
@@ -97,6 +101,17 @@ impl Mech {
         }
     }
 
+    /// `CKM_EDDSA` with `CK_EDDSA_PARAMS`; `prehash` as it stands in `phFlag`.
+    pub fn eddsa(prehash: CK_BBOOL, context: &[u8]) -> Self {
+        Self {
+            kind: CKM_EDDSA,
+            param: Param::Eddsa {
+                prehash,
+                context: context.to_vec(),
+            },
+        }
+    }
+
     /// Calls `function` with the mechanism as C takes it.
     pub(super) fn lend<T>(&self, function: impl FnOnce(CK_MECHANISM_PTR) -> T) -> T {
         let call = |pointer: *mut std::ffi::c_void, length: CK_ULONG| {
@@ -127,6 +142,14 @@ impl Mech {
                     (&raw mut params).cast(),
                     size_of_param::<CK_RSA_PKCS_PSS_PARAMS>(),
                 )
+            }
+            Param::Eddsa { prehash, context } => {
+                let mut params = CK_EDDSA_PARAMS {
+                    phFlag: *prehash,
+                    ulContextDataLen: length(context),
+                    pContextData: context.as_ptr().cast_mut(),
+                };
+                call((&raw mut params).cast(), size_of_param::<CK_EDDSA_PARAMS>())
             }
             Param::Oaep { hash, mgf, label } => {
                 let mut params = CK_RSA_PKCS_OAEP_PARAMS {

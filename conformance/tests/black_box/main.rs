@@ -11,6 +11,7 @@
 mod attributes;
 mod bad_input;
 mod digests;
+mod eddsa;
 mod encryption;
 mod life_cycle;
 mod macs;

@@ -76,6 +76,17 @@ pub fn export_ec(place: &Place, token: &Token, session: CK_SESSION_HANDLE, key: 
     );
 }
 
+/// Writes the Ed25519 public key object to `public.der` in `place`, as `SubjectPublicKeyInfo` (RFC 8410).
+pub fn export_ed25519(place: &Place, token: &Token, session: CK_SESSION_HANDLE, key: CK_OBJECT_HANDLE) {
+    let octets = token.read(session, key, CKA_EC_POINT).unwrap();
+    assert_eq!(
+        octets,
+        der(0x04, &octets[2..]),
+        "CKA_EC_POINT is a DER OCTET STRING"
+    );
+    export(place, &[0x06, 0x03, 0x2b, 0x65, 0x70], &octets[2..]);
+}
+
 fn curve_size(curve: &[u8]) -> usize {
     let known = keyenclave_conformance::token::CURVES
         .iter()
@@ -93,6 +104,15 @@ fn export(place: &Place, algorithm: &[u8], key: &[u8]) {
 pub fn ecdsa_der(raw: &[u8]) -> Vec<u8> {
     let (r, s) = raw.split_at(raw.len() / 2);
     der(0x30, &[integer(r), integer(s)].concat())
+}
+
+/// Whether OpenSSL verifies `signature` over `data` with `public.der`, as its key alone says how.
+pub fn verifies_raw(place: &Place, data: &[u8], signature: &[u8]) -> Result<String, String> {
+    std::fs::write(place.file("data"), data).unwrap();
+    std::fs::write(place.file("signature"), signature).unwrap();
+    let key = ["-pubin", "-keyform", "DER", "-inkey", "public.der"];
+    let files = ["-rawin", "-in", "data", "-sigfile", "signature"];
+    run(place, &[&["pkeyutl", "-verify"][..], &key, &files].concat())
 }
 
 /// Whether OpenSSL verifies `signature` over `data` with `public.der`, by `dgst` with a hash and options.

@@ -55,7 +55,7 @@ const HASHES: [(
 ];
 
 /// Each way to verify says yes to the signature and no to a changed one.
-fn hold(
+pub fn hold(
     token: &Token,
     session: CK_SESSION_HANDLE,
     key: CK_ULONG,

@@ -4,7 +4,7 @@
 use std::ptr::null_mut;
 
 use keyenclave_model::algorithm::Hash;
-use keyenclave_model::mechanism::{GcmParams, OaepParams, Params, PssParams};
+use keyenclave_model::mechanism::{EdDsaParams, GcmParams, OaepParams, Params, PssParams};
 
 use super::*;
 use crate::abi::values::RawMechanism;
@@ -271,5 +271,46 @@ fn gcm_parameters_are_read() {
         gcm(&[], b""),
     ] {
         assert_eq!(rv(with(ck::CKM_AES_GCM, bad)), Some(Rv::MechanismParamInvalid));
+    }
+}
+
+#[test]
+fn eddsa_parameters_are_read_and_may_be_missing() {
+    let eddsa = |flag, context: &[u8]| ck::CK_EDDSA_PARAMS {
+        phFlag: flag,
+        ulContextDataLen: ulong(context.len()),
+        pContextData: context.as_ptr().cast_mut(),
+    };
+    assert_eq!(parse(ck::CKM_EDDSA, null_mut(), 0).unwrap(), Params::None);
+    let read = with(ck::CKM_EDDSA, eddsa(ck::CK_TRUE, b"context")).unwrap();
+    let expected = EdDsaParams {
+        prehash: true,
+        context: b"context".to_vec(),
+    };
+    assert_eq!(read, Params::EdDsa(expected));
+    let no_context = ck::CK_EDDSA_PARAMS {
+        pContextData: null_mut(),
+        ..eddsa(ck::CK_FALSE, b"")
+    };
+    assert_eq!(rv(with(ck::CKM_EDDSA, no_context)), None);
+    for bad in [
+        eddsa(2, b""),
+        eddsa(ck::CK_FALSE, &[0; 256]),
+        ck::CK_EDDSA_PARAMS {
+            pContextData: null_mut(),
+            ..eddsa(ck::CK_TRUE, b"context")
+        },
+        ck::CK_EDDSA_PARAMS {
+            ulContextDataLen: ck::CK_ULONG::MAX,
+            ..eddsa(ck::CK_TRUE, b"context")
+        },
+    ] {
+        assert_eq!(rv(with(ck::CKM_EDDSA, bad)), Some(Rv::MechanismParamInvalid));
+    }
+    let mut memory = [0_u8; 64];
+    let right = size_of::<ck::CK_EDDSA_PARAMS>();
+    for len in (1..memory.len()).filter(|len| *len != right) {
+        let refused = rv(parse(ck::CKM_EDDSA, memory.as_mut_ptr(), ulong(len)));
+        assert_eq!(refused, Some(Rv::MechanismParamInvalid), "{len} bytes");
     }
 }
