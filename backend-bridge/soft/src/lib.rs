@@ -20,10 +20,14 @@ mod records;
 mod search;
 mod session;
 
+pub mod pin_hash;
 pub mod sealer;
+pub mod sidecar;
 pub mod store;
 pub mod token;
 pub mod vault;
 
 pub use login::{PIN_LEN, PinSealers, Sealers};
+pub use pin_hash::PinHash;
+pub use sidecar::{Sidecar, sidecar};
 pub use token::{SoftOptions, SoftToken};

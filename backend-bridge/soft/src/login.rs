@@ -64,6 +64,8 @@ pub(crate) struct Login {
     pub(crate) incarnation: Incarnation,
     /// Seals and opens objects.
     pub(crate) vault: Vault,
+    /// Whether an object without a MAC is nobody's: everything is written by who has the key.
+    pub(crate) attested_only: bool,
     /// What was blinded lately: applications look for the same few objects again and again.
     blinded: RwLock<HashMap<Columns, Columns>>,
 }
@@ -72,6 +74,16 @@ pub(crate) struct Login {
 const BLINDED_LIMIT: usize = 256;
 
 impl Login {
+    pub(crate) fn new(role: Role, incarnation: Incarnation, vault: Vault) -> Self {
+        Self {
+            role,
+            incarnation,
+            vault,
+            attested_only: false,
+            blinded: RwLock::default(),
+        }
+    }
+
     /// The blinded form of columns to look for.
     pub(crate) fn blind(&self, columns: &Columns) -> Result<Columns> {
         if let Some(blinded) = self.blinded.read().get(columns) {
@@ -155,12 +167,7 @@ impl<S: Store, K: Sealers> Engine<S, K> {
     pub(crate) fn log_in(&self, role: Role, pin: Pin<'_>) -> Result<()> {
         let Unlocked { root, header, .. } = self.unlock(role, pin)?;
         let vault = Vault::new(root, header.identity).map_err(from_vault)?;
-        self.set_login(Some(Arc::new(Login {
-            role,
-            incarnation: header.incarnation,
-            vault,
-            blinded: RwLock::default(),
-        })));
+        self.set_login(Some(Arc::new(Login::new(role, header.incarnation, vault))));
         // If the index had seen another token before we were logged in to the old one, nobody would notice later.
         let life = |now: Option<Header>| now.map(|now| now.incarnation);
         let refused = match self.store.header().map(life) {
@@ -199,7 +206,7 @@ impl<S: Store, K: Sealers> Engine<S, K> {
 }
 
 /// A header for a new token: random, and the serial number shows a part of it.
-fn new_header(label: [u8; 32]) -> Result<Header> {
+pub(crate) fn new_header(label: [u8; 32]) -> Result<Header> {
     let identity: [u8; 16] = random()?;
     let mut serial = [b' '; 16];
     for (pair, byte) in serial.chunks_exact_mut(2).zip(identity) {
@@ -222,7 +229,7 @@ pub(crate) fn random<const N: usize>() -> Result<[u8; N]> {
     Ok(bytes)
 }
 
-fn check_len(pin: Pin<'_>) -> Result<()> {
+pub(crate) fn check_len(pin: Pin<'_>) -> Result<()> {
     if PIN_LEN.contains(&pin.0.len()) {
         return Ok(());
     }

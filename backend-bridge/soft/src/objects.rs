@@ -99,11 +99,21 @@ impl<S: Store, K: Sealers> Engine<S, K> {
 
     /// `C_SetAttributeValue`.
     pub(crate) fn set(&self, cx: &CallCx, handle: ObjectId, template: &Template) -> Result<()> {
+        self.rewrite(cx, handle, |object| object.with(template, cx.access.login))
+    }
+
+    /// Puts what is made of an object in its place.
+    pub(crate) fn rewrite(
+        &self,
+        cx: &CallCx,
+        handle: ObjectId,
+        make: impl Fn(&Object) -> Result<Object>,
+    ) -> Result<()> {
         self.change(|| {
             let held = self.look_up(cx.access, handle)?;
             let object = &held.opened().object;
             cx.access.check_write(object.is_token(), needs_user(object))?;
-            let changed = object.with(template, cx.access.login)?;
+            let changed = make(object)?;
             check_admissible(&changed)?;
             match held {
                 Held::Session(was) => {

@@ -82,7 +82,12 @@ impl<S: Store, K: Sealers> Engine<S, K> {
         let identity = self.index.read().identity();
         let identity = identity.ok_or(Error::from(Rv::ObjectHandleInvalid))?;
         let (body, attestation) = match login {
-            Some(login) => login.vault.open(record)?,
+            Some(login) => match login.vault.open(record)? {
+                (_, attestation) if login.attested_only && attestation != Attestation::Attested => {
+                    return Err(VaultError::Tampered(record.id).into());
+                }
+                opened => opened,
+            },
             None => PublicVault::new(identity).open(record)?,
         };
         let object = codec::decode(&body).filter(|object| is_sound(record, object));

@@ -176,7 +176,7 @@ impl<'a> PinSealer<'a> {
 }
 
 /// The memory of the KDF; a file that asks for more than there is must not end the process.
-fn blocks(count: usize) -> Result<Zeroizing<Vec<Block>>, SealerError> {
+pub(crate) fn blocks(count: usize) -> Result<Zeroizing<Vec<Block>>, SealerError> {
     let mut memory = Zeroizing::new(Vec::new());
     let refused = |_| VaultError::Memory(std::io::ErrorKind::OutOfMemory.into());
     memory.try_reserve_exact(count).map_err(refused)?;

@@ -54,7 +54,7 @@ impl SoftOptions {
 
 /// A token that computes with aws-lc and keeps its objects in a [`Store`], sealed under what a [`Sealers`] opens.
 pub struct SoftToken<S = SqliteStore, K = PinSealers> {
-    engine: Arc<Engine<S, K>>,
+    pub(crate) engine: Arc<Engine<S, K>>,
     /// The serial number until the token has one of its own.
     blank_serial: [u8; 16],
 }

@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: MIT
+//! Wrong PINs of the slot, counted durably: the PIN itself is in the configuration, or wherever, but not here.
+
+use keyenclave_model::error::Result;
+
+use super::{Purpose, Sidecar};
+use crate::error::{from_store, from_writing};
+use crate::store::{Attempts, Role, SealerRecord, Store, StoreError};
+
+/// [`SealerRecord::kind`] of a row that wraps nothing and only counts. Its parameters say which PIN is counted for.
+pub const KIND_COUNTER: u32 = 3;
+
+impl Sidecar {
+    /// Where the counter of a PIN stands; `None` if it has never been tried. `pin` says which PIN: something that is
+    /// another one when the PIN is changed, and not the PIN. Writes nothing.
+    ///
+    /// # Errors
+    /// What keeps the store from being read.
+    pub fn attempts(&self, pin: &[u8]) -> Result<Option<Attempts>> {
+        if !self.open(Purpose::Reading)? {
+            return Ok(None);
+        }
+        let record = self.counter()?.filter(|record| record.params == pin);
+        Ok(record.map(|record| record.attempts()))
+    }
+
+    /// Counts a try at a PIN, durably, before the PIN is looked at. A PIN that was not counted for before starts anew,
+    /// with this `limit`.
+    ///
+    /// # Errors
+    /// `CKR_PIN_LOCKED` when none is left, and what keeps the store from being written.
+    pub fn count(&self, pin: &[u8], limit: u32) -> Result<Attempts> {
+        self.open(Purpose::Writing)?;
+        let before = self.counter()?;
+        if before.as_ref().is_none_or(|record| record.params != pin) {
+            let store = &self.engine().store;
+            let header = store.header().map_err(from_store)?;
+            let life = header
+                .ok_or_else(|| from_store(StoreError::TokenChanged))?
+                .incarnation;
+            let fresh = SealerRecord {
+                kind: KIND_COUNTER,
+                params: pin.to_vec(),
+                wrapped: Vec::new(),
+                failed: 0,
+                limit,
+            };
+            match store.put_sealer(Role::User, &fresh, life, before.as_ref()) {
+                // Somebody else has done the same.
+                Ok(()) | Err(StoreError::SealerChanged(_)) => {}
+                Err(error) => return Err(from_writing(error)),
+            }
+        }
+        self.engine()
+            .store
+            .count_attempt(Role::User)
+            .map_err(from_writing)
+    }
+
+    /// Forgets the wrong tries: the PIN was right.
+    ///
+    /// # Errors
+    /// What keeps the store from being written.
+    pub fn clear(&self, pin: &[u8]) -> Result<()> {
+        let store = &self.engine().store;
+        let (Some(record), Some(header)) = (self.counter()?, store.header().map_err(from_store)?) else {
+            return Ok(());
+        };
+        if record.params != pin {
+            return Ok(());
+        }
+        store
+            .clear_attempts(Role::User, header.incarnation, &record)
+            .map_err(from_writing)
+    }
+
+    fn counter(&self) -> Result<Option<SealerRecord>> {
+        let record = self.engine().store.sealer(Role::User).map_err(from_store)?;
+        Ok(record.filter(|record| record.kind == KIND_COUNTER))
+    }
+}

@@ -1,0 +1,202 @@
+// SPDX-License-Identifier: MIT
+//! Notes: attributes that applications have set on the service's keys and that no tag holds, by the key's full name.
+//!
+//! A note is a data object with an application name of its own, so that the store attests it like any other; the
+//! application never sees it. All notes are kept in memory and read again when the store has changed: they are the
+//! exception, not the rule.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::Arc;
+
+use cryptoki_sys as ck;
+use keyenclave_model::access::Access;
+use keyenclave_model::attribute::Value;
+use keyenclave_model::error::{Error, Result, Rv};
+use keyenclave_model::object::{Object, Origin};
+use keyenclave_model::template::Template;
+use keyenclave_model::token::{CallCx, ObjectId, Role, SessionId};
+
+use super::{Purpose, Sidecar};
+use crate::codec;
+use crate::store::Revision;
+
+/// What is noted of one key: attributes that are bytes.
+pub type Note = BTreeMap<ck::CK_ATTRIBUTE_TYPE, Vec<u8>>;
+
+/// What is noted, by the key's full name at the service.
+pub type Notes = HashMap<String, Arc<Note>>;
+
+/// The `CKA_APPLICATION` of a note.
+const APPLICATION: &[u8] = b"KeyEnclave: attributes of a key of the service";
+
+/// What is known of the notes, and as of when.
+#[derive(Default)]
+pub(super) struct Known {
+    as_of: Option<Revision>,
+    notes: Arc<Notes>,
+    handles: Arc<HashSet<ObjectId>>,
+}
+
+/// The sidecar itself asks.
+const OURS: CallCx = CallCx {
+    session: SessionId(ck::CK_INVALID_HANDLE),
+    access: Access {
+        writable: true,
+        login: Some(Role::User),
+    },
+    deadline: None,
+};
+
+/// Whether an object is a note.
+pub(super) fn is_note(object: &Object) -> bool {
+    object.bytes(ck::CKA_APPLICATION) == Some(APPLICATION)
+}
+
+/// Refuses an application's object that would be taken for a note.
+pub(super) fn check_not_a_note(application: Option<&[u8]>) -> Result<()> {
+    if application == Some(APPLICATION) {
+        let detail = "this CKA_APPLICATION is the slot's own";
+        return Err(Error::new(Rv::AttributeValueInvalid, detail));
+    }
+    Ok(())
+}
+
+impl Sidecar {
+    /// All notes. As long as nothing in the store changes, the same `Arc`.
+    ///
+    /// # Errors
+    /// `CKR_DEVICE_ERROR` for a store that is damaged.
+    pub fn notes(&self) -> Result<Arc<Notes>> {
+        if !self.open(Purpose::Reading)? {
+            return Ok(Arc::clone(&self.none));
+        }
+        self.look().map(|(notes, _)| notes)
+    }
+
+    /// The handles of the notes.
+    pub(super) fn note_handles(&self) -> Result<Arc<HashSet<ObjectId>>> {
+        self.look().map(|(_, handles)| handles)
+    }
+
+    fn look(&self) -> Result<(Arc<Notes>, Arc<HashSet<ObjectId>>)> {
+        let engine = self.engine();
+        engine.refresh()?;
+        let now = engine.index.read().revision();
+        {
+            let known = self.known.lock();
+            if now.is_some() && known.as_of == now {
+                return Ok((Arc::clone(&known.notes), Arc::clone(&known.handles)));
+            }
+        }
+        let mut notes: HashMap<String, Note> = HashMap::new();
+        let mut handles = HashSet::new();
+        for handle in engine.find(OURS.access, &about(None))? {
+            handles.insert(handle);
+            let Ok(held) = engine.look_up(OURS.access, handle) else {
+                continue;
+            };
+            if let Some((key, note)) = read(&held.opened().object) {
+                notes.entry(key).or_default().extend(note);
+            }
+        }
+        let notes: Notes = notes
+            .into_iter()
+            .map(|(key, note)| (key, Arc::new(note)))
+            .collect();
+        let mut known = self.known.lock();
+        // What another object's change did not touch stays the same for who compares.
+        if *known.notes != notes {
+            known.notes = Arc::new(notes);
+        }
+        known.handles = Arc::new(handles);
+        known.as_of = now;
+        Ok((Arc::clone(&known.notes), Arc::clone(&known.handles)))
+    }
+
+    /// Changes what is noted of a key: `None` takes an attribute away. Durable when it returns.
+    ///
+    /// # Errors
+    /// What keeps the store from being written.
+    pub fn note(&self, key: &str, change: &BTreeMap<ck::CK_ATTRIBUTE_TYPE, Option<Vec<u8>>>) -> Result<()> {
+        let before = self.notes()?.get(key).cloned();
+        let mut after = before.as_deref().cloned().unwrap_or_default();
+        for (id, value) in change {
+            match value {
+                Some(value) => drop(after.insert(*id, value.clone())),
+                None => drop(after.remove(id)),
+            }
+        }
+        if before.as_deref() == Some(&after) || (before.is_none() && after.is_empty()) {
+            return Ok(());
+        }
+        self.open(Purpose::Writing)?;
+        self.write(key, &after)
+    }
+
+    /// Forgets a key that is gone.
+    ///
+    /// # Errors
+    /// As [`Self::note`].
+    pub fn forget(&self, key: &str) -> Result<()> {
+        if self.notes()?.contains_key(key) {
+            self.write(key, &Note::new())?;
+        }
+        Ok(())
+    }
+
+    /// Puts a note in the place of those that there are of a key.
+    fn write(&self, key: &str, note: &Note) -> Result<()> {
+        let engine = self.engine();
+        let value = Value::bytes(encode(note).as_slice());
+        let mut present = engine.find(OURS.access, &about(Some(key)))?.into_iter();
+        // Two processes may each have made one: the first stays.
+        match (present.next(), note.is_empty()) {
+            (None, true) => {}
+            (None, false) => {
+                let about = about(Some(key));
+                let template = about.iter().map(|(id, value)| (id, value.clone())).chain([
+                    (ck::CKA_TOKEN, Value::Bool(true)),
+                    (ck::CKA_PRIVATE, Value::Bool(false)),
+                    (ck::CKA_VALUE, value),
+                ]);
+                let object = Object::admit(Origin::Create, None, &template.collect(), OURS.access.login)?;
+                let ticket = engine.session.ticket(OURS.session);
+                engine.add(&ticket, [(object, None)])?;
+            }
+            (Some(first), true) => engine.destroy(&OURS, first)?,
+            (Some(first), false) => engine.rewrite(&OURS, first, |object| {
+                let mut changed = object.clone();
+                changed.put(ck::CKA_VALUE, value.clone());
+                Ok(changed)
+            })?,
+        }
+        present.try_for_each(|other| engine.destroy(&OURS, other))
+    }
+}
+
+/// What notes are found by: those of one key, or all.
+fn about(key: Option<&str>) -> Template {
+    let all = [
+        (ck::CKA_CLASS, Value::Ulong(ck::CKO_DATA)),
+        (ck::CKA_APPLICATION, Value::bytes(APPLICATION)),
+    ];
+    let key = key.map(|key| (ck::CKA_LABEL, Value::bytes(key)));
+    all.into_iter().chain(key).collect()
+}
+
+fn encode(note: &Note) -> zeroize::Zeroizing<Vec<u8>> {
+    let attributes = note
+        .iter()
+        .map(|(id, value)| (*id, Value::bytes(value.as_slice())));
+    codec::encode(&Object::restore(attributes.collect()))
+}
+
+/// The key that a note is about, and what it says.
+fn read(object: &Object) -> Option<(String, Note)> {
+    let key = String::from_utf8(object.bytes(ck::CKA_LABEL)?.to_vec()).ok()?;
+    let content = codec::decode(object.bytes(ck::CKA_VALUE)?)?;
+    let bytes = content
+        .iter()
+        .filter_map(|(id, value)| Some((id, value.as_bytes()?.to_vec())));
+    Some((key, bytes.collect()))
+}
