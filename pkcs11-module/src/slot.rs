@@ -243,12 +243,17 @@ pub fn complete(step: Step, deadline: Option<Instant>) -> Result<Out> {
         Some(result) => result,
         None => {
             pending.cancel();
-            Err(Error::new(
-                Rv::DeviceError,
-                "no answer within the slot's operation timeout: see whether the service or device can be reached",
-            ))
+            Err(too_late())
         }
     }
+}
+
+/// The deadline came before the answer.
+pub fn too_late() -> Error {
+    Error::new(
+        Rv::DeviceError,
+        "no answer within the slot's operation timeout: see whether the service or device can be reached",
+    )
 }
 
 const NOBODY: u8 = 0;

@@ -3,14 +3,16 @@
 //! the same return values and the same state in both.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)]
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
+use std::time::Instant;
 
 use keyenclave_model::error::{Error, Result, Rv};
 use keyenclave_model::token::{
-    CallCx, End, ObjectId, Operation, OperationClass, OutputLen, Part, Role, Step,
+    CallCx, End, ObjectId, Operation, OperationClass, Out, OutputLen, Part, Pending, Role, Step,
 };
 use keyenclave_module::session::login::{Begin, TokenState};
-use keyenclave_module::session::operation::{Active, Operations};
+use keyenclave_module::session::operation::{Active, Ending, Operations};
+use keyenclave_module::session::waiting::Waiting;
 use proptest::prelude::*;
 
 fn rv<T>(result: Result<T>) -> Option<Rv> {
@@ -179,6 +181,19 @@ impl Operation for Nothing {
     }
 }
 
+/// Work that never has an answer.
+struct Never;
+
+impl Pending for Never {
+    fn poll(&mut self) -> Option<Result<Out>> {
+        None
+    }
+    fn wait(&mut self, _deadline: Option<Instant>) -> Option<Result<Out>> {
+        None
+    }
+    fn cancel(self: Box<Self>) {}
+}
+
 /// What threads do to a session's operations.
 #[derive(Clone, Debug)]
 enum Act {
@@ -186,6 +201,15 @@ enum Act {
     Take(usize),
     PutBack(usize),
     End(usize),
+    /// Leaves work behind that is waited for.
+    Leave(usize),
+    Look(usize),
+    /// Whoever looked first has found no answer.
+    LookAway,
+    /// Whoever looked first has found an answer.
+    Conclude,
+    /// Ends what began under a login that is over.
+    EndStale,
     Cancel(usize),
     Replace(usize),
     Only,
@@ -202,6 +226,11 @@ fn acts() -> impl Strategy<Value = Vec<Act>> {
         4 => class.clone().prop_map(Act::Take),
         4 => class.clone().prop_map(Act::PutBack),
         2 => class.clone().prop_map(Act::End),
+        4 => class.clone().prop_map(Act::Leave),
+        4 => class.clone().prop_map(Act::Look),
+        2 => Just(Act::LookAway),
+        2 => Just(Act::Conclude),
+        1 => Just(Act::EndStale),
         2 => class.clone().prop_map(Act::Cancel),
         2 => class.prop_map(Act::Replace),
         2 => Just(Act::Only),
@@ -223,6 +252,18 @@ enum Place {
     /// Out, and begun under this login.
     Out(u64),
     Here(u64),
+    /// Waited for; with the number of the look that has it.
+    Waiting(u64, Option<usize>),
+}
+
+impl Place {
+    /// Under which login it began, unless it is out or empty.
+    fn begun(self) -> Option<u64> {
+        match self {
+            Self::Here(begun) | Self::Waiting(begun, _) => Some(begun),
+            Self::Empty | Self::Out(_) => None,
+        }
+    }
 }
 
 proptest! {
@@ -244,16 +285,15 @@ proptest! {
         let mut real = Operations::default();
         let mut model = [Place::Empty; OperationClass::ALL.len()];
         let (mut login, mut closed, mut searching) = (0, false, false);
+        let (mut looks, mut last_look) = (VecDeque::new(), 0);
         for act in &acts {
             match *act {
                 Act::Reserve(class) => {
-                    let free = match model[class] {
-                        Place::Empty => true,
-                        Place::Here(begun) => begun != login,
-                        Place::Out(_) => false,
-                    };
-                    let outcome = rv(real.reserve(OperationClass::ALL[class], login));
-                    prop_assert_eq!(outcome, (!free).then_some(Rv::OperationActive));
+                    let stale = model[class].begun().is_some_and(|begun| begun != login);
+                    let free = stale || model[class] == Place::Empty;
+                    let outcome = real.reserve(OperationClass::ALL[class], login);
+                    prop_assert_eq!(outcome.as_ref().is_ok_and(Option::is_some), stale);
+                    prop_assert_eq!(rv(outcome), (!free).then_some(Rv::OperationActive));
                     if free {
                         model[class] = Place::Out(login);
                     }
@@ -261,25 +301,82 @@ proptest! {
                 Act::Take(class) => {
                     let expected = match model[class] {
                         Place::Here(begun) if begun == login => None,
-                        Place::Here(_) | Place::Empty => Some(Rv::OperationNotInitialized),
+                        Place::Waiting(begun, _) if begun == login => Some(Rv::OperationActive),
+                        Place::Here(_) | Place::Waiting(..) | Place::Empty => Some(Rv::OperationNotInitialized),
                         Place::Out(_) => Some(Rv::OperationActive),
                     };
                     prop_assert_eq!(rv(real.take(OperationClass::ALL[class], login)), expected);
-                    model[class] = match model[class] {
-                        Place::Here(begun) if begun == login => Place::Out(begun),
-                        Place::Here(_) | Place::Empty => Place::Empty,
-                        out => out,
-                    };
+                    if expected.is_none() {
+                        model[class] = Place::Out(login);
+                    }
                 }
                 // Only what is out comes back, or ends.
-                Act::PutBack(class) | Act::End(class) => {
+                Act::PutBack(class) | Act::End(class) | Act::Leave(class) => {
                     if let Place::Out(begun) = model[class] {
-                        let active = matches!(act, Act::PutBack(_)).then(|| Active::new(Box::new(Nothing), Some(begun)));
-                        let stays = active.is_some() && !closed;
-                        let handed_back = real.put_back(OperationClass::ALL[class], active).is_some();
-                        prop_assert_eq!(handed_back, matches!(act, Act::PutBack(_)) && closed);
-                        model[class] = if stays { Place::Here(begun) } else { Place::Empty };
+                        let waiting = || Waiting::new(Box::new(Never), None, Ending::Single, None);
+                        let (active, place) = match act {
+                            Act::PutBack(_) => (Some(Active::new(Box::new(Nothing), Some(begun))), Place::Here(begun)),
+                            Act::Leave(_) => (Some(Active::waits(waiting(), Some(begun))), Place::Waiting(begun, None)),
+                            _ => (None, Place::Empty),
+                        };
+                        let unwanted = active.is_some() && (closed || begun != login);
+                        let handed_back = real.put_back(OperationClass::ALL[class], active, login).is_some();
+                        prop_assert_eq!(handed_back, unwanted);
+                        model[class] = if unwanted { Place::Empty } else { place };
                     }
+                }
+                Act::Look(class) => {
+                    let expected = match model[class] {
+                        Place::Waiting(begun, Some(_)) if begun == login => Some(Rv::Pending),
+                        Place::Waiting(begun, None) if begun == login => None,
+                        _ => Some(Rv::OperationNotInitialized),
+                    };
+                    let activity = OperationClass::ALL[class].into();
+                    let waits = real.is_waiting(activity, Ending::Single, login);
+                    prop_assert_eq!(waits, expected != Some(Rv::OperationNotInitialized));
+                    prop_assert!(!real.is_waiting(activity, Ending::Finish, login), "another function");
+                    match real.look(activity, Ending::Single, login) {
+                        Ok(look) => {
+                            prop_assert_eq!(expected, None);
+                            last_look += 1;
+                            model[class] = Place::Waiting(login, Some(last_look));
+                            looks.push_back((class, last_look, look));
+                        }
+                        Err(error) => prop_assert_eq!(Some(error.rv()), expected),
+                    }
+                }
+                Act::LookAway => {
+                    if let Some((class, number, look)) = looks.pop_front() {
+                        let handed_back = real.look_away(OperationClass::ALL[class].into(), look).is_some();
+                        match model[class] {
+                            Place::Waiting(begun, Some(lent)) if lent == number => {
+                                prop_assert!(!handed_back);
+                                model[class] = Place::Waiting(begun, None);
+                            }
+                            _ => prop_assert!(handed_back),
+                        }
+                    }
+                }
+                Act::Conclude => {
+                    if let Some((class, number, look)) = looks.pop_front() {
+                        let mine = matches!(model[class], Place::Waiting(_, Some(lent)) if lent == number);
+                        let expected = match model[class].begun() {
+                            _ if closed => Some(Rv::SessionClosed),
+                            Some(begun) if mine && begun == login => None,
+                            _ => Some(Rv::OperationNotInitialized),
+                        };
+                        let outcome = real.conclude(OperationClass::ALL[class].into(), look.number(), login);
+                        prop_assert_eq!(rv(outcome), expected);
+                        if mine {
+                            model[class] = Place::Empty;
+                        }
+                    }
+                }
+                Act::EndStale => {
+                    let stale = |place: &Place| place.begun().is_some_and(|begun| begun != login);
+                    let expected = model.iter().filter(|place| stale(place)).count();
+                    prop_assert_eq!(real.end_stale(login).len(), expected);
+                    model.iter_mut().filter(|place| stale(place)).for_each(|place| *place = Place::Empty);
                 }
                 Act::Cancel(class) => {
                     let out = matches!(model[class], Place::Out(_));
@@ -302,13 +399,15 @@ proptest! {
                 Act::Only => {
                     let active = |place: &Place| match *place {
                         Place::Empty => false,
-                        Place::Here(begun) => begun == login,
+                        Place::Here(begun) | Place::Waiting(begun, _) => begun == login,
                         Place::Out(_) => true,
                     };
+                    let waits = |class: OperationClass| matches!(model[class as usize], Place::Waiting(..));
                     let classes = OperationClass::ALL.into_iter().zip(&model);
                     let active: Vec<_> = classes.filter(|(_, place)| active(place)).map(|(class, _)| class).collect();
                     let expected = match active[..] {
                         [] => Err(Rv::OperationNotInitialized),
+                        [class] if waits(class) => Err(Rv::StateUnsaveable),
                         [class] => Ok(class),
                         _ => Err(Rv::StateUnsaveable),
                     };

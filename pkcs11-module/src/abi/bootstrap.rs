@@ -88,14 +88,30 @@ impl Name<'_> {
         }
     }
 
-    /// Whether it is this one, or none is given. No further is read than to the first difference.
-    pub fn allows(&self, name: &CStr) -> bool {
-        let same = |(index, byte): (usize, &u8)| {
+    /// Whether a name is given.
+    ///
+    /// # Errors
+    /// `CKR_ARGUMENTS_BAD` for null.
+    pub fn check(&self) -> Result<()> {
+        if self.ptr.is_null() {
+            return Err(Rv::ArgumentsBad.into());
+        }
+        Ok(())
+    }
+
+    /// Whether it is this one, which is given without its NUL. No further is read than to the first difference.
+    pub fn is(&self, name: &[u8]) -> bool {
+        let same = |(index, byte)| {
             // SAFETY: all bytes before were equal, so none was the NUL: this one can be read, as promised to `new`.
             let given = unsafe { read(self.ptr.wrapping_add(index)) };
-            given == Some(*byte)
+            given == Some(byte)
         };
-        self.ptr.is_null() || name.to_bytes_with_nul().iter().enumerate().all(same)
+        name.iter().copied().chain([0]).enumerate().all(same)
+    }
+
+    /// Whether it is this one, or none is given.
+    pub fn allows(&self, name: &CStr) -> bool {
+        self.ptr.is_null() || self.is(name.to_bytes())
     }
 }
 

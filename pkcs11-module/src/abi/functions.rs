@@ -14,10 +14,10 @@
 use cryptoki_sys::*;
 use keyenclave_model::token::{ObjectId, OperationClass::*, SessionId};
 
-use super::bootstrap::{Given, InitializeArgs, Name};
+use super::bootstrap::{Given, InitializeArgs};
 use super::values::{
-    AttributeBuffers, Input, Label, Output, OutputArray, OutputBytes, OutputList, Place, RawMechanism,
-    RawTemplate,
+    AttributeBuffers, Completion, Input, Label, Name, Output, OutputArray, OutputBytes, OutputList, Place,
+    RawMechanism, RawTemplate,
 };
 use super::{boundary, interfaces, refusal};
 use crate::{entry, lifecycle};
@@ -138,6 +138,9 @@ macro_rules! export {
     ($row:tt $p:tt $v:tt $i:tt $o:tt ($name:ident: Attributes, $($rest:tt)*)) => {
         export! { @memory $row $p $v $i $o
             $name (ptr: *mut CK_ATTRIBUTE, count: CK_ULONG) (AttributeBuffers::new(ptr, count)) ($($rest)*) }
+    };
+    ($row:tt $p:tt $v:tt $i:tt $o:tt ($name:ident: Completion, $($rest:tt)*)) => {
+        export! { @memory $row $p $v $i $o $name (ptr: *mut CK_ASYNC_DATA) (Completion::new(ptr)) ($($rest)*) }
     };
     ($row:tt $p:tt $v:tt $i:tt $o:tt ($name:ident: InitializeArgs, $($rest:tt)*)) => {
         export! { @memory $row $p $v $i $o $name (ptr: CK_VOID_PTR) (InitializeArgs::new(ptr)) ($($rest)*) }
@@ -456,12 +459,12 @@ functions! {
         "5.6.11" C_GetSessionValidationFlags(
             session: SessionId, kind: CK_SESSION_VALIDATION_FLAGS_TYPE, flags: Place<CK_FLAGS>
         ) => unsupported in_session(session);
-        "5.21.1" C_AsyncComplete(session: SessionId, function: Name, result: Place<CK_ASYNC_DATA>)
-            => unsupported in_session(session);
+        "5.21.1" C_AsyncComplete(session: SessionId, function: Name, result: Completion)
+            => entry asynchronous::async_complete(session, function, result);
         "5.21.2" C_AsyncGetID(session: SessionId, function: Name, id: Place<CK_ULONG>)
-            => unsupported in_session(session);
+            => entry asynchronous::async_get_id(session, function, id);
         "5.21.3" C_AsyncJoin(session: SessionId, function: Name, id: CK_ULONG, data: OutputBytes)
-            => unsupported in_session(session);
+            => entry asynchronous::async_join(session, function, id, data);
         "5.18.6" C_WrapKeyAuthenticated(
             session: SessionId, mechanism: Mechanism, wrapping_key: ObjectId, key: ObjectId, associated: Input,
             wrapped: Output

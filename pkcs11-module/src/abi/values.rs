@@ -16,6 +16,8 @@ use cryptoki_sys as ck;
 use keyenclave_model::error::{Error, Result, Rv};
 use zeroize::Zeroizing;
 
+pub use super::asynchronous::{Completion, KeptOutput};
+pub use super::bootstrap::Name;
 pub use super::parameters::RawMechanism;
 pub use super::templates::{AttributeBuffer, AttributeBuffers, RawTemplate};
 
@@ -92,9 +94,9 @@ fn copied(bytes: &[u8]) -> Copied {
 
 /// Memory for what a function writes, with the two-call rule: a null buffer asks for the length.
 pub struct Output<'a> {
-    buffer: *mut u8,
+    pub(super) buffer: *mut u8,
     len: *mut ck::CK_ULONG,
-    capacity: ck::CK_ULONG,
+    pub(super) capacity: ck::CK_ULONG,
     memory: PhantomData<&'a mut [u8]>,
 }
 
@@ -104,6 +106,7 @@ impl<'a> Output<'a> {
     /// # Safety
     /// A `len` that is not null can be read and written during `'a`; a `buffer` that is not null can be written for
     /// `*len` bytes; nobody else uses either meanwhile, except an [`Input`] that is kept [apart](Input::apart_from).
+    /// For a buffer that is [kept](Self::keep) the promise goes on as is said there.
     pub unsafe fn new(buffer: *mut u8, len: *mut ck::CK_ULONG) -> Self {
         // SAFETY: as promised by the caller.
         let capacity = unsafe { read(len) }.unwrap_or(0);

@@ -7,15 +7,17 @@
 
 use keyenclave_model::error::{Error, Result, Rv};
 use keyenclave_model::token::{
-    CallCx, End, ObjectId, Operation, OperationClass, Out, OutputLen, Part, SessionId, Work,
+    CallCx, End, ObjectId, Operation, OperationClass, Out, OutputLen, Part, SessionId, Step, Work,
 };
 use zeroize::Zeroizing;
 
+use super::asynchronous::{leave, may_pend};
+use super::taken::Taken;
 use super::unexpected;
 use crate::abi::values::{Input, Output, RawMechanism};
-use crate::library::{Caller, Library};
+use crate::library::Library;
 use crate::session::operation::{Active, Ending, Next};
-use crate::session::table::Session;
+use crate::session::waiting::Waiting;
 use crate::slot::complete;
 
 /// `C_EncryptInit` and its kind. A null mechanism ends the operation that is active.
@@ -33,12 +35,7 @@ pub fn init(
         return Ok(());
     }
     let login = caller.slot.login_number();
-    caller.session.operations.lock().reserve(class, login)?;
-    let place = Taken {
-        session: &caller.session,
-        class,
-        back: None,
-    };
+    let place = Taken::reserve(&caller, class)?;
     let mechanism = mechanism.parse()?;
     let begun = caller.run(Work::Begin {
         class,
@@ -61,10 +58,22 @@ pub fn single(
     mut output: Output<'_>,
 ) -> Result<()> {
     let caller = lib.session(session)?;
-    let (place, active) = take(&caller, class)?;
+    let (place, active) = Taken::take(&caller, class)?;
     let input = input.bytes()?;
     refuse_started(&active)?;
-    end_with_output(place, active, &mut output, Ending::Single, input, &caller.call())
+    let ending = Ending::Single;
+    let may_pend = may_pend(&caller.session, class, ending);
+    end_with_output(
+        place,
+        active,
+        &mut output,
+        &Call {
+            ending,
+            input,
+            may_pend,
+            cx: caller.call(),
+        },
+    )
 }
 
 /// `C_EncryptFinal` and its kind: the end of several parts.
@@ -75,8 +84,20 @@ pub fn finish(
     mut output: Output<'_>,
 ) -> Result<()> {
     let caller = lib.session(session)?;
-    let (place, active) = take(&caller, class)?;
-    end_with_output(place, active, &mut output, Ending::Finish, &[], &caller.call())
+    let (place, active) = Taken::take(&caller, class)?;
+    let ending = Ending::Finish;
+    let may_pend = may_pend(&caller.session, class, ending);
+    end_with_output(
+        place,
+        active,
+        &mut output,
+        &Call {
+            ending,
+            input: &[],
+            may_pend,
+            cx: caller.call(),
+        },
+    )
 }
 
 /// `C_EncryptUpdate` and `C_DecryptUpdate`: a part that comes with output.
@@ -88,7 +109,7 @@ pub fn update(
     mut output: Output<'_>,
 ) -> Result<()> {
     let caller = lib.session(session)?;
-    let (place, mut active) = take(&caller, class)?;
+    let (place, mut active) = Taken::take(&caller, class)?;
     output.check()?;
     let input = input.bytes()?;
     let operation = active.running()?;
@@ -106,7 +127,7 @@ pub fn update(
 /// `C_DigestUpdate`, `C_SignUpdate` and `C_VerifyUpdate`: a part that is only taken in.
 pub fn absorb(lib: &Library, session: SessionId, class: OperationClass, input: Input<'_>) -> Result<()> {
     let caller = lib.session(session)?;
-    let (place, mut active) = take(&caller, class)?;
+    let (place, mut active) = Taken::take(&caller, class)?;
     let input = input.bytes()?;
     active.running()?.update(&caller.call(), input, &mut [])?;
     active.started = true;
@@ -117,7 +138,7 @@ pub fn absorb(lib: &Library, session: SessionId, class: OperationClass, input: I
 /// `C_DigestKey`.
 pub fn digest_key(lib: &Library, session: SessionId, key: ObjectId) -> Result<()> {
     let caller = lib.session(session)?;
-    let (place, mut active) = take(&caller, OperationClass::Digest)?;
+    let (place, mut active) = Taken::take(&caller, OperationClass::Digest)?;
     active.running()?.digest_key(&caller.call(), key)?;
     active.started = true;
     place.put_back(active);
@@ -127,7 +148,7 @@ pub fn digest_key(lib: &Library, session: SessionId, key: ObjectId) -> Result<()
 /// `C_Verify`.
 pub fn verify(lib: &Library, session: SessionId, data: Input<'_>, signature: Input<'_>) -> Result<()> {
     let caller = lib.session(session)?;
-    let (_place, active) = take(&caller, OperationClass::Verify)?;
+    let (_place, active) = Taken::take(&caller, OperationClass::Verify)?;
     let (data, signature) = (data.bytes()?, signature.bytes()?);
     refuse_started(&active)?;
     let cx = caller.call();
@@ -143,7 +164,7 @@ pub fn verify(lib: &Library, session: SessionId, data: Input<'_>, signature: Inp
 /// `C_VerifyFinal`.
 pub fn verify_final(lib: &Library, session: SessionId, signature: Input<'_>) -> Result<()> {
     let caller = lib.session(session)?;
-    let (_place, active) = take(&caller, OperationClass::Verify)?;
+    let (_place, active) = Taken::take(&caller, OperationClass::Verify)?;
     let signature = signature.bytes()?;
     let cx = caller.call();
     complete(
@@ -163,49 +184,6 @@ pub fn verify_recover(
     single(lib, session, OperationClass::VerifyRecover, signature, output)
 }
 
-/// An operation's place in its session while the operation is out. It goes back empty unless the operation is put
-/// back: so every early return ends the operation.
-pub(super) struct Taken<'a> {
-    session: &'a Session,
-    class: OperationClass,
-    back: Option<Active>,
-}
-
-impl Taken<'_> {
-    pub(super) fn put_back(mut self, active: Active) {
-        self.back = Some(active);
-    }
-}
-
-impl Drop for Taken<'_> {
-    fn drop(&mut self) {
-        let ended = self
-            .session
-            .operations
-            .lock()
-            .put_back(self.class, self.back.take());
-        // What the session does not want back, because it was closed, is dropped outside its lock.
-        drop(ended);
-    }
-}
-
-/// Takes an operation out of its session.
-pub(super) fn take<'a>(caller: &'a Caller<'_>, class: OperationClass) -> Result<(Taken<'a>, Active)> {
-    let active = caller
-        .session
-        .operations
-        .lock()
-        .take(class, caller.slot.login_number())?;
-    Ok((
-        Taken {
-            session: &caller.session,
-            class,
-            back: None,
-        },
-        active,
-    ))
-}
-
 /// One call for the whole does not go with parts.
 fn refuse_started(active: &Active) -> Result<()> {
     if active.started {
@@ -217,64 +195,83 @@ fn refuse_started(active: &Active) -> Result<()> {
     Ok(())
 }
 
+/// A call that ends an operation which gives output.
+struct Call<'a> {
+    ending: Ending,
+    input: &'a [u8],
+    /// Whether the work may be left for later.
+    may_pend: bool,
+    cx: CallCx,
+}
+
+impl Call<'_> {
+    fn part(&self) -> Part {
+        match self.ending {
+            Ending::Single => Part::Single(self.input.len()),
+            Ending::Finish => Part::Finish,
+        }
+    }
+
+    fn submit(&self, operation: Box<dyn Operation>, memory: &mut [u8]) -> Step {
+        let end = End::Output(memory);
+        match self.ending {
+            Ending::Single => operation.single(&self.cx, self.input, end),
+            Ending::Finish => operation.finish(&self.cx, end),
+        }
+    }
+}
+
 /// Ends an operation that gives output, by the two-call rule: a query and a short buffer leave it active, and a result
-/// of which the length is known only afterwards is kept until there is room for it.
+/// of which the length is known only afterwards is kept until there is room for it. Where the work may be left for
+/// later, the buffer has to have room for the longest result, since it cannot be found too short later.
 fn end_with_output(
     place: Taken<'_>,
     mut active: Active,
     output: &mut Output<'_>,
-    ending: Ending,
-    input: &[u8],
-    cx: &CallCx,
+    call: &Call<'_>,
 ) -> Result<()> {
     output.check()?;
     if let Next::Deliver { .. } = active.work {
-        return deliver(place, active, output, ending);
+        return deliver(place, active, output, call.ending);
     }
-    let part = match ending {
-        Ending::Single => Part::Single(input.len()),
-        Ending::Finish => Part::Finish,
-    };
-    let need = active.running()?.output_len(part)?;
+    let need = active.running()?.output_len(call.part())?;
     let short = output.capacity() < need.max();
-    if output.is_query() || (short && matches!(need, OutputLen::Exact(_))) {
+    let exact = call.may_pend || matches!(need, OutputLen::Exact(_));
+    if output.is_query() || (short && exact) {
         return ask_again(place, active, output, need.max());
     }
     let login = active.login;
     let operation = active.into_operation()?;
     if short {
         let mut lent = Zeroizing::new(vec![0; need.max()]);
-        let written = run(operation, ending, input, &mut lent, cx)?;
+        let step = call.submit(operation, &mut lent);
+        let written = written(complete(step, call.cx.deadline)?, &mut lent)?;
         lent.truncate(written);
         let held = Active {
             work: Next::Deliver {
                 result: lent,
-                of: ending,
+                of: call.ending,
             },
             started: false,
             login,
         };
-        return deliver(place, held, output, ending);
+        return deliver(place, held, output, call.ending);
     }
-    let written = run(operation, ending, input, output.buffer(), cx)?;
+    let out = match call.submit(operation, output.buffer()) {
+        Step::Pending(work) if call.may_pend => {
+            let waiting = Waiting::new(work, call.cx.deadline, call.ending, Some(output.keep()));
+            return leave(place, waiting, login);
+        }
+        step => complete(step, call.cx.deadline)?,
+    };
+    let written = written(out, output.buffer())?;
     output.set_len(written);
     Ok(())
 }
 
-/// Runs the end of an operation. Returns how many bytes of `memory` were written.
-fn run(
-    operation: Box<dyn Operation>,
-    ending: Ending,
-    input: &[u8],
-    memory: &mut [u8],
-    cx: &CallCx,
-) -> Result<usize> {
-    let end = End::Output(&mut *memory);
-    let step = match ending {
-        Ending::Single => operation.single(cx, input, end),
-        Ending::Finish => operation.finish(cx, end),
-    };
-    match complete(step, cx.deadline)? {
+/// How many bytes of `memory` are the result, which is put there if it is not there already.
+fn written(out: Out, memory: &mut [u8]) -> Result<usize> {
+    match out {
         Out::Written(len) => Ok(len),
         Out::Bytes(bytes) => {
             memory

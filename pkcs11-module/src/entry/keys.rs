@@ -5,10 +5,12 @@ use cryptoki_sys as ck;
 use keyenclave_model::error::Result;
 use keyenclave_model::token::{Out, SessionId, Work};
 
+use super::asynchronous::generate;
 use super::objects::made;
 use super::unexpected;
 use crate::abi::values::{Place, RawMechanism, RawTemplate};
 use crate::library::Library;
+use crate::session::activity::Activity;
 
 /// `C_GenerateKey`.
 pub fn generate_key(
@@ -21,10 +23,11 @@ pub fn generate_key(
     let caller = lib.session(session)?;
     handle.check()?;
     let (mechanism, template) = (mechanism.parse()?, template.parse()?);
-    handle.set(made(caller.run(Work::GenerateKey {
+    let work = Work::GenerateKey {
         mechanism: &mechanism,
         template: &template,
-    })?)?);
+    };
+    handle.set(made(generate(&caller, Activity::GenerateKey, work)?)?);
     Ok(())
 }
 
@@ -47,7 +50,7 @@ pub fn generate_key_pair(
         public: &public,
         private: &private,
     };
-    let Out::Pair { public, private } = caller.run(work)? else {
+    let Out::Pair { public, private } = generate(&caller, Activity::GenerateKeyPair, work)? else {
         return Err(unexpected());
     };
     public_handle.set(public.0);

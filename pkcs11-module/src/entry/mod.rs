@@ -4,6 +4,7 @@
 //! A handler gets values, never pointers. Its order is always the same: the session or slot first, then the
 //! arguments, then the token. No lock is held while a token works.
 
+pub mod asynchronous;
 pub mod crypt;
 pub mod general;
 pub mod keys;
@@ -12,6 +13,7 @@ pub mod random;
 pub mod sessions;
 pub mod slots;
 pub mod state;
+mod taken;
 
 use keyenclave_model::error::{Error, Rv};
 

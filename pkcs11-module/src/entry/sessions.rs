@@ -5,11 +5,12 @@ use std::sync::Arc;
 
 use cryptoki_sys as ck;
 use keyenclave_model::error::{Error, Result, Rv};
-use keyenclave_model::token::{OperationClass, Role, SessionId};
+use keyenclave_model::token::{Role, SessionId};
 
 use super::slots::read_pin;
 use crate::abi::values::{Input, Place};
 use crate::library::Library;
+use crate::session::activity::Activity;
 use crate::session::table::Session;
 
 /// `C_OpenSession`.
@@ -24,10 +25,10 @@ pub fn open_session(
     if flags & ck::CKF_SERIAL_SESSION == 0 {
         return Err(Rv::SessionParallelNotSupported.into());
     }
-    if flags & ck::CKF_ASYNC_SESSION != 0 {
+    if flags & ck::CKF_ASYNC_SESSION != 0 && slot.token.info()?.flags & ck::CKF_ASYNC_SESSION_SUPPORTED == 0 {
         return Err(Rv::SessionAsyncNotSupported.into());
     }
-    if flags & !(ck::CKF_SERIAL_SESSION | ck::CKF_RW_SESSION) != 0 {
+    if flags & !(ck::CKF_SERIAL_SESSION | ck::CKF_RW_SESSION | ck::CKF_ASYNC_SESSION) != 0 {
         return Err(Error::new(
             Rv::ArgumentsBad,
             "C_OpenSession does not know one of the flags",
@@ -37,7 +38,7 @@ pub fn open_session(
     let writable = flags & ck::CKF_RW_SESSION != 0;
     slot.open(writable)?;
     let id = SessionId(lib.next_handle());
-    lib.sessions().insert(id, place, writable);
+    lib.sessions().insert(id, place, flags);
     handle.set(id.0);
     Ok(())
 }
@@ -64,11 +65,14 @@ pub fn get_session_info(
 ) -> Result<()> {
     let caller = lib.session(session)?;
     info.check()?;
-    let writable = caller.session.writable;
+    let session = &caller.session;
+    let flag = |set, flag| if set { flag } else { 0 };
     info.set(ck::CK_SESSION_INFO {
         slotID: caller.slot.id,
-        state: caller.slot.access(writable).state(),
-        flags: ck::CKF_SERIAL_SESSION | if writable { ck::CKF_RW_SESSION } else { 0 },
+        state: caller.slot.access(session.writable).state(),
+        flags: ck::CKF_SERIAL_SESSION
+            | flag(session.writable, ck::CKF_RW_SESSION)
+            | flag(session.asynchronous, ck::CKF_ASYNC_SESSION),
         ulDeviceError: 0,
     });
     Ok(())
@@ -82,14 +86,13 @@ pub fn session_cancel(lib: &Library, session: SessionId, flags: ck::CK_FLAGS) ->
     if flags & ck::CKF_FIND_OBJECTS != 0 {
         operations.end_search();
     }
-    let result = OperationClass::ALL
-        .into_iter()
-        .filter(|class| flags & class.flag() != 0)
-        .try_for_each(|class| {
-            ended.extend(operations.cancel(class)?);
+    let result = Activity::all()
+        .filter(|activity| flags & activity.flag() != 0)
+        .try_for_each(|activity| {
+            ended.extend(operations.cancel(activity)?);
             Ok(())
         });
-    // Operations are dropped, and their keys wiped, outside the lock.
+    // Operations are dropped, their keys wiped and their work cancelled, outside the lock.
     drop(operations);
     drop(ended);
     result
@@ -131,9 +134,16 @@ pub fn login_user(
     login(lib, session, user, pin)
 }
 
-/// `C_Logout`.
+/// `C_Logout`. What the sessions of the token had under way ends, since the keys are out of reach.
 pub fn logout(lib: &Library, session: SessionId) -> Result<()> {
-    lib.session(session)?.slot.logout()
+    let caller = lib.session(session)?;
+    let outcome = caller.slot.logout();
+    let login = caller.slot.login_number();
+    for session in lib.sessions().of_slot(caller.session.slot) {
+        let ended = session.operations.lock().end_stale(login);
+        drop(ended);
+    }
+    outcome
 }
 
 /// Closes a session that has been taken out of the table: its operations and objects end, then the session counts

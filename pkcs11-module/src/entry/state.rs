@@ -7,7 +7,7 @@
 use keyenclave_model::error::{Error, Result, Rv};
 use keyenclave_model::token::{ObjectId, Out, SessionId, Work};
 
-use super::crypt::take;
+use super::taken::Taken;
 use super::unexpected;
 use crate::abi::values::{Input, Output};
 use crate::library::Library;
@@ -23,11 +23,11 @@ pub fn get_operation_state(lib: &Library, session: SessionId, mut output: Output
         .operations
         .lock()
         .only(caller.slot.login_number())?;
-    let (place, active) = take(&caller, class)?;
+    let (place, active) = Taken::take(&caller, class)?;
     let started = active.started;
     let state = match &active.work {
         Next::Run(operation) => operation.state(),
-        Next::Deliver { .. } => Err(Rv::StateUnsaveable.into()),
+        Next::Deliver { .. } | Next::Wait(_) => Err(Rv::StateUnsaveable.into()),
     };
     place.put_back(active);
     let saved = Saved {

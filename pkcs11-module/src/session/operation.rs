@@ -1,12 +1,16 @@
 // SPDX-License-Identifier: MIT
-//! What one session has under way: at most one operation of each class, and one search.
+//! What one session has under way: at most one of each [`Activity`], and one search.
 //!
 //! An operation is taken out, run with no lock held, and put back or dropped: an operation that is out when somebody
-//! else asks for it is active and cannot be had.
+//! else asks for it is active and cannot be had. One that waits for its result cannot be had either: see
+//! [`waiting`](super::waiting). What ends here is handed to the caller, to be dropped outside the lock.
 
 use keyenclave_model::error::{Result, Rv};
 use keyenclave_model::token::{ObjectId, Operation, OperationClass};
 use zeroize::Zeroizing;
+
+use super::activity::Activity;
+use super::waiting::Waiting;
 
 /// An operation between its beginning and its end.
 pub struct Active {
@@ -29,80 +33,92 @@ pub enum Next {
         /// Which call it is the result of.
         of: Ending,
     },
+    /// Runs elsewhere, in an asynchronous session.
+    Wait(Box<Waiting>),
 }
 
 /// The call that ended an operation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ending {
-    /// The call for the whole (`C_Decrypt`).
+    /// The call for the whole (`C_Decrypt`, `C_GenerateKey`).
     Single,
     /// The call for the last part (`C_DecryptFinal`).
     Finish,
 }
 
-/// The place of one class.
-enum Place {
+/// The place of one activity.
+#[derive(Default)]
+pub(super) enum Place {
+    #[default]
     Empty,
     Out,
     Here(Active),
 }
 
 /// All operations of one session.
+#[derive(Default)]
 pub struct Operations {
-    places: [Place; OperationClass::ALL.len()],
+    classes: [Place; OperationClass::ALL.len()],
+    generate_key: Place,
+    generate_key_pair: Place,
     search: Option<Search>,
-    closed: bool,
-}
-
-impl Default for Operations {
-    fn default() -> Self {
-        Self {
-            places: [const { Place::Empty }; OperationClass::ALL.len()],
-            search: None,
-            closed: false,
-        }
-    }
+    /// How often work that is waited for was lent out.
+    pub(super) looks: u64,
+    pub(super) closed: bool,
 }
 
 impl Operations {
-    /// Reserves the place of a class for an operation that is about to begin. It is out until it is put back.
+    /// Reserves a place for what is about to begin. It is out until it is put back. What was there from a login that
+    /// is over is handed back.
     ///
     /// # Errors
     /// `CKR_OPERATION_ACTIVE`; the one that is active stays so.
-    pub fn reserve(&mut self, class: OperationClass, login: u64) -> Result<()> {
-        match self.place(class) {
-            Place::Here(active) if active.is_stale(login) => {}
-            Place::Empty => {}
-            Place::Here(_) | Place::Out => return Err(Rv::OperationActive.into()),
+    pub fn reserve(&mut self, activity: impl Into<Activity>, login: u64) -> Result<Option<Active>> {
+        let place = self.place(activity);
+        match std::mem::replace(place, Place::Out) {
+            Place::Empty => Ok(None),
+            Place::Here(active) if active.is_stale(login) => Ok(Some(active)),
+            taken @ (Place::Here(_) | Place::Out) => {
+                *place = taken;
+                Err(Rv::OperationActive.into())
+            }
         }
-        *self.place(class) = Place::Out;
-        Ok(())
     }
 
     /// Takes an operation out.
     ///
     /// # Errors
     /// `CKR_OPERATION_NOT_INITIALIZED` if there is none, or if the login that it began under is over;
-    /// `CKR_OPERATION_ACTIVE` if another thread has it.
+    /// `CKR_OPERATION_ACTIVE` if another thread has it, or if it waits for its result.
     pub fn take(&mut self, class: OperationClass, login: u64) -> Result<Active> {
         let place = self.place(class);
-        match std::mem::replace(place, Place::Out) {
-            Place::Here(active) if !active.is_stale(login) => Ok(active),
-            Place::Here(_) | Place::Empty => {
-                *place = Place::Empty;
-                Err(Rv::OperationNotInitialized.into())
+        let refused = match std::mem::replace(place, Place::Out) {
+            Place::Here(active) if !active.is_stale(login) && active.waiting().is_none() => {
+                return Ok(active);
             }
-            Place::Out => Err(Rv::OperationActive.into()),
-        }
+            refused => refused,
+        };
+        let rv = match &refused {
+            Place::Here(active) if active.is_stale(login) => Rv::OperationNotInitialized,
+            Place::Empty => Rv::OperationNotInitialized,
+            Place::Here(_) | Place::Out => Rv::OperationActive,
+        };
+        *place = refused;
+        Err(rv.into())
     }
 
-    /// Puts an operation back, or, with `None`, ends it. In a closed session it ends in any case; it is handed back
-    /// so that it is dropped outside the lock.
-    pub fn put_back(&mut self, class: OperationClass, active: Option<Active>) -> Option<Active> {
+    /// Puts an operation back, or, with `None`, ends it. In a closed session, and if the login that it began under is
+    /// over, it ends in any case and is handed back.
+    pub fn put_back(
+        &mut self,
+        activity: impl Into<Activity>,
+        active: Option<Active>,
+        login: u64,
+    ) -> Option<Active> {
         let closed = self.closed;
-        let place = self.place(class);
+        let place = self.place(activity);
         match active {
-            Some(active) if !closed => {
+            Some(active) if !closed && !active.is_stale(login) => {
                 *place = Place::Here(active);
                 None
             }
@@ -117,8 +133,8 @@ impl Operations {
     ///
     /// # Errors
     /// `CKR_OPERATION_CANCEL_FAILED` if another thread has it.
-    pub fn cancel(&mut self, class: OperationClass) -> Result<Option<Active>> {
-        let place = self.place(class);
+    pub fn cancel(&mut self, activity: impl Into<Activity>) -> Result<Option<Active>> {
+        let place = self.place(activity);
         match std::mem::replace(place, Place::Empty) {
             Place::Here(active) => Ok(Some(active)),
             Place::Empty => Ok(None),
@@ -132,35 +148,40 @@ impl Operations {
     /// The class of the one operation that is active.
     ///
     /// # Errors
-    /// `CKR_OPERATION_NOT_INITIALIZED` if there is none, `CKR_STATE_UNSAVEABLE` if there are several.
+    /// `CKR_OPERATION_NOT_INITIALIZED` if there is none, `CKR_STATE_UNSAVEABLE` if there are several, or if it waits
+    /// for its result.
     pub fn only(&self, login: u64) -> Result<OperationClass> {
-        let mut active = OperationClass::ALL
-            .into_iter()
-            .zip(&self.places)
-            .filter(|(_, place)| match place {
-                Place::Empty => false,
-                Place::Here(active) => !active.is_stale(login),
-                Place::Out => true,
-            });
+        let mut active =
+            OperationClass::ALL
+                .into_iter()
+                .zip(&self.classes)
+                .filter(|(_, place)| match place {
+                    Place::Empty => false,
+                    Place::Here(active) => !active.is_stale(login),
+                    Place::Out => true,
+                });
         match (active.next(), active.next()) {
             (None, _) => Err(Rv::OperationNotInitialized.into()),
+            (Some((_, Place::Here(active))), None) if active.waiting().is_some() => {
+                Err(Rv::StateUnsaveable.into())
+            }
             (Some((class, _)), None) => Ok(class),
             (Some(_), Some(_)) => Err(Rv::StateUnsaveable.into()),
         }
     }
 
-    /// Puts an operation in the place of all that are active. Those are handed over to be dropped outside the lock.
+    /// Puts an operation in the place of all that are active, which are handed back.
     ///
     /// # Errors
     /// `CKR_OPERATION_ACTIVE` if another thread has one of them, `CKR_SESSION_CLOSED`; nothing has changed then.
-    pub fn replace(&mut self, class: OperationClass, active: Active) -> Result<Self> {
+    pub fn replace(&mut self, class: OperationClass, active: Active) -> Result<Vec<Active>> {
         if self.closed {
             return Err(Rv::SessionClosed.into());
         }
-        if self.places.iter().any(|place| matches!(place, Place::Out)) {
+        if self.classes.iter().any(|place| matches!(place, Place::Out)) {
             return Err(Rv::OperationActive.into());
         }
-        let ended = self.end_all();
+        let ended = self.end(Activity::operations());
         *self.place(class) = Place::Here(active);
         Ok(ended)
     }
@@ -192,29 +213,34 @@ impl Operations {
         self.search.take().is_some()
     }
 
-    /// The session is closed: all that is not out is handed over to be dropped outside the lock, and what is out ends
-    /// when it comes back.
-    pub fn close(&mut self) -> Self {
+    /// The session is closed: all that is not out ends and is handed back, and what is out ends when it comes back.
+    pub fn close(&mut self) -> Vec<Active> {
         self.closed = true;
         self.search = None;
-        self.end_all()
+        self.end(Activity::all())
     }
 
-    /// Ends all operations that are not out, and hands them over.
-    fn end_all(&mut self) -> Self {
-        let mut ended = Self::default();
-        for class in OperationClass::ALL {
-            if let Ok(Some(active)) = self.cancel(class) {
-                *ended.place(class) = Place::Here(active);
-            }
+    /// Ends what began under a login that is over, and hands it back.
+    pub fn end_stale(&mut self, login: u64) -> Vec<Active> {
+        let stale = |activity: &Activity| matches!(self.place(*activity), Place::Here(active) if active.is_stale(login));
+        let stale: Vec<_> = Activity::all().filter(stale).collect();
+        self.end(stale)
+    }
+
+    /// Ends what is not out of these, and hands it back.
+    fn end(&mut self, activities: impl IntoIterator<Item = Activity>) -> Vec<Active> {
+        let ended = activities.into_iter().map(|activity| self.cancel(activity));
+        ended.filter_map(|ended| ended.ok().flatten()).collect()
+    }
+
+    pub(super) fn place(&mut self, activity: impl Into<Activity>) -> &mut Place {
+        match activity.into() {
+            // As many places as there are classes, in the classes' order.
+            #[allow(clippy::indexing_slicing)]
+            Activity::Operation(class) => &mut self.classes[class as usize],
+            Activity::GenerateKey => &mut self.generate_key,
+            Activity::GenerateKeyPair => &mut self.generate_key_pair,
         }
-        ended
-    }
-
-    fn place(&mut self, class: OperationClass) -> &mut Place {
-        // As many places as there are classes, in the classes' order.
-        #[allow(clippy::indexing_slicing)]
-        &mut self.places[class as usize]
     }
 }
 
@@ -228,6 +254,15 @@ impl Active {
         }
     }
 
+    /// Something that is waited for.
+    pub fn waits(waiting: Waiting, login: Option<u64>) -> Self {
+        Self {
+            work: Next::Wait(Box::new(waiting)),
+            started: false,
+            login,
+        }
+    }
+
     /// The operation that runs.
     ///
     /// # Errors
@@ -235,7 +270,7 @@ impl Active {
     pub fn running(&mut self) -> Result<&mut Box<dyn Operation>> {
         match &mut self.work {
             Next::Run(operation) => Ok(operation),
-            Next::Deliver { .. } => Err(Rv::OperationActive.into()),
+            Next::Deliver { .. } | Next::Wait(_) => Err(Rv::OperationActive.into()),
         }
     }
 
@@ -246,11 +281,18 @@ impl Active {
     pub fn into_operation(self) -> Result<Box<dyn Operation>> {
         match self.work {
             Next::Run(operation) => Ok(operation),
-            Next::Deliver { .. } => Err(Rv::OperationActive.into()),
+            Next::Deliver { .. } | Next::Wait(_) => Err(Rv::OperationActive.into()),
         }
     }
 
-    fn is_stale(&self, login: u64) -> bool {
+    fn waiting(&self) -> Option<&Waiting> {
+        match &self.work {
+            Next::Wait(waiting) => Some(waiting),
+            Next::Run(_) | Next::Deliver { .. } => None,
+        }
+    }
+
+    pub(super) fn is_stale(&self, login: u64) -> bool {
         self.login.is_some_and(|mine| mine != login)
     }
 }

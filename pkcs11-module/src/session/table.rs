@@ -7,6 +7,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use cryptoki_sys as ck;
 use keyenclave_model::error::{Result, Rv};
 use keyenclave_model::token::SessionId;
 use parking_lot::{Mutex, RwLock};
@@ -21,6 +22,8 @@ pub struct Session {
     pub slot: usize,
     /// Whether it is a read/write session.
     pub writable: bool,
+    /// Whether it is an asynchronous session: what takes long is fetched later (PKCS#11 3.2, section 5.21).
+    pub asynchronous: bool,
     /// What it has under way. Held for moments, never across a call to a token.
     pub operations: Mutex<Operations>,
 }
@@ -30,12 +33,13 @@ pub struct Session {
 pub struct SessionTable(RwLock<HashMap<SessionId, Arc<Session>>>);
 
 impl SessionTable {
-    /// A new session.
-    pub fn insert(&self, id: SessionId, slot: usize, writable: bool) {
+    /// A new session, of the kind that the flags of `C_OpenSession` say.
+    pub fn insert(&self, id: SessionId, slot: usize, flags: ck::CK_FLAGS) {
         let session = Session {
             id,
             slot,
-            writable,
+            writable: flags & ck::CKF_RW_SESSION != 0,
+            asynchronous: flags & ck::CKF_ASYNC_SESSION != 0,
             operations: Mutex::default(),
         };
         self.0.write().insert(id, Arc::new(session));
@@ -67,6 +71,16 @@ impl SessionTable {
             .write()
             .extract_if(|_, session| session.slot == slot)
             .map(|(_, session)| session)
+            .collect()
+    }
+
+    /// The open sessions of a slot.
+    pub fn of_slot(&self, slot: usize) -> Vec<Arc<Session>> {
+        let sessions = self.0.read();
+        sessions
+            .values()
+            .filter(|session| session.slot == slot)
+            .cloned()
             .collect()
     }
 }

@@ -7,6 +7,7 @@
     reason = "tests fail by panicking"
 )]
 
+mod asynchronous;
 pub(crate) mod forking;
 mod functions;
 mod parameters;

@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: MIT
+//! The things of which a session can have one each under way.
+//!
+//! Apart from [`OperationClass`] because a session has more than operations: work that an asynchronous session waits
+//! for need not have had an `Init`.
+
+use cryptoki_sys as ck;
+use keyenclave_model::token::OperationClass;
+
+/// One thing that a session can have under way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Activity {
+    /// An operation of this class, from its `Init` to its end.
+    Operation(OperationClass),
+    /// `C_GenerateKey`, in an asynchronous session.
+    GenerateKey,
+    /// `C_GenerateKeyPair`, in an asynchronous session.
+    GenerateKeyPair,
+}
+
+impl Activity {
+    /// Every one.
+    pub fn all() -> impl Iterator<Item = Self> {
+        Self::operations().chain([Self::GenerateKey, Self::GenerateKeyPair])
+    }
+
+    /// Those that are operations.
+    pub fn operations() -> impl Iterator<Item = Self> {
+        OperationClass::ALL.into_iter().map(Self::Operation)
+    }
+
+    /// The flag by which `C_SessionCancel` names it.
+    pub const fn flag(self) -> ck::CK_FLAGS {
+        match self {
+            Self::Operation(class) => class.flag(),
+            Self::GenerateKey => ck::CKF_GENERATE,
+            Self::GenerateKeyPair => ck::CKF_GENERATE_KEY_PAIR,
+        }
+    }
+}
+
+impl From<OperationClass> for Activity {
+    fn from(class: OperationClass) -> Self {
+        Self::Operation(class)
+    }
+}
