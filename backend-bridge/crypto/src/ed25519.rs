@@ -33,7 +33,7 @@ impl Ed25519Scheme<'_> {
     fn check(self, message: &[u8]) -> Result<()> {
         match self {
             Self::Pure => Ok(()),
-            Self::Context(context) if context.is_empty() => Err(Error::InvalidInput),
+            Self::Context([]) => Err(Error::InvalidInput),
             Self::Context(context) | Self::Prehashed(context) if context.len() > MAX_CONTEXT => {
                 Err(Error::InvalidInput)
             }

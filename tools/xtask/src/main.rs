@@ -5,6 +5,7 @@
 //! This file only chooses the task; a task is one file and one row of [`TASKS`].
 #![forbid(unsafe_code)]
 
+mod bench;
 mod dependencies;
 mod emulators;
 mod full;
@@ -34,6 +35,11 @@ const TASKS: &[(&str, &str, Task)] = &[
         "full",
         "what takes longer: sanitizers, long stress, licences; writes docs/full-run.md",
         full::run,
+    ),
+    (
+        "bench",
+        "measure the module beside the bare library [remote]; writes docs/performance.md",
+        bench::run,
     ),
     (
         "install",
