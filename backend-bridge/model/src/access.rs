@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: MIT
-//! What a session may do: the table of session states and object kinds (PKCS#11 3.2, sections 5.6 and 6).
+//! What a session may do: the table of session states and object kinds (PKCS#11 3.2, sections 5.6 and 6); and what may
+//! be done with a key.
 
 use cryptoki_sys as ck;
 
-use crate::error::{Result, Rv};
-use crate::token::Role;
+use crate::error::{Error, Result, Rv};
+use crate::mechanism::Mechanism;
+use crate::object::Object;
+use crate::token::{OperationClass, Role};
 
 /// What a session may do at this moment: its kind, and who is logged in to its token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,6 +50,28 @@ impl Access {
         }
         Ok(())
     }
+}
+
+/// Whether a key may be used so: its type, its usage flag, and the mechanisms that it is restricted to.
+///
+/// # Errors
+/// `CKR_KEY_HANDLE_INVALID` for what is no key, `CKR_KEY_TYPE_INCONSISTENT`, `CKR_KEY_FUNCTION_NOT_PERMITTED`,
+/// `CKR_MECHANISM_INVALID`.
+pub fn check_use(object: &Object, class: OperationClass, mechanism: &Mechanism) -> Result<()> {
+    let key_type = object.key_type().ok_or(Error::from(Rv::KeyHandleInvalid))?;
+    if !mechanism.algorithm().accepts(key_type) {
+        return Err(Rv::KeyTypeInconsistent.into());
+    }
+    if class.usage().is_some_and(|usage| !object.is_true(usage)) {
+        return Err(Rv::KeyFunctionNotPermitted.into());
+    }
+    if !object.allows(mechanism.id()) {
+        return Err(Error::new(
+            Rv::MechanismInvalid,
+            "the key's CKA_ALLOWED_MECHANISMS leave this mechanism out",
+        ));
+    }
+    Ok(())
 }
 
 #[cfg(test)]

@@ -12,6 +12,7 @@ use zeroize::Zeroizing;
 
 use crate::error::{Result, Rv};
 use crate::template::{RawData, Template};
+use crate::vendor::constants;
 
 /// What the value of an attribute is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,7 +49,7 @@ macro_rules! attributes {
     ($($kind:ident: $($constant:ident)*;)*) => {
         /// Every attribute that is known, one row each.
         pub const ATTRIBUTES: &[AttributeRow] = &[$($(
-            AttributeRow { id: ck::$constant, name: stringify!($constant), kind: Kind::$kind },
+            AttributeRow { id: constants::$constant, name: stringify!($constant), kind: Kind::$kind },
         )*)*];
     };
 }
@@ -63,7 +64,7 @@ attributes! {
         CKA_PARAMETER_SET;
     Bytes: CKA_LABEL CKA_UNIQUE_ID CKA_APPLICATION CKA_OBJECT_ID CKA_VALUE CKA_SUBJECT CKA_ID CKA_ISSUER
         CKA_SERIAL_NUMBER CKA_URL CKA_HASH_OF_SUBJECT_PUBLIC_KEY CKA_HASH_OF_ISSUER_PUBLIC_KEY CKA_CHECK_VALUE
-        CKA_PUBLIC_KEY_INFO CKA_EC_PARAMS CKA_EC_POINT;
+        CKA_PUBLIC_KEY_INFO CKA_EC_PARAMS CKA_EC_POINT CKA_KEYENCLAVE_REMOTE_NAME;
     BigInteger: CKA_MODULUS CKA_PUBLIC_EXPONENT CKA_PRIVATE_EXPONENT CKA_PRIME_1 CKA_PRIME_2 CKA_EXPONENT_1
         CKA_EXPONENT_2 CKA_COEFFICIENT;
     Date: CKA_START_DATE CKA_END_DATE;

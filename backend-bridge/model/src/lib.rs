@@ -14,3 +14,4 @@ pub mod object;
 pub mod schema;
 pub mod template;
 pub mod token;
+pub mod vendor;

@@ -10,6 +10,7 @@ use cryptoki_sys as ck;
 use crate::algorithm::Hash;
 use crate::edwards;
 use crate::error::{Error, Result, Rv};
+use crate::vendor::constants;
 
 /// What a mechanism computes, free of PKCS#11's numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,6 +44,8 @@ pub enum Algorithm {
     },
     /// AES in GCM (SP 800-38D).
     AesGcm,
+    /// Encryption in the format of a remote service, which alone can do it.
+    RemoteSymmetric,
     /// HMAC (RFC 2104).
     Hmac {
         /// The hash.
@@ -238,7 +241,7 @@ impl Algorithm {
             Self::EcKeyPair | Self::Ecdsa(_) => Some(ck::CKK_EC),
             Self::EdwardsKeyPair | Self::EdDsa => Some(ck::CKK_EC_EDWARDS),
             Self::AesKey | Self::AesEcb | Self::AesCbc { .. } | Self::AesGcm => Some(ck::CKK_AES),
-            Self::GenericSecret => Some(ck::CKK_GENERIC_SECRET),
+            Self::GenericSecret | Self::RemoteSymmetric => Some(ck::CKK_GENERIC_SECRET),
             Self::Hmac { .. } | Self::Digest(_) => None,
         }
     }
@@ -261,6 +264,11 @@ impl Algorithm {
         }
     }
 
+    /// Whether it takes a remote service: no engine computes it.
+    pub const fn is_remote(self) -> bool {
+        matches!(self, Self::RemoteSymmetric)
+    }
+
     /// Smallest and largest key, in the unit that the specification gives the mechanism.
     const fn key_sizes(self) -> (ck::CK_ULONG, ck::CK_ULONG) {
         match self {
@@ -274,6 +282,7 @@ impl Algorithm {
                 GENERIC_SECRET_LEN.0 as ck::CK_ULONG * 8,
                 GENERIC_SECRET_LEN.1 as ck::CK_ULONG * 8,
             ),
+            Self::RemoteSymmetric => (32, 32),
             // Keys of any length are taken (RFC 2104).
             Self::Hmac { .. } | Self::Digest(_) => (0, 0),
         }
@@ -329,7 +338,7 @@ macro_rules! mechanisms {
     ($($constant:ident: $algorithm:expr, $flags:expr, $params:expr;)*) => {
         /// Every mechanism, one row each.
         pub const MECHANISMS: &[MechanismRow] = &[$(MechanismRow {
-            id: ck::$constant,
+            id: constants::$constant,
             name: stringify!($constant),
             algorithm: $algorithm,
             flags: $flags,
@@ -382,6 +391,7 @@ mechanisms! {
     CKM_SHA384_HMAC_GENERAL:   Hmac { hash: Sha384, truncated: true }, SIGN, P::Length;
     CKM_SHA512_HMAC:           Hmac { hash: Sha512, truncated: false }, SIGN, P::None;
     CKM_SHA512_HMAC_GENERAL:   Hmac { hash: Sha512, truncated: true }, SIGN, P::Length;
+    CKM_KEYENCLAVE_AWS_SYMMETRIC: RemoteSymmetric, CRYPT, P::None;
     CKM_SHA_1:                 Digest(Sha1), ck::CKF_DIGEST, P::None;
     CKM_SHA224:                Digest(Sha224), ck::CKF_DIGEST, P::None;
     CKM_SHA256:                Digest(Sha256), ck::CKF_DIGEST, P::None;

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use cryptoki_sys as ck;
 use keyenclave_crypto::{digest, rand};
 use keyenclave_model::access::Access;
+use keyenclave_model::access::check_use;
 use keyenclave_model::algorithm::Hash;
 use keyenclave_model::error::{Error, Result, Rv};
 use keyenclave_model::mechanism::{Algorithm, MECHANISMS, Mechanism, MechanismInfo, MechanismRow};
@@ -93,7 +94,7 @@ impl<S: Store + 'static, K: Sealers> SoftToken<S, K> {
         mechanism: &Mechanism,
         key: Option<ObjectId>,
     ) -> Result<Box<dyn Operation>> {
-        if mechanism.row().flags & class.flag() == 0 {
+        if mechanism.algorithm().is_remote() || mechanism.row().flags & class.flag() == 0 {
             return Err(Rv::MechanismInvalid.into());
         }
         if let Algorithm::Digest(hash) = mechanism.algorithm() {
@@ -215,7 +216,8 @@ impl<S: Store + 'static, K: Sealers> Token for SoftToken<S, K> {
     }
 
     fn mechanisms(&self) -> Vec<MechanismInfo> {
-        MECHANISMS.iter().map(MechanismRow::info).collect()
+        let local = MECHANISMS.iter().filter(|row| !row.algorithm.is_remote());
+        local.map(MechanismRow::info).collect()
     }
 
     fn epoch(&self) -> u64 {
@@ -282,22 +284,4 @@ fn ready_key(opened: &Opened) -> Result<Arc<Key>> {
             format!("the stored key cannot be used: {detail}"),
         )
     })
-}
-
-/// Whether a key may be used so.
-fn check_use(object: &Object, class: OperationClass, mechanism: &Mechanism) -> Result<()> {
-    let key_type = object.key_type().ok_or(Error::from(Rv::KeyHandleInvalid))?;
-    if !mechanism.algorithm().accepts(key_type) {
-        return Err(Rv::KeyTypeInconsistent.into());
-    }
-    if class.usage().is_some_and(|usage| !object.is_true(usage)) {
-        return Err(Rv::KeyFunctionNotPermitted.into());
-    }
-    if !object.allows(mechanism.id()) {
-        return Err(Error::new(
-            Rv::MechanismInvalid,
-            "the key's CKA_ALLOWED_MECHANISMS leave this mechanism out",
-        ));
-    }
-    Ok(())
 }

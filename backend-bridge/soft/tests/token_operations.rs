@@ -118,9 +118,10 @@ fn sign_and_verify(fixture: &Fixture, mechanism: &Mechanism, private: ObjectId, 
 #[test]
 fn every_mechanism_that_is_told_of_works() {
     let told = rsa().fixture.token.mechanisms();
-    assert_eq!(told.len(), MECHANISMS.len());
+    let local = || MECHANISMS.iter().filter(|row| !row.algorithm.is_remote());
+    assert_eq!(told.len(), local().count());
     let fixture = Fixture::blank();
-    for row in MECHANISMS {
+    for row in local() {
         let params = match row.params {
             ParamShape::None => Params::None,
             ParamShape::Bytes(len) => Params::Bytes(vec![1; len]),

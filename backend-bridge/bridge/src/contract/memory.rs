@@ -69,6 +69,8 @@ const ALGORITHMS: &[Algorithm] = &[
     Algorithm::Hmac(Hash::Sha512),
     Algorithm::Symmetric,
 ];
+/// The longest message, and the longest plaintext of a symmetric key, in bytes.
+const MAX_MESSAGE: usize = 4096;
 const SPECS: &[KeySpec] = &[
     KeySpec::Rsa(2048),
     KeySpec::Rsa(3072),
@@ -89,8 +91,8 @@ impl MemoryService {
             calls: CALLS,
             algorithms: ALGORITHMS,
             generates: SPECS,
-            max_sign_message: 4096,
-            max_mac_message: 4096,
+            max_sign_message: MAX_MESSAGE,
+            max_mac_message: MAX_MESSAGE,
             max_tag_value: 256,
         };
         Self {
@@ -232,6 +234,13 @@ fn bad_input(call: CallKind) -> impl Fn(keyenclave_crypto::Error) -> Error {
     move |error| Error::bad_input(call, Sent::Refused, "the data does not fit the key").with_source(error)
 }
 
+fn check_len(call: CallKind, message: &[u8]) -> Result<()> {
+    if message.len() <= MAX_MESSAGE {
+        return Ok(());
+    }
+    Err(Error::bad_input(call, Sent::Refused, "the message is too long"))
+}
+
 fn other_key(call: CallKind) -> Error {
     Error::bad_input(call, Sent::Refused, "the key is of another kind")
 }
@@ -242,6 +251,9 @@ const ROOM: usize = 1024;
 fn sign(key: &PrivateKey, algorithm: Algorithm, digest: &[u8]) -> keyenclave_crypto::Result<Vec<u8>> {
     let mut out = vec![0; ROOM];
     let len = match (key, algorithm) {
+        (_, Algorithm::Ed25519) if digest.len() > MAX_MESSAGE => {
+            return Err(keyenclave_crypto::Error::InputLength);
+        }
         (PrivateKey::Rsa(key), Algorithm::RsaPkcs1(hash)) => key.sign_pkcs1(hash, digest, &mut out)?,
         (PrivateKey::Rsa(key), Algorithm::RsaPss(hash)) => {
             key.sign_pss(hash, hash, hash.output_len(), digest, &mut out)?
@@ -330,6 +342,7 @@ impl Backend for MemoryService {
 
     async fn encrypt(&self, call: &EncryptData) -> Result<Vec<u8>> {
         let held = self.usable(CallKind::Encrypt, &call.key, Algorithm::Symmetric)?;
+        check_len(CallKind::Encrypt, &call.plaintext)?;
         let Material::Secret(secret) = &held.material else {
             return Err(other_key(CallKind::Encrypt));
         };
@@ -342,6 +355,7 @@ impl Backend for MemoryService {
 
     async fn mac(&self, call: &MacMessage) -> Result<Vec<u8>> {
         let held = self.usable(CallKind::Mac, &call.key, call.algorithm)?;
+        check_len(CallKind::Mac, &call.message)?;
         match (&held.material, call.algorithm) {
             (Material::Secret(secret), Algorithm::Hmac(hash)) => {
                 let mac = hmac(hash, secret, &call.message).map_err(bad_input(CallKind::Mac))?;

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use cryptoki_sys as ck;
 use keyenclave_model::algorithm::{Curve, HASHES};
 use keyenclave_model::attribute;
+use keyenclave_model::edwards;
 use keyenclave_model::error::{Error, Result, Rv};
 use keyenclave_model::mechanism::{Algorithm, Mechanism};
 use keyenclave_model::object::{Object, Origin};
@@ -17,7 +18,7 @@ use keyenclave_model::token::{CallCx, Out};
 
 use super::catalogue::{Catalogue, has_public_half};
 use super::local::unexpected;
-use super::objects::{Half, Kept};
+use super::objects::{Half, Kept, SYMMETRIC_LEN};
 use crate::bridge::Asker;
 use crate::call::{CallKind, FetchPublicKey, GenerateKey, Usage};
 use crate::capability::Capability;
@@ -36,7 +37,7 @@ pub(super) fn pair(
     private: &Template,
 ) -> Result<GenerateKey> {
     let key_type = match mechanism.algorithm() {
-        algorithm @ (Algorithm::RsaKeyPair | Algorithm::EcKeyPair) => {
+        algorithm @ (Algorithm::RsaKeyPair | Algorithm::EcKeyPair | Algorithm::EdwardsKeyPair) => {
             algorithm.key_type().unwrap_or_default()
         }
         _ => return Err(Rv::MechanismInvalid.into()),
@@ -56,6 +57,7 @@ pub(super) fn pair(
     }
     let spec = match mechanism.algorithm() {
         Algorithm::RsaKeyPair => rsa(&public_object)?,
+        Algorithm::EdwardsKeyPair => edwards_curve(&public_object)?,
         _ => curve(&public_object)?,
     };
     let mut kept = Kept::new(public, capability.max_tag_value)?;
@@ -66,7 +68,8 @@ pub(super) fn pair(
     finish(capability, spec, usage(private), kept)
 }
 
-/// The call that makes a secret key: one for HMAC, of the hash that its length says.
+/// The call that makes a secret key: one that the service encrypts with if the template wants that and no signatures,
+/// else one for HMAC, of the hash that its length says.
 ///
 /// # Errors
 /// As for [`pair`].
@@ -95,7 +98,18 @@ pub(super) fn secret(
     )?;
     check_remote(cx, &object)?;
     let len = object.ulong(ck::CKA_VALUE_LEN).unwrap_or_default();
-    let spec = HASHES
+    let (spec, usage) = if is_for_encryption(template) {
+        (symmetric(len)?, Usage::Decrypt)
+    } else {
+        (hmac(capability, len)?, Usage::Sign)
+    };
+    let kept = Kept::new(template, capability.max_tag_value)?;
+    finish(capability, spec, usage, kept)
+}
+
+/// A key for HMAC of so many bytes.
+fn hmac(capability: &Capability, len: ck::CK_ULONG) -> Result<KeySpec> {
+    HASHES
         .iter()
         .filter(|row| row.len as ck::CK_ULONG == len)
         .map(|row| KeySpec::Hmac(row.hash))
@@ -105,13 +119,18 @@ pub(super) fn secret(
                 ck::CKA_VALUE_LEN,
                 "is not the length of a hash that the service makes HMAC keys for",
             )
-        })?;
-    finish(
-        capability,
-        spec,
-        Usage::Sign,
-        Kept::new(template, capability.max_tag_value)?,
-    )
+        })
+}
+
+/// A key that the service encrypts with.
+fn symmetric(len: ck::CK_ULONG) -> Result<KeySpec> {
+    if len == SYMMETRIC_LEN {
+        return Ok(KeySpec::Symmetric);
+    }
+    Err(wrong(
+        ck::CKA_VALUE_LEN,
+        "is not 32, the length of the keys that the service encrypts with",
+    ))
 }
 
 /// Whether a template asks for the key to be at the service. `CKA_TOKEN` of the private half decides.
@@ -226,6 +245,19 @@ fn curve(public: &Object) -> Result<KeySpec> {
     curve
         .map(KeySpec::Ec)
         .ok_or_else(|| Error::from(Rv::CurveNotSupported))
+}
+
+fn edwards_curve(public: &Object) -> Result<KeySpec> {
+    let params = public.bytes(ck::CKA_EC_PARAMS).unwrap_or_default();
+    edwards::is_ed25519(params)
+        .then_some(KeySpec::Ed25519)
+        .ok_or_else(|| Error::from(Rv::CurveNotSupported))
+}
+
+/// Whether a secret key is to encrypt, which is said expressly, and not to sign.
+fn is_for_encryption(template: &Template) -> bool {
+    let wants = |id| template.bool(id) == Some(true);
+    (wants(ck::CKA_ENCRYPT) || wants(ck::CKA_DECRYPT)) && !wants(ck::CKA_SIGN)
 }
 
 fn wrong(id: ck::CK_ATTRIBUTE_TYPE, what: &str) -> Error {

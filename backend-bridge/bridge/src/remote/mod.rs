@@ -29,5 +29,4 @@ mod work;
 mod tests;
 
 pub use login::PinCheck;
-pub use objects::CKA_KEYENCLAVE_REMOTE_NAME;
 pub use token::{RemoteOptions, RemoteToken};

@@ -12,15 +12,17 @@ use cryptoki_sys as ck;
 use keyenclave_crypto::{PublicKey, digest};
 use keyenclave_model::algorithm::Hash;
 use keyenclave_model::attribute::Value;
+use keyenclave_model::edwards;
 use keyenclave_model::error::{Error, Result, Rv};
 use keyenclave_model::object::{Object, Origin};
 use keyenclave_model::template::Template;
+use keyenclave_model::vendor::CKA_KEYENCLAVE_REMOTE_NAME;
 
 use super::plan;
 use crate::key::{Algorithm, KeyInfo, KeyName, KeySpec};
 
-/// The key's full name at the service; a vendor attribute of every object of a remote key. UTF-8.
-pub const CKA_KEYENCLAVE_REMOTE_NAME: ck::CK_ATTRIBUTE_TYPE = ck::CKA_VENDOR_DEFINED | 0x4b45_0001;
+/// A symmetric key's `CKA_VALUE_LEN`, in bytes: services make them for AES-256.
+pub(super) const SYMMETRIC_LEN: ck::CK_ULONG = 32;
 
 /// The objects of one key: one for a secret, two for a pair.
 #[derive(Clone)]
@@ -118,7 +120,10 @@ fn object(
             let curve = (ck::CKA_EC_PARAMS, Value::bytes(curve.row().oid));
             (ck::CKK_EC, ck::CKM_EC_KEY_PAIR_GEN, curve)
         }
-        KeySpec::Ed25519 => return Err(Rv::KeyTypeInconsistent.into()),
+        KeySpec::Ed25519 => {
+            let curve = (ck::CKA_EC_PARAMS, Value::bytes(edwards::OID));
+            (ck::CKK_EC_EDWARDS, ck::CKM_EC_EDWARDS_KEY_PAIR_GEN, curve)
+        }
         KeySpec::Hmac(hash) => {
             let len = Value::Ulong(hash.output_len() as ck::CK_ULONG);
             (
@@ -130,7 +135,7 @@ fn object(
         KeySpec::Symmetric => (
             ck::CKK_GENERIC_SECRET,
             ck::CKM_GENERIC_SECRET_KEY_GEN,
-            (ck::CKA_VALUE_LEN, Value::Ulong(32)),
+            (ck::CKA_VALUE_LEN, Value::Ulong(SYMMETRIC_LEN)),
         ),
     };
     let origin = Origin::Generate(generation);
@@ -184,10 +189,16 @@ fn uses(class: ck::CK_OBJECT_CLASS, algorithms: &[Algorithm]) -> Vec<(ck::CK_ATT
         || any(|algorithm| {
             matches!(
                 algorithm,
-                Algorithm::RsaPkcs1(_) | Algorithm::RsaPkcs1Block | Algorithm::RsaPss(_) | Algorithm::Ecdsa
+                Algorithm::RsaPkcs1(_)
+                    | Algorithm::RsaPkcs1Block
+                    | Algorithm::RsaPss(_)
+                    | Algorithm::Ecdsa
+                    | Algorithm::Ed25519
+                    | Algorithm::Ed25519ph
             )
         });
     let decrypts = any(|algorithm| matches!(algorithm, Algorithm::RsaPkcs1Decrypt | Algorithm::RsaOaep(_)));
+    let encrypts = any(|algorithm| matches!(algorithm, Algorithm::Symmetric));
     let flags: &[(ck::CK_ATTRIBUTE_TYPE, bool)] = match class {
         ck::CKO_PRIVATE_KEY => &[
             (ck::CKA_SIGN, signs),
@@ -201,7 +212,12 @@ fn uses(class: ck::CK_OBJECT_CLASS, algorithms: &[Algorithm]) -> Vec<(ck::CK_ATT
             (ck::CKA_VERIFY_RECOVER, false),
             (ck::CKA_WRAP, false),
         ],
-        _ => &[(ck::CKA_SIGN, macs), (ck::CKA_VERIFY, macs)],
+        _ => &[
+            (ck::CKA_SIGN, macs),
+            (ck::CKA_VERIFY, macs),
+            (ck::CKA_ENCRYPT, encrypts),
+            (ck::CKA_DECRYPT, encrypts),
+        ],
     };
     flags.iter().map(|(id, is)| (*id, Value::Bool(*is))).collect()
 }
@@ -229,6 +245,10 @@ fn put_public_half(
                 (ck::CKA_EC_POINT, octet_string(&point)),
             ]
         }
+        (Ok(PublicKey::Ed25519(key)), KeySpec::Ed25519) => vec![
+            (ck::CKA_EC_PARAMS, edwards::OID.to_vec()),
+            (ck::CKA_EC_POINT, octet_string(key.as_bytes())),
+        ],
         _ => return Err(wrong()),
     };
     for object in [private, public] {

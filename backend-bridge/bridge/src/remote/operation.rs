@@ -5,19 +5,27 @@
 
 use keyenclave_crypto::{Digest, ct_eq, digest};
 use keyenclave_model::algorithm::Hash;
+use keyenclave_model::edwards;
 use keyenclave_model::error::{Error, Result, Rv};
+use keyenclave_model::gathered::Gathered;
 use keyenclave_model::token::{CallCx, End, Operation, Out, OutputLen, Part, Step};
 use zeroize::Zeroizing;
 
 use super::plan::{Plan, sign_block};
 use crate::bridge::Bridge;
-use crate::call::{CallKind, DecryptData, MacMessage, SignDigest};
+use crate::call::{CallKind, DecryptData, EncryptData, MacMessage, SignDigest};
 use crate::digest::fit;
 use crate::error::{Error as CallError, Sent};
 use crate::key::{Algorithm, KeyInfo, KeyName, KeySpec};
 
 /// What PKCS #1 v1.5 padding takes at least, in bytes (RFC 8017, section 7.2.1).
 const PKCS1_OVERHEAD: usize = 11;
+
+/// The longest plaintext and ciphertext of `CKM_KEYENCLAVE_AWS_SYMMETRIC`, in bytes: what the service's interface takes
+/// and gives (AWS KMS API reference, Encrypt, `Plaintext` and `CiphertextBlob`). How much longer than its plaintext a
+/// ciphertext is, the service does not say, so that the longest is what a size query is told.
+const SYMMETRIC_PLAINTEXT: usize = 4096;
+const SYMMETRIC_CIPHERTEXT: usize = 6144;
 
 /// An operation with a remote key.
 pub(super) struct Remote {
@@ -36,14 +44,18 @@ enum Message {
     /// A message that is hashed here.
     Hashed(Hash, Option<Digest>),
     /// A message that the service must have whole.
-    Whole(Zeroizing<Vec<u8>>),
+    Whole(Gathered),
 }
 
 impl Remote {
     /// Starts an operation. `hash` is the one that the mechanism computes over the message.
     pub(super) fn new(bridge: Bridge, info: &KeyInfo, spec: KeySpec, plan: Plan, hash: Option<Hash>) -> Self {
         let message = match (plan, hash) {
-            (Plan::Mac(..), _) => Message::Whole(Zeroizing::default()),
+            (Plan::Mac(..) | Plan::Encrypt, _)
+            | (Plan::Sign(Algorithm::Ed25519) | Plan::Decrypt(Algorithm::Symmetric), _) => {
+                Message::Whole(Gathered::default())
+            }
+            (Plan::Sign(Algorithm::Ed25519ph), _) => Message::Hashed(Hash::Sha512, None),
             (Plan::Sign(_), Some(hash)) => Message::Hashed(hash, None),
             _ => Message::Single,
         };
@@ -62,12 +74,14 @@ impl Remote {
         let key_len = match self.spec {
             KeySpec::Rsa(bits) => (bits as usize).div_ceil(8),
             KeySpec::Ec(curve) => 2 * curve.field_len(),
-            KeySpec::Ed25519 => 64,
+            KeySpec::Ed25519 => edwards::SIGNATURE_LEN,
             KeySpec::Hmac(_) | KeySpec::Symmetric => 0,
         };
         match self.plan {
             Plan::Sign(_) | Plan::SignBlock => OutputLen::Exact(key_len),
             Plan::Mac(_, len) => OutputLen::Exact(len),
+            Plan::Encrypt => OutputLen::AtMost(SYMMETRIC_CIPHERTEXT),
+            Plan::Decrypt(Algorithm::Symmetric) => OutputLen::AtMost(SYMMETRIC_PLAINTEXT),
             Plan::Decrypt(Algorithm::RsaOaep(hash)) => {
                 OutputLen::AtMost(key_len.saturating_sub(2 * hash.output_len() + 2))
             }
@@ -77,7 +91,8 @@ impl Remote {
 
     /// Makes the request with what the service is to work on.
     fn send(self, cx: &CallCx, input: &[u8], end: &End<'_>) -> Result<Step> {
-        let key = self.key.clone();
+        self.check_len(input.len())?;
+        let (key, most) = (self.key.clone(), self.len().max());
         Ok(match self.plan {
             Plan::Sign(algorithm) => {
                 let digest = self.digest_for(algorithm, input)?;
@@ -101,6 +116,14 @@ impl Remote {
                     },
                 )
             }
+            Plan::Encrypt => {
+                let plaintext = Zeroizing::new(input.to_vec());
+                self.bridge.step(cx.deadline, async move |asker| {
+                    let ciphertext = asker.ask(EncryptData { key, plaintext }).await?;
+                    check_fits(CallKind::Encrypt, &ciphertext, most)?;
+                    Ok(Out::Bytes(Zeroizing::new(ciphertext)))
+                })
+            }
             Plan::Decrypt(algorithm) => {
                 let call = DecryptData {
                     key,
@@ -108,11 +131,12 @@ impl Remote {
                     ciphertext: input.to_vec(),
                 };
                 self.bridge.step(cx.deadline, async move |asker| {
-                    Ok(Out::Bytes(asker.ask(call).await?))
+                    let plaintext = asker.ask(call).await?;
+                    check_fits(CallKind::Decrypt, &plaintext, most)?;
+                    Ok(Out::Bytes(plaintext))
                 })
             }
             Plan::Mac(algorithm, len) => {
-                self.check_len(input.len())?;
                 let message = Zeroizing::new(input.to_vec());
                 let call = MacMessage {
                     key,
@@ -132,14 +156,37 @@ impl Remote {
         })
     }
 
-    /// Whether the service takes a message of so many bytes.
+    /// Whether the service takes an input of so many bytes.
     fn check_len(&self, len: usize) -> Result<()> {
-        let most = self.bridge.capability().max_mac_message;
+        let capability = self.bridge.capability();
+        let (most, rv, what) = match self.plan {
+            Plan::Mac(..) => (
+                capability.max_mac_message,
+                Rv::DataLenRange,
+                "this service makes codes of messages",
+            ),
+            Plan::Sign(Algorithm::Ed25519) => (
+                capability.max_sign_message,
+                Rv::DataLenRange,
+                "longer messages are for Ed25519ph (CK_EDDSA_PARAMS with phFlag); Ed25519 needs the whole message at the \
+                 service, which takes messages",
+            ),
+            Plan::Encrypt => (
+                SYMMETRIC_PLAINTEXT,
+                Rv::DataLenRange,
+                "this service encrypts plaintexts",
+            ),
+            Plan::Decrypt(Algorithm::Symmetric) => (
+                SYMMETRIC_CIPHERTEXT,
+                Rv::EncryptedDataLenRange,
+                "this service decrypts ciphertexts",
+            ),
+            Plan::Sign(_) | Plan::SignBlock | Plan::Decrypt(_) => return Ok(()),
+        };
         if len <= most {
             return Ok(());
         }
-        let detail = format!("this service makes codes of messages of {most} bytes at the most");
-        Err(Error::new(Rv::DataLenRange, detail))
+        Err(Error::new(rv, format!("{what} of {most} bytes at the most")))
     }
 
     /// The digest in the form that the service takes.
@@ -166,6 +213,15 @@ impl Remote {
             Ok(Out::Bytes(Zeroizing::new(signature)))
         })
     }
+}
+
+/// Whether an answer is as long as the caller was told to make room for.
+fn check_fits(call: CallKind, answer: &[u8], most: usize) -> Result<()> {
+    if answer.len() <= most {
+        return Ok(());
+    }
+    let what = format!("the answer has {} bytes, and {most} are the most", answer.len());
+    Err(CallError::integrity(call, Sent::Refused, what).into())
 }
 
 fn finish_mac(mac: Vec<u8>, len: usize, given: Option<Vec<u8>>) -> Result<Out> {
@@ -205,7 +261,7 @@ impl Operation for Remote {
         match &mut self.message {
             Message::Single => return Err(Rv::FunctionNotSupported.into()),
             Message::Hashed(hash, running) => running.get_or_insert_with(|| Digest::new(*hash)).update(input),
-            Message::Whole(message) => extend(message, input),
+            Message::Whole(message) => message.extend(input)?,
         }
         Ok(0)
     }
@@ -221,15 +277,4 @@ impl Operation for Remote {
         };
         sent.unwrap_or_else(Step::from)
     }
-}
-
-/// Appends; memory that becomes too small is wiped before it is given back.
-fn extend(message: &mut Zeroizing<Vec<u8>>, input: &[u8]) {
-    if message.capacity() - message.len() < input.len() {
-        let room = (message.len() + input.len()).next_power_of_two();
-        let mut grown = Zeroizing::new(Vec::with_capacity(room));
-        grown.extend_from_slice(message);
-        *message = grown;
-    }
-    message.extend_from_slice(input);
 }

@@ -22,6 +22,8 @@ pub(super) enum Plan {
     Sign(Algorithm),
     /// Signs the block that the application gives, or the digest in it.
     SignBlock,
+    /// Encrypts in the service's own format.
+    Encrypt,
     /// Decrypts.
     Decrypt(Algorithm),
     /// Makes a code of so many bytes.
@@ -48,6 +50,10 @@ pub(super) fn plan(mechanism: &Mechanism, class: OperationClass) -> Result<Optio
         }
         (Mechanical::RsaOaep, OperationClass::Decrypt, Params::Oaep(oaep)) => {
             Some(Plan::Decrypt(Algorithm::RsaOaep(usual_oaep(oaep)?)))
+        }
+        (Mechanical::RemoteSymmetric, OperationClass::Encrypt, _) => Some(Plan::Encrypt),
+        (Mechanical::RemoteSymmetric, OperationClass::Decrypt, _) => {
+            Some(Plan::Decrypt(Algorithm::Symmetric))
         }
         (Mechanical::Hmac { hash, .. }, OperationClass::Sign | OperationClass::Verify, params) => {
             let len = match params {
@@ -96,12 +102,23 @@ fn usual_oaep(oaep: &OaepParams) -> Result<Hash> {
 }
 
 impl Plan {
+    /// The call that it takes.
+    pub(super) const fn call(self) -> CallKind {
+        match self {
+            Self::Sign(_) | Self::SignBlock => CallKind::Sign,
+            Self::Encrypt => CallKind::Encrypt,
+            Self::Decrypt(_) => CallKind::Decrypt,
+            Self::Mac(..) => CallKind::Mac,
+        }
+    }
+
     /// Whether a key with these algorithms can be used so.
     pub(super) fn fits(self, algorithms: &[Algorithm]) -> bool {
         match self {
             Self::Sign(algorithm) | Self::Decrypt(algorithm) | Self::Mac(algorithm, _) => {
                 algorithms.contains(&algorithm)
             }
+            Self::Encrypt => algorithms.contains(&Algorithm::Symmetric),
             Self::SignBlock => algorithms
                 .iter()
                 .any(|algorithm| matches!(algorithm, Algorithm::RsaPkcs1(_) | Algorithm::RsaPkcs1Block)),
@@ -190,6 +207,15 @@ fn offered(capability: &Capability, row: &MechanismRow) -> ck::CK_FLAGS {
             let sign = |algorithm| matches!(algorithm, Algorithm::Ed25519 | Algorithm::Ed25519ph);
             always | signs(computes(CallKind::Sign, &sign))
         }
+        Mechanical::RemoteSymmetric => {
+            let symmetric = |algorithm| algorithm == Algorithm::Symmetric;
+            let encrypts = if computes(CallKind::Encrypt, &symmetric) {
+                ck::CKF_ENCRYPT
+            } else {
+                0
+            };
+            !USES | encrypts | decrypts(computes(CallKind::Decrypt, &symmetric))
+        }
         Mechanical::RsaKeyPair => !USES | generates(|spec| matches!(spec, KeySpec::Rsa(_))),
         Mechanical::EcKeyPair => !USES | generates(|spec| matches!(spec, KeySpec::Ec(_))),
         Mechanical::EdwardsKeyPair => !USES | generates(|spec| *spec == KeySpec::Ed25519),
@@ -214,6 +240,7 @@ pub(super) fn allowed(algorithms: &[Algorithm]) -> Vec<ck::CK_MECHANISM_TYPE> {
                 | (Mechanical::RsaPss(None), Algorithm::RsaPss(_))
                 | (Mechanical::RsaOaep, Algorithm::RsaOaep(_))
                 | (Mechanical::Ecdsa(_), Algorithm::Ecdsa)
+                | (Mechanical::RemoteSymmetric, Algorithm::Symmetric)
                 | (Mechanical::EdDsa, Algorithm::Ed25519 | Algorithm::Ed25519ph) => true,
                 (Mechanical::RsaPkcs1(Some(hash)), Algorithm::RsaPkcs1(of))
                 | (Mechanical::RsaPss(Some(hash)), Algorithm::RsaPss(of))

@@ -8,12 +8,13 @@ use keyenclave_model::error::{Error as ModelError, Result as ModelResult, Rv};
 use keyenclave_model::object::Object;
 use keyenclave_model::template::Template;
 use keyenclave_model::token::ObjectId;
+use keyenclave_model::vendor::CKA_KEYENCLAVE_REMOTE_NAME;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use super::catalogue::Catalogue;
 use super::entry::Detail;
-use super::objects::{CKA_KEYENCLAVE_REMOTE_NAME, Half, unique_id};
+use super::objects::{Half, unique_id};
 use crate::bridge::Asker;
 use crate::error::{Error, ErrorKind, Result};
 use crate::key::KeyName;

@@ -160,29 +160,87 @@ pub(super) async fn what_was_encrypted_by_the_service_comes_back(service: &dyn S
         Usage::Decrypt,
         async |info: KeyInfo| {
             let key = info.listed.name;
-            let plaintext = Zeroizing::new(b"secret".to_vec());
-            let ciphertext = ask(
-                service,
-                EncryptData {
-                    key: key.clone(),
-                    plaintext: plaintext.clone(),
-                },
-            )
-            .await?;
-            let back = ask(
-                service,
-                DecryptData {
-                    key,
-                    algorithm: Algorithm::Symmetric,
-                    ciphertext,
-                },
-            )
-            .await?;
-            ensure(back == plaintext, "another plaintext came back")?;
+            // The longest is what every service with such keys takes.
+            for len in [1, 33, 4096] {
+                let plaintext = Zeroizing::new(vec![0x5a; len]);
+                let ciphertext = encrypted(service, &key, &plaintext).await?;
+                ensure(
+                    ciphertext != encrypted(service, &key, &plaintext).await?,
+                    "the same ciphertext came twice",
+                )?;
+                let back = decrypted(service, &key, ciphertext).await?;
+                ensure(
+                    back == plaintext,
+                    format!("another plaintext came back for {len} bytes"),
+                )?;
+            }
             passed()
         },
     )
     .await
+}
+
+pub(super) async fn a_ciphertext_of_another_key_is_bad_input(service: &dyn Service) -> Outcome {
+    with_key(
+        service,
+        KeySpec::Symmetric,
+        Usage::Decrypt,
+        async |info: KeyInfo| {
+            let key = info.listed.name;
+            let ciphertext = encrypted(service, &key, b"secret").await?;
+            let mut damaged = ciphertext.clone();
+            if let Some(last) = damaged.last_mut() {
+                *last ^= 1;
+            }
+            let kind = decrypted(service, &key, damaged)
+                .await
+                .err()
+                .map(|error| error.kind());
+            ensure(
+                kind == Some(ErrorKind::BadInput),
+                format!("a damaged one is {kind:?}"),
+            )?;
+            with_key(
+                service,
+                KeySpec::Symmetric,
+                Usage::Decrypt,
+                async |other: KeyInfo| {
+                    let kind = decrypted(service, &other.listed.name, ciphertext)
+                        .await
+                        .err()
+                        .map(|error| error.kind());
+                    ensure(
+                        kind == Some(ErrorKind::BadInput),
+                        format!("another key's is {kind:?}"),
+                    )?;
+                    passed()
+                },
+            )
+            .await
+        },
+    )
+    .await
+}
+
+async fn encrypted(service: &dyn Service, key: &KeyName, plaintext: &[u8]) -> crate::error::Result<Vec<u8>> {
+    let call = EncryptData {
+        key: key.clone(),
+        plaintext: Zeroizing::new(plaintext.to_vec()),
+    };
+    ask(service, call).await
+}
+
+async fn decrypted(
+    service: &dyn Service,
+    key: &KeyName,
+    ciphertext: Vec<u8>,
+) -> crate::error::Result<Zeroizing<Vec<u8>>> {
+    let call = DecryptData {
+        key: key.clone(),
+        algorithm: Algorithm::Symmetric,
+        ciphertext,
+    };
+    ask(service, call).await
 }
 
 pub(super) async fn a_mac_depends_on_the_message_alone(service: &dyn Service) -> Outcome {
@@ -222,7 +280,7 @@ pub(super) async fn random_bytes_are_as_many_as_asked_for(service: &dyn Service)
     passed()
 }
 
-async fn public_key(service: &dyn Service, key: &KeyName) -> Result<PublicKey, Failure> {
+pub(super) async fn public_key(service: &dyn Service, key: &KeyName) -> Result<PublicKey, Failure> {
     let spki = ask(service, FetchPublicKey { key: key.clone() }).await?;
     Ok(PublicKey::from_spki_der(&spki)?)
 }

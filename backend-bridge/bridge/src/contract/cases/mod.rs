@@ -2,6 +2,7 @@
 //! The cases, named by what they hold a service to.
 
 mod crypto;
+mod ed25519;
 mod keys;
 mod rules;
 
@@ -34,10 +35,14 @@ cases! {
     keys::a_description_tells_what_was_asked_for: [Describe Generate Destroy];
     crypto::an_rsa_signature_verifies_with_the_public_key: [PublicKey Sign Generate Destroy];
     crypto::an_ecdsa_signature_has_fixed_length_and_verifies: [PublicKey Sign Generate Destroy];
+    ed25519::an_ed25519_signature_verifies_whatever_the_length_of_the_message: [PublicKey Sign Generate Destroy];
+    ed25519::an_ed25519ph_signature_is_over_the_digest: [PublicKey Sign Generate Destroy];
+    ed25519::a_message_of_more_than_the_limit_is_bad_input: [Sign Generate Destroy];
     crypto::a_digest_of_another_length_is_bad_input: [Sign Generate Destroy];
     crypto::what_was_encrypted_to_the_public_key_comes_back: [PublicKey Decrypt Generate Destroy];
     crypto::a_damaged_ciphertext_is_bad_input: [Decrypt Generate Destroy];
     crypto::what_was_encrypted_by_the_service_comes_back: [Encrypt Decrypt Generate Destroy];
+    crypto::a_ciphertext_of_another_key_is_bad_input: [Encrypt Decrypt Generate Destroy];
     crypto::a_mac_depends_on_the_message_alone: [Mac Generate Destroy];
     keys::one_generation_makes_one_key: [List Generate Destroy];
     keys::a_destroyed_key_cannot_be_used_and_can_be_destroyed_again: [Sign Generate Destroy];

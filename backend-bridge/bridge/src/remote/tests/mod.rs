@@ -12,6 +12,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use cryptoki_sys as ck;
+use keyenclave_model::vendor::CKA_KEYENCLAVE_REMOTE_NAME;
 use keyenclave_model::access::Access;
 use keyenclave_model::algorithm::{Curve, Hash};
 use keyenclave_model::attribute::Value;
