@@ -4,6 +4,7 @@
 
 mod catalogue;
 mod life;
+mod messages;
 mod objects;
 mod operations;
 
@@ -12,7 +13,6 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use cryptoki_sys as ck;
-use keyenclave_model::vendor::CKA_KEYENCLAVE_REMOTE_NAME;
 use keyenclave_model::access::Access;
 use keyenclave_model::algorithm::{Curve, Hash};
 use keyenclave_model::attribute::Value;
@@ -24,6 +24,7 @@ use keyenclave_model::token::{
     CallCx, End, HandleSource, ObjectId, Operation, OperationClass, Out, OutputLen, Part, Pin, Role,
     SessionId, Step, Token, Work,
 };
+use keyenclave_model::vendor::CKA_KEYENCLAVE_REMOTE_NAME;
 
 use super::*;
 use crate::bridge::Bridge;
