@@ -135,7 +135,10 @@ impl Token for RemoteToken {
             manufacturer: "KeyEnclave",
             model: self.model,
             serial: self.serial,
-            flags: ck::CKF_RNG | ck::CKF_TOKEN_INITIALIZED | self.parts.login.flags(),
+            flags: ck::CKF_RNG
+                | ck::CKF_TOKEN_INITIALIZED
+                | ck::CKF_ASYNC_SESSION_SUPPORTED
+                | self.parts.login.flags(),
             min_pin_len: 0,
             max_pin_len: 255,
         })
