@@ -79,6 +79,10 @@ impl Module {
         if rv == CKR_PENDING {
             return Ok(None);
         }
+        if [CKR_SESSION_HANDLE_INVALID, CKR_OPERATION_NOT_INITIALIZED].contains(&rv.0) {
+            // It was cancelled: nobody knows its buffer any more.
+            return Err(rv);
+        }
         let buffer = waiting.buffer.take().expect("the function had not ended");
         assert_eq!(
             result.pValue.cast_const(),
