@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: MIT
 //! From configuration to slots: the one place that knows which backend makes which token.
 //!
-//! Tokens are only constructed here; each opens its store when the first call needs it.
+//! Tokens are only constructed here; each opens its store, or calls its service, when the first call needs it.
+
+#[cfg(feature = "remote")]
+mod remote;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -11,24 +14,62 @@ use keyenclave_model::mechanism::MechanismInfo;
 use keyenclave_model::token::{CallCx, HandleSource, SessionId, Step, Token, TokenInfo, Work};
 use keyenclave_soft::{SoftOptions, SoftToken};
 
+#[cfg(not(feature = "aws-kms"))]
+use crate::config::{AwsKmsConfig, SlotConfig};
 use crate::config::{BackendConfig, Config, SoftConfig};
 use crate::slot::Slot;
 
-/// The slots of a configuration, in its order.
-pub fn slots(config: &Config, handles: &Arc<HandleSource>) -> Vec<Slot> {
-    let slots = config.slots.iter().map(|slot| {
-        let BackendConfig::Soft(soft) = &slot.backend;
-        let description = format!("KeyEnclave soft token: {}", slot.label);
-        // Local work is never waited for, so it has no deadline.
-        Slot::new(slot.id, description, None, soft_token(soft, handles))
+/// What a configuration makes.
+pub struct Assembly {
+    /// The slots, in the configuration's order.
+    pub slots: Vec<Slot>,
+    /// What the calls to services run on; all slots share it.
+    pub remote: Remote,
+}
+
+/// What the slots of remote services share: one runtime, which the first call starts. Nothing in a build without them.
+#[derive(Default)]
+pub struct Remote {
+    #[cfg(feature = "remote")]
+    runtime: Arc<keyenclave_bridge::runtime::Runtime>,
+}
+
+impl Remote {
+    /// Ends all calls to services, and the threads that they run on, within two seconds. Those who wait for an answer
+    /// get `CKR_FUNCTION_CANCELED`.
+    pub fn close(&self) {
+        #[cfg(feature = "remote")]
+        self.runtime.close();
+    }
+}
+
+/// The slots of a configuration. Opens nothing, starts nothing and sends nothing.
+pub fn assemble(config: &Config, handles: &Arc<HandleSource>) -> Assembly {
+    let remote = Remote::default();
+    let slots = config.slots.iter().map(|slot| match &slot.backend {
+        BackendConfig::Soft(soft) => {
+            let description = format!("KeyEnclave soft token: {}", slot.label);
+            // Local work is never waited for, so it has no deadline.
+            Slot::new(slot.id, description, None, soft_token(soft, handles))
+        }
+        BackendConfig::AwsKms(aws) => {
+            let timeout = Some(aws.remote.operation_timeout);
+            let place = aws.endpoint.as_deref().or(aws.region.as_deref());
+            let description = match place {
+                Some(place) => format!("AWS KMS {place}: {}", slot.label),
+                None => format!("AWS KMS: {}", slot.label),
+            };
+            Slot::new(slot.id, description, timeout, remote.aws_kms(slot, aws, handles))
+        }
     });
-    slots.collect()
+    let slots = slots.collect();
+    Assembly { slots, remote }
 }
 
 fn soft_token(soft: &SoftConfig, handles: &Arc<HandleSource>) -> Arc<dyn Token> {
     match &soft.directory {
         Some(directory) => Arc::new(SoftToken::new(&options(directory, soft), Arc::clone(handles))),
-        None => Arc::new(Absent(
+        None => Arc::new(Absent::because(
             "this process has no home directory, so there is no place for the default token: write a configuration \
              with `path = …` and name it in KEYENCLAVE_CONFIG",
         )),
@@ -42,12 +83,25 @@ fn options(directory: &Path, soft: &SoftConfig) -> SoftOptions {
     }
 }
 
+#[cfg(not(feature = "aws-kms"))]
+impl Remote {
+    fn aws_kms(&self, _: &SlotConfig, _: &AwsKmsConfig, _: &Arc<HandleSource>) -> Arc<dyn Token> {
+        Arc::new(Absent::because(
+            "this build of KeyEnclave was made without AWS KMS (cargo feature `aws-kms`)",
+        ))
+    }
+}
+
 /// A slot's token that is not there, and why.
-struct Absent(&'static str);
+struct Absent(String);
 
 impl Absent {
+    fn because(reason: impl Into<String>) -> Self {
+        Self(reason.into())
+    }
+
     fn error(&self) -> Error {
-        Error::new(Rv::TokenNotPresent, self.0)
+        Error::new(Rv::TokenNotPresent, self.0.as_str())
     }
 }
 
@@ -73,7 +127,7 @@ impl Token for Absent {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
+    #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
     use cryptoki_sys as ck;
 
     use super::*;
@@ -81,6 +135,10 @@ mod tests {
 
     fn config() -> Config {
         load_in(&Surroundings::default()).unwrap()
+    }
+
+    fn assembled(config: &Config) -> Vec<Slot> {
+        assemble(config, &Arc::new(HandleSource::starting_at(1))).slots
     }
 
     fn soft(directory: &Path) -> BackendConfig {
@@ -102,7 +160,7 @@ mod tests {
             slots: vec![slot(7, "b"), slot(3, "a")],
             ..config()
         };
-        let slots = slots(&config, &Arc::new(HandleSource::starting_at(1)));
+        let slots = assembled(&config);
         assert_eq!(slots.iter().map(|slot| slot.id).collect::<Vec<_>>(), [7, 3]);
         assert_eq!(std::fs::read_dir(home.path()).unwrap().count(), 0);
     }
@@ -119,15 +177,43 @@ mod tests {
             slots: vec![place],
             ..config()
         };
-        let slots = slots(&config, &Arc::new(HandleSource::starting_at(1)));
+        let slots = assembled(&config);
         for slot in slots {
             assert_eq!(slot.token.info().unwrap().flags & ck::CKF_TOKEN_INITIALIZED, 0);
         }
     }
 
+    #[cfg(feature = "aws-kms")]
+    #[test]
+    fn a_slot_of_a_service_does_nothing_before_it_is_used() {
+        let home = tempfile::tempdir().unwrap();
+        let file = home.path().join("config.toml");
+        // Nobody listens there; whoever called would fail.
+        let text = "[[slot]]\nlabel = \"k\"\nbackend = \"aws-kms\"\nregion = \"eu-west-1\"\n\
+                    endpoint = \"http://127.0.0.1:1\"\nsidecar = \"side\"\noperation_timeout = 700\n\
+                    [[slot]]\nlabel = \"l\"\nbackend = \"aws-kms\"\nregion = \"eu-west-1\"\nsidecar = \"other\"\n";
+        std::fs::write(&file, text).unwrap();
+        let config = crate::config::read(&file).unwrap();
+        let Assembly { slots, remote } = assemble(&config, &Arc::new(HandleSource::starting_at(1)));
+        assert_eq!(slots[0].description, "AWS KMS http://127.0.0.1:1: k");
+        assert_eq!(slots[1].description, "AWS KMS eu-west-1: l");
+        assert_eq!(slots[0].timeout, Some(std::time::Duration::from_millis(700)));
+        let serials = [0, 1].map(|slot: usize| slots[slot].token.info().unwrap().serial);
+        assert_ne!(serials[0], serials[1], "two slots of one region are two tokens");
+        assert_eq!(slots[0].token.info().unwrap().model, "AWS KMS");
+        assert!(!slots[0].token.mechanisms().is_empty());
+        assert!(!remote.runtime.is_running(), "told without threads");
+        assert_eq!(
+            std::fs::read_dir(home.path()).unwrap().count(),
+            1,
+            "only the configuration"
+        );
+        remote.close();
+    }
+
     #[test]
     fn without_a_place_the_token_is_absent_and_says_why() {
-        let slots = slots(&config(), &Arc::new(HandleSource::starting_at(1)));
+        let slots = assembled(&config());
         for slot in slots {
             let error = slot.token.info().err().unwrap();
             assert_eq!(error.rv(), Rv::TokenNotPresent);

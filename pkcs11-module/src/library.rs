@@ -9,9 +9,10 @@ use keyenclave_model::error::{Error, Result, Rv};
 use keyenclave_model::token::{CallCx, HandleSource, Out, SessionId, Work};
 use parking_lot::{Condvar, Mutex};
 
+use crate::assemble::{self, Assembly, Remote};
+use crate::config;
 use crate::session::table::{Session, SessionTable};
 use crate::slot::Slot;
-use crate::{assemble, config};
 
 /// What `C_Initialize` is told, and what it needs from before.
 #[derive(Clone, Copy, Debug)]
@@ -28,6 +29,7 @@ pub struct Library {
     slots: Vec<Slot>,
     sessions: SessionTable,
     handles: Arc<HandleSource>,
+    remote: Remote,
     reinitialise_after_fork: bool,
     closing: AtomicBool,
     waiting: Mutex<()>,
@@ -39,7 +41,8 @@ impl Library {
     ///
     /// # Errors
     /// `CKR_FUNCTION_FAILED` for a configuration that is wrong: the log says file, line and what to do. The
-    /// specification has no return value for it.
+    /// specification has no return value for it. `CKR_NEED_TO_CREATE_THREADS` where threads are forbidden and a slot's
+    /// keys are with a service.
     pub fn open(args: &InitArgs) -> Result<Self> {
         let config = config::load().map_err(|error| {
             config::logging::init_after(&error);
@@ -53,9 +56,17 @@ impl Library {
             .warnings()
             .iter()
             .for_each(|warning| log::warn!("{warning}"));
+        if args.cannot_create_threads && config.is_remote() {
+            return Err(Error::new(
+                Rv::NeedToCreateThreads,
+                "the application forbids threads (CKF_LIBRARY_CANT_CREATE_OS_THREADS), and the configuration has slots \
+                 of remote services, whose calls need them",
+            ));
+        }
         let handles = Arc::new(HandleSource::starting_at(args.first_handle));
-        let slots = assemble::slots(&config, &handles);
+        let Assembly { slots, remote } = assemble::assemble(&config, &handles);
         Ok(Self {
+            remote,
             reinitialise_after_fork: config.fork == config::ForkPolicy::Auto,
             ..Self::with_slots(slots, handles)
         })
@@ -67,6 +78,7 @@ impl Library {
             slots,
             sessions: SessionTable::default(),
             handles,
+            remote: Remote::default(),
             reinitialise_after_fork: false,
             closing: AtomicBool::new(false),
             waiting: Mutex::new(()),
@@ -74,11 +86,20 @@ impl Library {
         }
     }
 
-    /// The module is about to end: whoever waits for an event stops waiting. Called before it is dropped.
+    /// The module is about to end: whoever waits for an event or for a service stops waiting, sessions end, and then
+    /// the threads of remote calls, within two seconds. Called before it is dropped.
     pub fn close(&self) {
-        let _waiting = self.waiting.lock();
+        let waiting = self.waiting.lock();
         self.closing.store(true, Ordering::Release);
         self.closed.notify_all();
+        drop(waiting);
+        for place in 0..self.slots.len() {
+            for session in self.sessions.remove_all(place) {
+                let ended = session.operations.lock().close();
+                drop(ended);
+            }
+        }
+        self.remote.close();
     }
 
     /// Waits until the module ends: no slot of ours has events.

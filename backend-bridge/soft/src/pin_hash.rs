@@ -35,7 +35,7 @@ impl fmt::Display for PinHashError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "not a hashed PIN: {}; make one with `keyenclave pin hash`",
+            "not a hashed PIN: {}; make one with `keyenclave pin-hash`",
             self.0
         )
     }

@@ -3,13 +3,21 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
 use std::path::{Path, PathBuf};
+#[cfg(feature = "aws-kms")]
+use std::time::Duration;
 
 use proptest::prelude::*;
 
 use super::parse::parse;
+#[cfg(feature = "aws-kms")]
+use super::{AwsKmsConfig, RemoteConfig};
 use super::{BackendConfig, Config, ConfigError, Environment, ForkPolicy, Surroundings};
 
 const GUIDE: &str = include_str!("../../../docs/guide/configuration.md");
+const AWS: &str = "[[slot]]\nlabel = \"a\"\nbackend = \"aws-kms\"\n";
+#[cfg(feature = "aws-kms")]
+const HASH: &str =
+    "$argon2id$v=19$m=65536,t=2,p=1$AAAAAAAAAAAAAAAAAAAAAA$LJzyqZHmrBjeh8RDvBSm+mnUrhjAHAJHQ0xw0uQ0GB4";
 const SLOT: &str = "[[slot]]\nlabel = \"a\"\nbackend = \"soft\"\n";
 
 fn read(text: &str) -> Result<Config, ConfigError> {
@@ -21,11 +29,10 @@ fn read(text: &str) -> Result<Config, ConfigError> {
 }
 
 fn stores(config: &Config) -> Vec<PathBuf> {
-    let soft = config.slots.iter().map(|slot| {
-        let BackendConfig::Soft(soft) = &slot.backend;
-        soft.directory.clone().unwrap()
-    });
-    soft.collect()
+    let directories = config.slots.iter().map(|slot| slot.backend.directory());
+    directories
+        .map(|directory| directory.unwrap().to_owned())
+        .collect()
 }
 
 /// Each file with what its first problem says, from the place on.
@@ -45,7 +52,7 @@ const REFUSED: &[(&str, &str)] = &[
     ),
     (
         "environment = \"production\"\n[[slot]]\nlabel = \"a\"\nbackend = \"soft\"",
-        ":1:15: environment `production` needs a slot whose keys are protected by hardware",
+        ":1:15: environment `production` needs slots whose keys are protected by hardware, and every slot here",
     ),
     (
         "environment = \"production\"",
@@ -80,7 +87,7 @@ const REFUSED: &[(&str, &str)] = &[
     ("slot = [1]", "a slot is of type integer"),
     (
         "[[slot]]\nlabel = \"a\"",
-        ":1:1: this slot has no `backend`; add `backend = …`: `\"soft\"`",
+        ":1:1: this slot has no `backend`; add `backend = …`: `\"soft\"`, `\"aws-kms\"`",
     ),
     ("[[slot]]\nbackend = \"soft\"", "this slot has no `label`"),
     (
@@ -88,8 +95,8 @@ const REFUSED: &[(&str, &str)] = &[
         "unknown setting `bakend` in [[slot]]; did you mean `backend`?",
     ),
     (
-        "[[slot]]\nlabel = \"a\"\nbackend = \"aws-kms\"",
-        ":3:11: `backend`: `aws-kms` is not available; there is `soft`",
+        "[[slot]]\nlabel = \"a\"\nbackend = \"aws_kms\"",
+        ":3:11: `backend`: `aws_kms` is not available; did you mean `aws-kms`? there is `soft` or `aws-kms`",
     ),
     (
         "[[slot]]\nlabel = \"\"\nbackend = \"soft\"",
@@ -143,15 +150,233 @@ const REFUSED: &[(&str, &str)] = &[
         "[[slot]]\nlabel = \"a\"\nbackend = \"soft\"\npath = \"/k\"\n[[slot]]\nlabel = \"b\"\nbackend = \"soft\"\npath = \"/k/./\"",
         ":8:8: the store is already that of the slot in line 1",
     ),
+    (
+        "environment = \"production\"\n[[slot]]\nlabel = \"k\"\nbackend = \"aws-kms\"\n[[slot]]\nlabel = \"a\"\nbackend = \"soft\"",
+        ":7:11: environment `production` needs slots whose keys are protected by hardware, and `a` is protected",
+    ),
+    (
+        "[[slot]]\nlabel = \"a\"\nbackend = \"soft\"\nregion = \"eu-west-1\"",
+        ":4:1: unknown setting `region` in [[slot]]; `region` belongs in [[slot]] with `backend = \"aws-kms\"`",
+    ),
     ("[[slot]]\nlabel = \"a\"\nlabel = \"b\"", ":3:1: duplicate key"),
     ("[[slot]\nlabel", "/etc/k.toml:1:"),
     ("label = \"a", "/etc/k.toml:1:"),
 ];
 
+/// Lines of a slot of AWS KMS, the fourth of the file and those after it, and what their first problem says.
+const REFUSED_AT_AWS: &[(&str, &str)] = &[
+    (
+        "path = \"/k\"",
+        ":4:1: unknown setting `path` in [[slot]]; `path` belongs in [[slot]] with `backend = \"soft\"`",
+    ),
+    ("regoin = \"x\"", "did you mean `region`?"),
+    (
+        "fips = 1",
+        ":4:8: `fips`: this is of type integer; write `true` or `false`, without quotation marks",
+    ),
+    (
+        "page_size = 1001",
+        "`page_size`: 1001 is out of range; write a whole number, 1 to 1000",
+    ),
+    (
+        "deletion_days = 6",
+        "`deletion_days`: 6 is out of range; write a whole number, 7 to 30",
+    ),
+    ("connections = 0", "`connections`: 0 is out of range"),
+    (
+        "endpoint = \"kms.example\"",
+        ":4:12: `endpoint`: this is not an address",
+    ),
+    (
+        "endpoint = \"ftp://kms.example\"",
+        "`endpoint`: this is not the address of a web service; write `https://`",
+    ),
+    (
+        "endpoint = \"https://me:1234@kms.example\"",
+        "`endpoint`: there is a user name or a password in the address",
+    ),
+    (
+        "proxy = \"http://1234@proxy.example\"",
+        "`proxy`: there is a user name or a password in the address",
+    ),
+    (
+        "endpoint = \"https://kms.example/?1234\"",
+        "there is a query or a fragment",
+    ),
+    (
+        "endpoint = \"https://kms.example\"\nfips = true",
+        ":5:8: `fips`: it chooses among AWS's own endpoints",
+    ),
+    ("ca_file = \"~/ca.pem\"", "`ca_file`: `~` is not replaced"),
+    ("pin_hash = \"1234\"", "`pin_hash`: not a hashed PIN"),
+    ("pin = \"1234\"", "the application passes the PIN to `C_Login`"),
+    (
+        "access_key_id = \"1234\"",
+        "a slot uses the identity that its process has at AWS",
+    ),
+    (
+        "Secret-Access-Key = \"1234\"",
+        "a slot uses the identity that its process has at AWS",
+    ),
+    (
+        "[[slot]]\nlabel = \"b\"\nbackend = \"aws-kms\"\nsidecar = \"/home/k/.local/share/keyenclave/sidecar/a\"",
+        ":7:11: the store is already that of the slot in line 1; give each slot a `sidecar` of its own",
+    ),
+];
+
+#[test]
+#[cfg(feature = "aws-kms")]
+fn every_mistake_in_a_slot_of_aws_is_told_with_its_place_and_what_to_do() {
+    for (lines, expected) in REFUSED_AT_AWS {
+        let error = read(&format!("{AWS}{lines}")).unwrap_err().to_string();
+        assert!(
+            error.contains(expected),
+            "{lines}\n gave: {error}\n not: {expected}"
+        );
+        assert!(!error.contains("1234"), "a secret was repeated: {error}");
+    }
+}
+
+#[test]
+#[cfg(not(feature = "aws-kms"))]
+fn a_build_without_aws_says_so() {
+    let error = read(AWS).unwrap_err().to_string();
+    assert!(
+        error.contains(":3:11: `backend`: this build of KeyEnclave was made without `aws-kms`"),
+        "{error}"
+    );
+    assert!(!REFUSED_AT_AWS.is_empty());
+}
+
+#[test]
+#[cfg(feature = "aws-kms")]
+fn a_slot_of_aws_has_defaults_and_says_where_it_keeps_things() {
+    let config = read(AWS).unwrap();
+    let BackendConfig::AwsKms(aws) = &config.slots[0].backend else {
+        unreachable!()
+    };
+    assert_eq!(
+        (&aws.region, aws.fips, aws.page_size, aws.deletion_days),
+        (&None, false, 1000, 30)
+    );
+    assert_eq!(aws.remote.operation_timeout, Duration::from_secs(5));
+    assert_eq!(aws.remote.attempt_timeout, Duration::from_secs(2));
+    assert_eq!(
+        (aws.remote.retries, aws.remote.connections, aws.remote.queue),
+        (3, 64, 10_000)
+    );
+    assert_eq!(
+        stores(&config),
+        [PathBuf::from("/home/k/.local/share/keyenclave/sidecar/a")]
+    );
+    assert_eq!(aws.remote.pin_hash, None);
+    assert!(config.is_remote() && config.warnings()[0].contains("does not set `environment`"));
+    assert!(
+        !config.warnings()[0].contains("software"),
+        "{:?}",
+        config.warnings()
+    );
+}
+
+#[test]
+#[cfg(feature = "aws-kms")]
+fn a_full_slot_of_aws_is_understood() {
+    let text = format!(
+        "environment = \"production\"\n{AWS}region = \"eu-central-1\"\nendpoint = \"https://vpce.example:8443\"\n\
+         ca_file = \"ca.pem\"\nproxy = \"http://proxy.example:3128\"\nprofile = \"signing\"\ndeletion_days = 7\n\
+         page_size = 1\noperation_timeout = 1000\nretries = 0\nconnections = 2\nqueue = 0\nlisting_expiry = 5\n\
+         listing_timeout = 6\ndescription_expiry = 7\nsidecar = \"side\"\npin_hash = \"{HASH}\"\n"
+    );
+    let config = read(&text).unwrap();
+    assert_eq!(config.warnings(), [""; 0], "nothing is reduced");
+    let expected = AwsKmsConfig {
+        region: Some("eu-central-1".to_owned()),
+        endpoint: Some("https://vpce.example:8443".to_owned()),
+        fips: false,
+        dual_stack: false,
+        ca_file: Some(PathBuf::from("/etc/ca.pem")),
+        proxy: Some("http://proxy.example:3128".to_owned()),
+        profile: Some("signing".to_owned()),
+        deletion_days: 7,
+        page_size: 1,
+        remote: RemoteConfig {
+            operation_timeout: Duration::from_secs(1),
+            attempt_timeout: Duration::from_millis(400),
+            retries: 0,
+            connections: 2,
+            queue: 0,
+            listing_expiry: Duration::from_secs(5),
+            listing_timeout: Duration::from_secs(6),
+            description_expiry: Duration::from_secs(7),
+            pin_hash: Some(HASH.to_owned()),
+            sidecar: Some(PathBuf::from("/etc/side")),
+        },
+    };
+    assert_eq!(config.slots[0].backend, BackendConfig::AwsKms(expected));
+}
+
+#[test]
+#[cfg(feature = "aws-kms")]
+fn production_calls_services_over_tls_but_on_this_machine() {
+    for (endpoint, allowed) in [
+        ("https://kms.example", true),
+        ("http://kms.example", false),
+        ("http://127.0.0.1.example", false),
+        ("http://127.9.9.9:4599", true),
+        ("http://[::1]:4599", true),
+        ("http://localhost:4599", true),
+    ] {
+        let slot = format!("{AWS}endpoint = \"{endpoint}\"\n");
+        let production = read(&format!("environment = \"production\"\n{slot}"));
+        assert_eq!(production.is_ok(), allowed, "{endpoint}");
+        if let Err(error) = production {
+            assert!(
+                error
+                    .to_string()
+                    .contains(":5:12: `endpoint`: environment `production`"),
+                "{error}"
+            );
+        }
+        assert!(read(&slot).is_ok(), "outside production {endpoint} is allowed");
+    }
+}
+
+#[test]
+#[cfg(feature = "aws-kms")]
+fn without_a_home_a_slot_of_aws_works_and_says_what_does_not() {
+    let config = parse(AWS, Path::new("/etc/k.toml"), &Surroundings::default()).unwrap();
+    assert_eq!(config.slots[0].backend.directory(), None);
+    assert!(
+        config.warnings()[1].contains("add `sidecar = …`"),
+        "{:?}",
+        config.warnings()
+    );
+}
+
+#[test]
+#[cfg(feature = "aws-kms")]
+fn slots_of_several_kinds_stand_side_by_side() {
+    let config = read(&format!("{AWS}{}", SLOT.replace("\"a\"", "\"b\""))).unwrap();
+    let names: Vec<_> = config
+        .slots
+        .iter()
+        .map(|slot| slot.backend.name().name())
+        .collect();
+    assert_eq!(names, ["aws-kms", "soft"]);
+    assert!(
+        config.warnings()[0].contains("slot `b` are protected by software"),
+        "{:?}",
+        config.warnings()
+    );
+}
+
 #[test]
 fn every_mistake_is_told_with_its_place_and_what_to_do() {
     let mut wrong = Vec::new();
     for (text, expected) in REFUSED {
+        if cfg!(not(feature = "aws-kms")) && text.contains("\"aws-kms\"") {
+            continue;
+        }
         let error = read(text).unwrap_err().to_string();
         if !error.contains(expected) {
             wrong.push(format!("{text}\n gave: {error}\n not: {expected}"));
@@ -194,7 +419,9 @@ fn a_full_file_is_understood() {
         "/etc/stores/c",
     ];
     assert_eq!(stores(&config), expected.map(PathBuf::from));
-    let BackendConfig::Soft(soft) = &config.slots[0].backend;
+    let BackendConfig::Soft(soft) = &config.slots[0].backend else {
+        unreachable!()
+    };
     assert_eq!(soft.max_pin_attempts, 100);
 }
 
@@ -303,6 +530,7 @@ proptest! {
             prop::sample::select(vec![
                 "[[slot]]", "[log]", "[slot]", "label", "backend", "id", "=", "\"soft\"", "\"a\"", "3", "\n", "{", "}",
                 "[", "]", ",", ".", "fork", "environment", "\"production\"", "true", "1979-05-27", "path", "-0x1",
+                "\"aws-kms\"", "endpoint", "fips", "pin_hash", "\"https://u:p@h\"",
             ]),
             0..40,
         )

@@ -16,6 +16,7 @@ pub mod settings;
 mod values;
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use cryptoki_sys::CK_SLOT_ID;
 
@@ -57,6 +58,8 @@ pub struct SlotConfig {
 pub enum BackendConfig {
     /// The built-in soft token.
     Soft(SoftConfig),
+    /// AWS Key Management Service.
+    AwsKms(AwsKmsConfig),
 }
 
 /// The settings of a soft token.
@@ -67,6 +70,56 @@ pub struct SoftConfig {
     pub directory: Option<PathBuf>,
     /// How many wrong PINs in a row lock a PIN, for the user's and the security officer's alike.
     pub max_pin_attempts: u32,
+}
+
+/// The settings of a slot of AWS Key Management Service.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct AwsKmsConfig {
+    /// The region; `None` leaves it to the process's AWS surroundings.
+    pub region: Option<String>,
+    /// Another address of the service.
+    pub endpoint: Option<String>,
+    /// Whether the region's FIPS endpoint is called.
+    pub fips: bool,
+    /// Whether the endpoint that has IPv6 addresses too is called.
+    pub dual_stack: bool,
+    /// The certificate authorities that the service's certificate must come from, in PEM.
+    pub ca_file: Option<PathBuf>,
+    /// The HTTP proxy that requests go through.
+    pub proxy: Option<String>,
+    /// The profile of the AWS configuration files.
+    pub profile: Option<String>,
+    /// For how many days a destroyed key can be brought back.
+    pub deletion_days: u32,
+    /// How many keys one request of a listing asks for.
+    pub page_size: u32,
+    /// What slots of every remote service have.
+    pub remote: RemoteConfig,
+}
+
+/// The settings that slots of every remote service have.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RemoteConfig {
+    /// How long an operation may take as a whole.
+    pub operation_timeout: Duration,
+    /// How long one request may take that can be repeated.
+    pub attempt_timeout: Duration,
+    /// How often a request is repeated at the most.
+    pub retries: u32,
+    /// How many requests are under way at once.
+    pub connections: u32,
+    /// How many requests may wait for a connection.
+    pub queue: u32,
+    /// How long a listing of the keys is believed.
+    pub listing_expiry: Duration,
+    /// How long a listing may take as a whole.
+    pub listing_timeout: Duration,
+    /// How long a key's description is believed.
+    pub description_expiry: Duration,
+    /// The Argon2 hash of the PIN as a PHC string; `None` for a slot without a PIN.
+    pub pin_hash: Option<String>,
+    /// The directory for what the service cannot keep; `None` where there is no place for it.
+    pub sidecar: Option<PathBuf>,
 }
 
 /// Finds and reads this process's configuration.
@@ -114,26 +167,99 @@ impl Config {
         self.environment.unwrap_or(Environment::Local)
     }
 
-    /// What should be known at start: each reduced protection that this configuration accepts.
+    /// Whether a slot's keys are with a service, so that calls need threads.
+    pub fn is_remote(&self) -> bool {
+        self.slots.iter().any(|slot| slot.backend.remote().is_some())
+    }
+
+    /// What should be known at start: each reduced protection that this configuration accepts, and what cannot work.
     pub fn warnings(&self) -> Vec<String> {
-        let labels: Vec<_> = self
-            .slots
-            .iter()
-            .map(|slot| format!("`{}`", slot.label))
-            .collect();
-        let software = format!(
-            "the keys of slot {} are protected by software only",
-            labels.join(", ")
-        );
-        let warning = match (&self.source, self.environment) {
-            (None, _) => format!("no configuration file: environment `local`, {software}"),
+        let environment = match (&self.source, self.environment) {
+            (None, _) => "no configuration file: environment `local`".to_owned(),
             (Some(file), None) => format!(
-                "{} does not set `environment`: `local` is assumed, {software}",
+                "{} does not set `environment`: `local` is assumed",
                 file.display()
             ),
-            (Some(_), Some(environment)) => format!("environment `{}`: {software}", environment.name()),
+            (Some(_), Some(environment)) => format!("environment `{}`", environment.name()),
         };
-        vec![warning]
+        let mut warnings = Vec::new();
+        match self.software() {
+            Some(software) if self.environment.is_some() => {
+                warnings.push(format!("{environment}: {software}"))
+            }
+            Some(software) => warnings.push(format!("{environment}, {software}")),
+            None if self.environment.is_none() => warnings.push(environment),
+            None => {}
+        }
+        let remote = self
+            .slots
+            .iter()
+            .filter_map(|slot| Some((slot, slot.backend.remote()?)));
+        warnings.extend(remote.filter(|(_, remote)| remote.sidecar.is_none()).map(|(slot, _)| {
+            format!(
+                "slot `{}`: this process has no home directory, so certificates and data objects cannot be kept \
+                 beside the keys; add `sidecar = …`",
+                slot.label
+            )
+        }));
+        warnings
+    }
+
+    /// Which slots only software protects.
+    fn software(&self) -> Option<String> {
+        let soft = self
+            .slots
+            .iter()
+            .filter(|slot| matches!(slot.backend, BackendConfig::Soft(_)));
+        let labels: Vec<_> = soft.map(|slot| format!("`{}`", slot.label)).collect();
+        (!labels.is_empty()).then(|| {
+            format!(
+                "the keys of slot {} are protected by software only",
+                labels.join(", ")
+            )
+        })
+    }
+}
+
+impl BackendConfig {
+    /// Its name in the file.
+    pub fn name(&self) -> BackendName {
+        match self {
+            Self::Soft(_) => BackendName::Soft,
+            Self::AwsKms(_) => BackendName::AwsKms,
+        }
+    }
+
+    /// What slots of every remote service have; `None` for a local one.
+    pub fn remote(&self) -> Option<&RemoteConfig> {
+        match self {
+            Self::Soft(_) => None,
+            Self::AwsKms(aws) => Some(&aws.remote),
+        }
+    }
+
+    /// Where on this machine the slot keeps something, if it has a place for it.
+    pub fn directory(&self) -> Option<&Path> {
+        match self {
+            Self::Soft(soft) => soft.directory.as_deref(),
+            Self::AwsKms(aws) => aws.remote.sidecar.as_deref(),
+        }
+    }
+
+    /// The setting that says so.
+    fn directory_setting(&self) -> &'static settings::Setting {
+        match self {
+            Self::Soft(_) => &settings::PATH,
+            Self::AwsKms(_) => &settings::SIDECAR,
+        }
+    }
+
+    /// The service's address, where the configuration names one.
+    fn endpoint(&self) -> Option<&str> {
+        match self {
+            Self::Soft(_) => None,
+            Self::AwsKms(aws) => aws.endpoint.as_deref(),
+        }
     }
 }
 
@@ -163,7 +289,9 @@ mod tests {
         let [slot] = config.slots.as_slice() else {
             unreachable!()
         };
-        let BackendConfig::Soft(soft) = &slot.backend;
+        let BackendConfig::Soft(soft) = &slot.backend else {
+            unreachable!()
+        };
         assert_eq!((slot.id, soft.max_pin_attempts), (0, 10));
         assert_eq!(
             soft.directory,
@@ -183,7 +311,6 @@ mod tests {
     #[test]
     fn without_a_home_the_slot_is_there_and_has_no_place() {
         let config = load_in(&Surroundings::default()).unwrap();
-        let BackendConfig::Soft(soft) = &config.slots[0].backend;
-        assert_eq!(soft.directory, None);
+        assert_eq!(config.slots[0].backend.directory(), None);
     }
 }

@@ -4,15 +4,16 @@
 use std::ops::Range;
 use std::path::{Component, Path, PathBuf};
 use std::str::FromStr;
+use std::time::Duration;
 
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::error::{ConfigError, Problem};
 use super::places::Surroundings;
-use super::settings::{self, BackendName, Environment, ForkPolicy};
-use super::values::{Reader, Values, shortened};
-use super::{BackendConfig, Config, SlotConfig, SoftConfig};
+use super::settings::{self, BackendName, Environment, ForkPolicy, Section};
+use super::values::{Reader, Values, is_exposed, shortened};
+use super::{AwsKmsConfig, BackendConfig, Config, RemoteConfig, SlotConfig, SoftConfig};
 
 /// A slot as read, with the places that later checks point at.
 struct Found {
@@ -20,7 +21,16 @@ struct Found {
     heading: Range<usize>,
     id: Range<usize>,
     label: Range<usize>,
+    /// The store's directory.
     path: Range<usize>,
+    backend: Range<usize>,
+    endpoint: Range<usize>,
+}
+
+/// What paths are relative to, and where they are when they are not said.
+struct Places<'a> {
+    file: &'a Path,
+    surroundings: &'a Surroundings,
 }
 
 /// Reads the text of a file.
@@ -47,13 +57,14 @@ pub(super) fn parse(text: &str, file: &Path, surroundings: &Surroundings) -> Res
 
 fn config(reader: &mut Reader<'_>, table: &DeTable<'_>, file: &Path, surroundings: &Surroundings) -> Config {
     let sections = [settings::LOG.name, settings::SLOT.name];
-    let top = reader.values(&settings::TOP, table, &sections);
-    let log = section(reader, table).map(|log| reader.values(&settings::LOG, log, &[]));
-    let found = slots(reader, table, file, surroundings);
+    let top = reader.values(&[&settings::TOP], table, &sections);
+    let log = section(reader, table).map(|log| reader.values(&[&settings::LOG], log, &[]));
+    let found = slots(reader, table, &Places { file, surroundings });
     refuse_duplicates(reader, &found);
     let environment = top.text(&settings::ENVIRONMENT).and_then(Environment::from_name);
     if environment == Some(Environment::Production) {
-        refuse_software(reader, &top);
+        refuse_software(reader, &top, table, &found);
+        refuse_exposed(reader, &found);
     }
     let level = log.as_ref().and_then(|log| log.text(&settings::LEVEL));
     let mut slots: Vec<_> = found.into_iter().map(|found| found.slot).collect();
@@ -89,12 +100,7 @@ fn section<'d, 'i>(reader: &mut Reader<'_>, table: &'d DeTable<'i>) -> Option<&'
     Some(log)
 }
 
-fn slots(
-    reader: &mut Reader<'_>,
-    table: &DeTable<'_>,
-    file: &Path,
-    surroundings: &Surroundings,
-) -> Vec<Found> {
+fn slots(reader: &mut Reader<'_>, table: &DeTable<'_>, places: &Places<'_>) -> Vec<Found> {
     let Some(value) = table.get(settings::SLOT.name) else {
         return Vec::new();
     };
@@ -110,7 +116,7 @@ fn slots(
     let mut found = Vec::new();
     for (index, entry) in array.iter().enumerate() {
         match entry.get_ref() {
-            DeValue::Table(table) => found.extend(slot(reader, index, entry, table, file, surroundings)),
+            DeValue::Table(table) => found.extend(slot(reader, index, entry, table, places)),
             other => {
                 reader.refuse(
                     &entry.span(),
@@ -129,11 +135,10 @@ fn slot(
     index: usize,
     entry: &Spanned<DeValue<'_>>,
     table: &DeTable<'_>,
-    file: &Path,
-    surroundings: &Surroundings,
+    places: &Places<'_>,
 ) -> Option<Found> {
     let heading = entry.span();
-    let values = reader.values(&settings::SLOT, table, &[]);
+    let values = reader.values(&sections(table), table, &[]);
     for required in [&settings::LABEL, &settings::BACKEND] {
         if !table.contains_key(required.name) {
             let help = format!("add `{} = …`: {}", required.name, required.kind.values());
@@ -141,51 +146,134 @@ fn slot(
         }
     }
     let label = values.text(&settings::LABEL)?.to_owned();
-    let BackendName::Soft = values.text(&settings::BACKEND).and_then(BackendName::from_name)?;
+    let backend = values.text(&settings::BACKEND).and_then(BackendName::from_name)?;
     let id = values.number(&settings::ID).or(u32::try_from(index).ok())?;
-    let directory = directory(&values, &label, id, file, surroundings);
-    if directory.is_none() {
-        reader.refuse(
-            &heading,
-            "this process has no home directory for the store",
-            "add `path = …`",
-        );
-    }
-    let max_pin_attempts = values
-        .number(&settings::MAX_PIN_ATTEMPTS)
-        .unwrap_or(settings::DEFAULT_PIN_ATTEMPTS);
     let place = |setting| values.span(setting).unwrap_or(heading.clone());
+    let own = directory_name(&label, id);
+    let config = match backend {
+        BackendName::Soft => {
+            let soft = soft(&values, &own, places);
+            if soft.directory.is_none() {
+                let message = "this process has no home directory for the store";
+                reader.refuse(&heading, message, "add `path = …`");
+            }
+            BackendConfig::Soft(soft)
+        }
+        BackendName::AwsKms => {
+            if !cfg!(feature = "aws-kms") {
+                let help = "install one with AWS KMS (cargo feature `aws-kms`), or choose another backend";
+                let message = "`backend`: this build of KeyEnclave was made without `aws-kms`";
+                reader.refuse(&place(&settings::BACKEND), message, help);
+            }
+            let excluded =
+                [&settings::FIPS, &settings::DUAL_STACK].map(|setting| (setting, values.boolean(setting)));
+            for (setting, _) in excluded.iter().filter(|(_, chosen)| *chosen == Some(true)) {
+                if values.text(&settings::ENDPOINT).is_some() {
+                    let message = format!("`{}`: it chooses among AWS's own endpoints", setting.name);
+                    let help = "leave it or `endpoint` out";
+                    reader.refuse(&place(*setting), message, help);
+                }
+            }
+            BackendConfig::AwsKms(aws_kms(&values, &own, places))
+        }
+    };
+    let path = match backend {
+        BackendName::Soft => &settings::PATH,
+        BackendName::AwsKms => &settings::SIDECAR,
+    };
     Some(Found {
         id: place(&settings::ID),
         label: place(&settings::LABEL),
-        path: place(&settings::PATH),
+        path: place(path),
+        backend: place(&settings::BACKEND),
+        endpoint: place(&settings::ENDPOINT),
         heading,
         slot: SlotConfig {
             id: id.into(),
             label,
-            backend: BackendConfig::Soft(SoftConfig {
-                directory,
-                max_pin_attempts,
-            }),
+            backend: config,
         },
     })
 }
 
-/// Where a soft slot's store is.
-fn directory(
-    values: &Values,
-    label: &str,
-    id: u32,
-    file: &Path,
-    surroundings: &Surroundings,
-) -> Option<PathBuf> {
-    match values.text(&settings::PATH) {
-        Some(path) => {
-            // Absolute, since the process may change its working directory later.
-            let written = file.parent().unwrap_or(Path::new("")).join(path);
-            Some(normal(&std::path::absolute(&written).unwrap_or(written)))
-        }
-        None => surroundings.store(&directory_name(label, id)),
+/// Which settings a slot may have: those of its backend, or, where it does not say which that is, all.
+fn sections(table: &DeTable<'_>) -> Vec<&'static Section> {
+    let name = table.get(settings::BACKEND.name).map(|value| value.get_ref());
+    let backend = match name {
+        Some(DeValue::String(name)) => BackendName::from_name(name),
+        _ => None,
+    };
+    let of_slots = settings::SECTIONS
+        .iter()
+        .filter(|section| section.name == settings::SLOT.name);
+    of_slots
+        .filter(|section| section.backend.is_none() || backend.is_none() || section.backend == backend)
+        .copied()
+        .collect()
+}
+
+fn soft(values: &Values, own: &str, places: &Places<'_>) -> SoftConfig {
+    SoftConfig {
+        directory: match values.text(&settings::PATH) {
+            Some(path) => Some(places.absolute(path)),
+            None => places.surroundings.store(own),
+        },
+        max_pin_attempts: values
+            .number(&settings::MAX_PIN_ATTEMPTS)
+            .unwrap_or(settings::DEFAULT_PIN_ATTEMPTS),
+    }
+}
+
+fn aws_kms(values: &Values, own: &str, places: &Places<'_>) -> AwsKmsConfig {
+    let text = |setting| values.text(setting).map(str::to_owned);
+    AwsKmsConfig {
+        region: text(&settings::REGION),
+        endpoint: text(&settings::ENDPOINT),
+        fips: values.boolean(&settings::FIPS).unwrap_or(false),
+        dual_stack: values.boolean(&settings::DUAL_STACK).unwrap_or(false),
+        ca_file: values.text(&settings::CA_FILE).map(|path| places.absolute(path)),
+        proxy: text(&settings::PROXY),
+        profile: text(&settings::PROFILE),
+        deletion_days: values
+            .number(&settings::DELETION_DAYS)
+            .unwrap_or(settings::DEFAULT_DELETION_DAYS),
+        page_size: values
+            .number(&settings::PAGE_SIZE)
+            .unwrap_or(settings::DEFAULT_PAGE_SIZE),
+        remote: remote(values, own, places),
+    }
+}
+
+fn remote(values: &Values, own: &str, places: &Places<'_>) -> RemoteConfig {
+    let number = |setting, default| values.number(setting).unwrap_or(default);
+    let seconds = |setting, default| Duration::from_secs(number(setting, default).into());
+    let operation_timeout = number(&settings::OPERATION_TIMEOUT, settings::DEFAULT_OPERATION_TIMEOUT);
+    let attempt_timeout = number(&settings::ATTEMPT_TIMEOUT, operation_timeout / 5 * 2);
+    RemoteConfig {
+        operation_timeout: Duration::from_millis(operation_timeout.into()),
+        attempt_timeout: Duration::from_millis(attempt_timeout.into()),
+        retries: number(&settings::RETRIES, settings::DEFAULT_RETRIES),
+        connections: number(&settings::CONNECTIONS, settings::DEFAULT_CONNECTIONS),
+        queue: number(&settings::QUEUE, settings::DEFAULT_QUEUE),
+        listing_expiry: seconds(&settings::LISTING_EXPIRY, settings::DEFAULT_LISTING_EXPIRY),
+        listing_timeout: seconds(&settings::LISTING_TIMEOUT, settings::DEFAULT_LISTING_TIMEOUT),
+        description_expiry: seconds(
+            &settings::DESCRIPTION_EXPIRY,
+            settings::DEFAULT_DESCRIPTION_EXPIRY,
+        ),
+        pin_hash: values.text(&settings::PIN_HASH).map(str::to_owned),
+        sidecar: match values.text(&settings::SIDECAR) {
+            Some(path) => Some(places.absolute(path)),
+            None => places.surroundings.sidecar(own),
+        },
+    }
+}
+
+impl Places<'_> {
+    /// Absolute, since the process may change its working directory later.
+    fn absolute(&self, path: &str) -> PathBuf {
+        let written = self.file.parent().unwrap_or(Path::new("")).join(path);
+        normal(&std::path::absolute(&written).unwrap_or(written))
     }
 }
 
@@ -224,10 +312,10 @@ fn refuse_duplicates(reader: &mut Reader<'_>, found: &[Found]) {
     for (index, later) in found.iter().enumerate() {
         let Found {
             slot,
-            heading: _,
             id,
             label,
             path,
+            ..
         } = later;
         for earlier in found.iter().take(index) {
             let line = Problem::at(reader.text(), &earlier.heading, "", "")
@@ -242,23 +330,49 @@ fn refuse_duplicates(reader: &mut Reader<'_>, found: &[Found]) {
                 let message = format!("`{}` is already the label of {other}", shortened(&slot.label));
                 reader.refuse(label, message, "give each slot a `label` of its own");
             }
-            let (BackendConfig::Soft(one), BackendConfig::Soft(two)) = (&earlier.slot.backend, &slot.backend);
-            let [one, two] = [one, two].map(|soft| soft.directory.as_deref().map(real));
+            let [one, two] = [&earlier.slot, slot].map(|slot| slot.backend.directory().map(real));
             if one.is_some() && one == two {
                 let message = format!("the store is already that of {other}");
-                reader.refuse(path, message, "give each slot a `path` of its own");
+                let help = format!(
+                    "give each slot a `{}` of its own",
+                    slot.backend.directory_setting().name
+                );
+                reader.refuse(path, message, help);
             }
         }
     }
 }
 
-/// Production needs a backend that keeps keys in hardware, and there is none yet that does.
-fn refuse_software(reader: &mut Reader<'_>, top: &Values) {
-    let span = top.span(&settings::ENVIRONMENT).unwrap_or(0..0);
-    let message = "environment `production` needs a slot whose keys are protected by hardware, and every slot here \
-                   is protected by software only";
+/// Production needs backends that keep keys in hardware; a slot that does not is refused, be it one of many.
+fn refuse_software(reader: &mut Reader<'_>, top: &Values, table: &DeTable<'_>, found: &[Found]) {
     let help = "use `staging` or `development` for soft tokens; nothing has been started";
-    reader.refuse(&span, message, help);
+    let needs = "environment `production` needs slots whose keys are protected by hardware";
+    let unwritten = !table.contains_key(settings::SLOT.name);
+    let is_soft = |found: &&Found| matches!(found.slot.backend, BackendConfig::Soft(_));
+    let all = found.iter().all(|found| is_soft(&found));
+    if unwritten || (all && !found.is_empty()) {
+        let span = top.span(&settings::ENVIRONMENT).unwrap_or(0..0);
+        let message = format!("{needs}, and every slot here is protected by software only");
+        return reader.refuse(&span, message, help);
+    }
+    for soft in found.iter().filter(is_soft) {
+        let message = format!(
+            "{needs}, and `{}` is protected by software only",
+            shortened(&soft.slot.label)
+        );
+        reader.refuse(&soft.backend, message, help);
+    }
+}
+
+/// In production nothing goes over a network without TLS.
+fn refuse_exposed(reader: &mut Reader<'_>, found: &[Found]) {
+    for found in found {
+        if found.slot.backend.endpoint().is_some_and(is_exposed) {
+            let message =
+                "`endpoint`: environment `production` calls no service over `http`, but on this machine";
+            reader.refuse(&found.endpoint, message, "write `https://`");
+        }
+    }
 }
 
 /// A parser's message on one line.

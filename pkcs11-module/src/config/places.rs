@@ -98,6 +98,11 @@ impl Surroundings {
             .as_ref()
             .map(|home| home.join("keyenclave").join(name))
     }
+
+    /// The directory of what is kept beside the keys of a remote slot with this name.
+    pub(super) fn sidecar(&self, name: &str) -> Option<PathBuf> {
+        self.store("sidecar").map(|sidecars| sidecars.join(name))
+    }
 }
 
 /// Whether a default file is there. What cannot be looked at is an error: going on without it would be another

@@ -4,6 +4,10 @@
 //! One row makes the check, the suggestion in an error and the row in the user guide. A new setting is a new row, a
 //! line in `parse.rs` that takes it up, and a field of the configuration.
 
+mod remote;
+
+pub use remote::*;
+
 /// One setting.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Setting {
@@ -34,8 +38,16 @@ pub enum Kind {
         /// The most, in bytes.
         max_bytes: usize,
     },
+    /// `true` or `false`.
+    Boolean,
     /// A directory: absolute, or relative to the directory of the configuration file.
     Directory,
+    /// A file, named as a directory is.
+    File,
+    /// The address of a service: `https://` or `http://`, a host, perhaps a port and a path; no user, no password.
+    Url,
+    /// The Argon2 hash of a PIN, as a PHC string.
+    PinHash,
 }
 
 /// Settings that stand together in the file.
@@ -43,8 +55,10 @@ pub enum Kind {
 pub struct Section {
     /// The table's name; empty for the top of the file.
     pub name: &'static str,
-    /// Its heading as written in the file.
+    /// Its heading as written in the file, and for which backend.
     pub heading: &'static str,
+    /// The one backend whose slots have these settings.
+    pub backend: Option<BackendName>,
     /// Its settings.
     pub settings: &'static [&'static Setting],
 }
@@ -76,7 +90,7 @@ macro_rules! choice {
 choice! {
     /// What the keys are used for; from this follows which protection is enough.
     Environment {
-        /// Real keys. Refuses to start with slots that only software protects.
+        /// Real keys. Refuses to start with slots that only software protects, and to call services without TLS.
         Production = "production",
         /// The rehearsal of production. Software slots are warned of.
         Staging = "staging",
@@ -102,6 +116,8 @@ choice! {
     BackendName {
         /// The built-in soft token.
         Soft = "soft",
+        /// AWS Key Management Service.
+        AwsKms = "aws-kms",
     }
 }
 
@@ -118,7 +134,7 @@ pub static ENVIRONMENT: Setting = Setting {
     kind: Kind::Choice(Environment::NAMES),
     default: "`\"local\"`, with a warning",
     about: "What the keys are used for. `production` refuses to start with slots that only software protects; \
-            the others warn of them.",
+            the others warn of them. A remote service is called with TLS there, but on this machine.",
 };
 /// `fork`.
 pub static FORK: Setting = Setting {
@@ -157,7 +173,7 @@ pub static BACKEND: Setting = Setting {
     name: "backend",
     kind: Kind::Choice(BackendName::NAMES),
     default: "required",
-    about: "What holds the keys. `soft`: the built-in soft token.",
+    about: "What holds the keys. `soft`: the built-in soft token. `aws-kms`: AWS Key Management Service.",
 };
 /// `path` in `[[slot]]`.
 pub static PATH: Setting = Setting {
@@ -179,22 +195,59 @@ pub static MAX_PIN_ATTEMPTS: Setting = Setting {
 pub static TOP: Section = Section {
     name: "",
     heading: "the top of the file",
+    backend: None,
     settings: &[&ENVIRONMENT, &FORK],
 };
 /// `[log]`.
 pub static LOG: Section = Section {
     name: "log",
     heading: "[log]",
+    backend: None,
     settings: &[&LEVEL],
 };
 /// `[[slot]]`.
 pub static SLOT: Section = Section {
     name: "slot",
     heading: "[[slot]]",
-    settings: &[&ID, &LABEL, &BACKEND, &PATH, &MAX_PIN_ATTEMPTS],
+    backend: None,
+    settings: &[&ID, &LABEL, &BACKEND],
+};
+/// `[[slot]]` of a soft token.
+pub static SOFT: Section = Section {
+    name: "slot",
+    heading: "[[slot]] with `backend = \"soft\"`",
+    backend: Some(BackendName::Soft),
+    settings: &[&PATH, &MAX_PIN_ATTEMPTS],
+};
+/// `[[slot]]` of AWS KMS.
+pub static AWS_KMS: Section = Section {
+    name: "slot",
+    heading: "[[slot]] with `backend = \"aws-kms\"`",
+    backend: Some(BackendName::AwsKms),
+    settings: &[
+        &REGION,
+        &ENDPOINT,
+        &FIPS,
+        &DUAL_STACK,
+        &CA_FILE,
+        &PROXY,
+        &PROFILE,
+        &DELETION_DAYS,
+        &PAGE_SIZE,
+        &OPERATION_TIMEOUT,
+        &ATTEMPT_TIMEOUT,
+        &RETRIES,
+        &CONNECTIONS,
+        &QUEUE,
+        &LISTING_EXPIRY,
+        &LISTING_TIMEOUT,
+        &DESCRIPTION_EXPIRY,
+        &PIN_HASH,
+        &SIDECAR,
+    ],
 };
 /// Every section.
-pub static SECTIONS: [&Section; 3] = [&TOP, &LOG, &SLOT];
+pub static SECTIONS: [&Section; 5] = [&TOP, &LOG, &SLOT, &SOFT, &AWS_KMS];
 
 impl Kind {
     /// The values, as the guide says them.
@@ -207,7 +260,11 @@ impl Kind {
                 .join(", "),
             Self::Number { min, max } => format!("{min} to {max}"),
             Self::Text { max_bytes } => format!("text, 1 to {max_bytes} bytes"),
+            Self::Boolean => "`true`, `false`".to_owned(),
             Self::Directory => "a directory".to_owned(),
+            Self::File => "a file".to_owned(),
+            Self::Url => "an `https://` or `http://` address".to_owned(),
+            Self::PinHash => "an Argon2 hash (PHC string)".to_owned(),
         }
     }
 }
@@ -223,10 +280,10 @@ pub fn guide_table() -> String {
             about,
         } in section.settings
         {
-            let heading = if section.name.is_empty() {
-                section.heading.to_owned()
-            } else {
-                format!("`{}`", section.heading)
+            let heading = match (section.name, section.backend) {
+                ("", _) => section.heading.to_owned(),
+                (_, None) => format!("`{}`", section.heading),
+                (name, Some(backend)) => format!("`[[{name}]]`, `{}`", backend.name()),
             };
             table += &format!(
                 "| {heading} | `{name}` | {} | {default} | {about} |\n",
@@ -279,6 +336,19 @@ mod tests {
             LEVEL.default,
             format!("`\"{}\"`", DEFAULT_LOG_LEVEL.as_str().to_lowercase())
         );
-        assert_eq!(MAX_PIN_ATTEMPTS.default, format!("`{DEFAULT_PIN_ATTEMPTS}`"));
+        for (setting, default) in [
+            (&MAX_PIN_ATTEMPTS, DEFAULT_PIN_ATTEMPTS),
+            (&DELETION_DAYS, DEFAULT_DELETION_DAYS),
+            (&PAGE_SIZE, DEFAULT_PAGE_SIZE),
+            (&OPERATION_TIMEOUT, DEFAULT_OPERATION_TIMEOUT),
+            (&RETRIES, DEFAULT_RETRIES),
+            (&CONNECTIONS, DEFAULT_CONNECTIONS),
+            (&QUEUE, DEFAULT_QUEUE),
+            (&LISTING_EXPIRY, DEFAULT_LISTING_EXPIRY),
+            (&LISTING_TIMEOUT, DEFAULT_LISTING_TIMEOUT),
+            (&DESCRIPTION_EXPIRY, DEFAULT_DESCRIPTION_EXPIRY),
+        ] {
+            assert_eq!(setting.default, format!("`{default}`"), "{}", setting.name);
+        }
     }
 }

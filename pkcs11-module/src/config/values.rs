@@ -5,14 +5,38 @@
 
 use std::ops::Range;
 
+use keyenclave_soft::PinHash;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
+use url::{Host, Url};
 
 use super::error::{Problem, nearest, one_of};
 use super::settings::{Kind, SECTIONS, Section, Setting};
 
-/// Keys by which people try to write secrets into a configuration.
-const SECRETS: [&str; 6] = ["pin", "user_pin", "so_pin", "password", "passphrase", "secret"];
+/// Keys by which people try to write secrets into a configuration, and what there is instead.
+const SECRETS: [(&[&str], &str); 2] = [
+    (
+        &["pin", "user_pin", "so_pin", "password", "passphrase", "secret"],
+        "secrets do not belong in the configuration: the application passes the PIN to `C_Login`",
+    ),
+    (
+        &[
+            "access_key",
+            "access_key_id",
+            "secret_key",
+            "secret_access_key",
+            "session_token",
+            "token",
+            "aws_access_key_id",
+            "aws_secret_access_key",
+            "aws_session_token",
+            "credentials",
+        ],
+        "credentials do not belong in the configuration: a slot uses the identity that its process has at AWS (the \
+         role of the instance, of the ECS task or of the EKS service account, or what the AWS configuration's \
+         `profile` says, such as single sign-on)",
+    ),
+];
 
 /// A file under examination.
 pub(super) struct Reader<'t> {
@@ -30,6 +54,7 @@ pub(super) struct Values {
 enum Value {
     Text(String),
     Number(u32),
+    Boolean(bool),
 }
 
 impl<'t> Reader<'t> {
@@ -55,16 +80,18 @@ impl<'t> Reader<'t> {
         self.problems.push(Problem::at(self.text, span, message, help));
     }
 
-    /// Reads one section. `sections` are the names of tables that may stand in it beside its settings.
-    pub(super) fn values(&mut self, section: &Section, table: &DeTable<'_>, sections: &[&str]) -> Values {
+    /// Reads one table, which has the settings of these sections. `tables` are the names of tables that may stand in
+    /// it beside its settings.
+    pub(super) fn values(&mut self, sections: &[&Section], table: &DeTable<'_>, tables: &[&str]) -> Values {
         let mut entries = Vec::new();
         for (key, value) in table {
             let name: &str = key.get_ref().as_ref();
-            if sections.contains(&name) {
+            if tables.contains(&name) {
                 continue;
             }
-            match section.settings.iter().find(|setting| setting.name == name) {
-                None => self.unknown(section, name, &key.span(), sections),
+            let mut settings = sections.iter().flat_map(|section| section.settings);
+            match settings.find(|setting| setting.name == name) {
+                None => self.unknown(sections, name, &key.span(), tables),
                 Some(setting) => {
                     if let Some(checked) = self.check(setting, value) {
                         entries.push((*setting, checked, value.span()));
@@ -75,26 +102,25 @@ impl<'t> Reader<'t> {
         Values { entries }
     }
 
-    fn unknown(&mut self, section: &Section, name: &str, span: &Range<usize>, sections: &[&str]) {
-        let known: Vec<_> = section.settings.iter().map(|setting| setting.name).collect();
-        let place = match section.name {
-            "" => "at the top of the file".to_owned(),
-            _ => format!("in {}", section.heading),
+    fn unknown(&mut self, sections: &[&Section], name: &str, span: &Range<usize>, tables: &[&str]) {
+        let place = match sections.first() {
+            Some(section) if !section.name.is_empty() => format!("in {}", section.heading),
+            _ => "at the top of the file".to_owned(),
         };
-        let others = SECTIONS.iter().filter(|other| other.name != section.name);
-        let elsewhere =
-            others.flat_map(|other| other.settings.iter().map(move |setting| (other, setting.name)));
-        let elsewhere = elsewhere.map(|(other, known)| (other, nearest(name, &[known])));
-        let elsewhere = elsewhere
-            .filter_map(|(other, known)| known.map(|known| (other.heading, known)))
-            .next();
-        let candidates: Vec<_> = known.iter().chain(sections).copied().collect();
-        let help = if SECRETS.contains(&name.to_lowercase().as_str()) {
-            "secrets do not belong in the configuration: the application passes the PIN to `C_Login`"
-                .to_owned()
+        let candidates: Vec<_> = sections
+            .iter()
+            .flat_map(|section| section.settings)
+            .map(|setting| setting.name)
+            .chain(tables.iter().copied())
+            .collect();
+        let help = if let Some(instead) = instead_of_secret(name) {
+            instead.to_owned()
+        } else if let Some((heading, known)) = elsewhere(sections, |known| known == name) {
+            format!("`{known}` belongs in {heading}")
         } else if let Some(meant) = nearest(name, &candidates) {
             format!("did you mean `{meant}`?")
-        } else if let Some((heading, known)) = elsewhere {
+        } else if let Some((heading, known)) = elsewhere(sections, |known| nearest(name, &[known]).is_some())
+        {
             format!("`{known}` belongs in {heading}")
         } else {
             format!("known here: {}", one_of(&candidates))
@@ -111,7 +137,11 @@ impl<'t> Reader<'t> {
         let outcome = match (kind, value.get_ref()) {
             (Kind::Choice(names), DeValue::String(text)) => choice(names, text),
             (Kind::Text { max_bytes }, DeValue::String(text)) => plain_text(text, *max_bytes),
-            (Kind::Directory, DeValue::String(text)) => directory(text),
+            (Kind::Directory, DeValue::String(text)) => path(text, "name a directory"),
+            (Kind::File, DeValue::String(text)) => path(text, "name a file"),
+            (Kind::Url, DeValue::String(text)) => address(text),
+            (Kind::PinHash, DeValue::String(text)) => pin_hash(text),
+            (Kind::Boolean, DeValue::Boolean(value)) => Ok(Value::Boolean(*value)),
             (Kind::Number { min, max }, DeValue::Integer(number)) => {
                 let parsed = u32::from_str_radix(number.as_str(), number.radix()).ok();
                 let in_range = parsed.filter(|parsed| (min..=max).contains(&parsed));
@@ -128,11 +158,11 @@ impl<'t> Reader<'t> {
 }
 
 impl Values {
-    /// A text, a choice's name or a path.
+    /// A text, a choice's name, a path, an address or a hash.
     pub(super) fn text(&self, setting: &Setting) -> Option<&str> {
         self.entry(setting).and_then(|(value, _)| match value {
             Value::Text(text) => Some(text.as_str()),
-            Value::Number(_) => None,
+            _ => None,
         })
     }
 
@@ -140,7 +170,15 @@ impl Values {
     pub(super) fn number(&self, setting: &Setting) -> Option<u32> {
         self.entry(setting).and_then(|(value, _)| match value {
             Value::Number(number) => Some(*number),
-            Value::Text(_) => None,
+            _ => None,
+        })
+    }
+
+    /// `true` or `false`.
+    pub(super) fn boolean(&self, setting: &Setting) -> Option<bool> {
+        self.entry(setting).and_then(|(value, _)| match value {
+            Value::Boolean(value) => Some(*value),
+            _ => None,
         })
     }
 
@@ -181,9 +219,9 @@ fn plain_text(text: &str, max_bytes: usize) -> Checked {
     }
 }
 
-fn directory(text: &str) -> Checked {
+fn path(text: &str, help: &str) -> Checked {
     if text.is_empty() || text.contains('\0') {
-        Err(("this is not a path".to_owned(), "name a directory".to_owned()))
+        Err(("this is not a path".to_owned(), help.to_owned()))
     } else if text.starts_with('~') {
         Err((
             "`~` is not replaced by the home directory".to_owned(),
@@ -194,12 +232,72 @@ fn directory(text: &str) -> Checked {
     }
 }
 
+/// The address of a service. It is never repeated in a message, since people write passwords into addresses.
+fn address(text: &str) -> Checked {
+    let refused = |fault: &str, help: &str| Err((fault.to_owned(), help.to_owned()));
+    let help = "write `https://`, the host, and perhaps a port";
+    match Url::parse(text) {
+        Err(error) => refused(&format!("this is not an address: {error}"), help),
+        Ok(url) if !matches!(url.scheme(), "https" | "http") || !url.has_host() => {
+            refused("this is not the address of a web service", help)
+        }
+        Ok(url) if !url.username().is_empty() || url.password().is_some() => refused(
+            "there is a user name or a password in the address",
+            "secrets do not belong in the configuration: name a service or a proxy that needs none",
+        ),
+        Ok(url) if url.query().is_some() || url.fragment().is_some() => {
+            refused("there is a query or a fragment in the address", help)
+        }
+        Ok(_) => Ok(Value::Text(text.to_owned())),
+    }
+}
+
+/// Whether requests to this address go over the network unprotected. Only for what [`address`] has accepted.
+pub(super) fn is_exposed(text: &str) -> bool {
+    let url = Url::parse(text).ok().filter(|url| url.scheme() == "http");
+    url.is_some_and(|url| match url.host() {
+        Some(Host::Ipv4(address)) => !address.is_loopback(),
+        Some(Host::Ipv6(address)) => !address.is_loopback(),
+        Some(Host::Domain(name)) => name != "localhost",
+        None => true,
+    })
+}
+
+/// The hash of a PIN. It is never repeated in a message.
+fn pin_hash(text: &str) -> Checked {
+    match PinHash::parse(text) {
+        Ok(_) => Ok(Value::Text(text.to_owned())),
+        Err(error) => Err((
+            error.to_string(),
+            "the PIN itself never stands in the file".to_owned(),
+        )),
+    }
+}
+
+/// What there is instead of a secret in the file, if that is what this key is about.
+fn instead_of_secret(name: &str) -> Option<&'static str> {
+    let name = name.to_lowercase().replace('-', "_");
+    let mut kinds = SECRETS.iter().filter(|(keys, _)| keys.contains(&name.as_str()));
+    kinds.next().map(|(_, instead)| *instead)
+}
+
+/// Where a key like that stands, if not in these sections.
+fn elsewhere(sections: &[&Section], like: impl Fn(&str) -> bool) -> Option<(&'static str, &'static str)> {
+    let here = |other: &Section| sections.iter().any(|section| section.heading == other.heading);
+    let others = SECTIONS.iter().filter(|other| !here(other));
+    let mut known =
+        others.flat_map(|other| other.settings.iter().map(|setting| (other.heading, setting.name)));
+    known.find(|(_, known)| like(known))
+}
+
 fn allowed(kind: &Kind) -> String {
     match kind {
         Kind::Choice(names) => format!("write {} in quotation marks", one_of(names)),
         Kind::Number { .. } => format!("write a whole number, {}", kind.values()),
         Kind::Text { .. } => format!("write {} of UTF-8, without control characters", kind.values()),
-        Kind::Directory => "write a path in quotation marks".to_owned(),
+        Kind::Directory | Kind::File => "write a path in quotation marks".to_owned(),
+        Kind::Boolean => "write `true` or `false`, without quotation marks".to_owned(),
+        Kind::Url | Kind::PinHash => format!("write {} in quotation marks", kind.values()),
     }
 }
 

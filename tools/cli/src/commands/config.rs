@@ -2,9 +2,9 @@
 //! `keyenclave config check`.
 
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use keyenclave_module::config::{self, BackendConfig, SlotConfig};
+use keyenclave_module::config::{self, SlotConfig};
 use serde::Serialize;
 
 use crate::answer::Answer;
@@ -91,12 +91,11 @@ impl Report {
 
 impl From<&SlotConfig> for Slot {
     fn from(slot: &SlotConfig) -> Self {
-        let BackendConfig::Soft(soft) = &slot.backend;
         Self {
             id: slot.id,
             label: slot.label.clone(),
-            backend: config::BackendName::Soft.name(),
-            path: soft.directory.clone(),
+            backend: slot.backend.name().name(),
+            path: slot.backend.directory().map(Path::to_owned),
         }
     }
 }
