@@ -1,9 +1,14 @@
 // SPDX-License-Identifier: MIT
 //! A test's own directory: a configuration, an empty store, a home, and commands that see only these.
 
+use crate::case;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::Duration;
 use tempfile::TempDir;
+
+/// How long a small program may take to compile.
+const COMPILING: Duration = Duration::from_secs(60);
 
 const DIRECTORY: &str = "KEYENCLAVE_TEST_DIRECTORY";
 
@@ -102,6 +107,27 @@ impl Place {
         let file = self.file(name);
         std::fs::write(&file, text).unwrap_or_else(|error| panic!("writing {}: {error}", file.display()));
         file
+    }
+
+    /// A program of `programs/`, compiled into it.
+    pub fn compiled(&self, name: &str) -> PathBuf {
+        let source = Path::new(env!("CARGO_MANIFEST_DIR"))
+            .join("programs")
+            .join(format!("{name}.c"));
+        let program = self.file(name);
+        let mut compiler = Command::new("cc");
+        compiler.args([
+            "-Wall",
+            "-Werror",
+            "-Wno-unused-function",
+            "-O1",
+            "-g",
+            "-pthread",
+            "-o",
+        ]);
+        compiler.arg(&program).arg(source).arg("-ldl");
+        case::finish(compiler, COMPILING).unwrap_or_else(|output| panic!("{output}"));
+        program
     }
 
     /// A command that runs in it, with its configuration and nothing of the account that runs the tests.

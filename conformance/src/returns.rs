@@ -22,6 +22,18 @@ const WIDER: &[(&str, &str)] = &[
     ("", "CKR_SESSION_HANDLE_INVALID"),
     ("", "CKR_USER_NOT_LOGGED_IN"),
     ("", "CKR_DEVICE_ERROR"),
+    // A remote service may throttle or refuse whatever it is asked, and no other value says so (ADR 11).
+    ("", "CKR_TOKEN_RESOURCE_EXCEEDED"),
+    ("", "CKR_FUNCTION_REJECTED"),
+    // The key was deleted or disabled at the service after the operation began (ADR 11).
+    ("C_Sign", "CKR_KEY_HANDLE_INVALID"),
+    ("C_Sign", "CKR_KEY_FUNCTION_NOT_PERMITTED"),
+    ("C_SignFinal", "CKR_KEY_HANDLE_INVALID"),
+    ("C_SignFinal", "CKR_KEY_FUNCTION_NOT_PERMITTED"),
+    ("C_Decrypt", "CKR_KEY_HANDLE_INVALID"),
+    ("C_Decrypt", "CKR_KEY_FUNCTION_NOT_PERMITTED"),
+    // Its text names it, its paragraph does not.
+    ("C_AsyncGetID", "CKR_OPERATION_NOT_INITIALIZED"),
     // Every function that checks a PIN may find it locked, or of an impossible length.
     ("C_InitToken", "CKR_PIN_LOCKED"),
     ("C_InitToken", "CKR_PIN_LEN_RANGE"),

@@ -3,13 +3,14 @@
 
 use super::REGION;
 use crate::place::Place;
+use std::collections::BTreeMap;
 
 /// One `[[slot]]` with backend `aws-kms`.
 #[derive(Clone, Debug)]
 pub struct AwsSlot {
     label: String,
     endpoint: String,
-    lines: String,
+    settings: BTreeMap<String, String>,
 }
 
 impl AwsSlot {
@@ -18,13 +19,13 @@ impl AwsSlot {
         Self {
             label: label.to_owned(),
             endpoint: endpoint.to_owned(),
-            lines: String::new(),
+            settings: BTreeMap::new(),
         }
     }
 
-    /// With a setting more; `value` as TOML has it.
+    /// With this setting; `value` as TOML has it.
     pub fn with(mut self, setting: &str, value: impl std::fmt::Display) -> Self {
-        self.lines += &format!("{setting} = {value}\n");
+        self.settings.insert(setting.to_owned(), value.to_string());
         self
     }
 
@@ -33,8 +34,12 @@ impl AwsSlot {
         let Self {
             label,
             endpoint,
-            lines,
+            settings,
         } = self;
+        let lines: String = settings
+            .iter()
+            .map(|(name, value)| format!("{name} = {value}\n"))
+            .collect();
         format!(
             "[[slot]]\nlabel = \"{label}\"\nbackend = \"aws-kms\"\nregion = \"{REGION}\"\nendpoint = \"{endpoint}\"\n{lines}"
         )

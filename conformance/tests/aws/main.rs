@@ -9,4 +9,15 @@
     clippy::indexing_slicing
 )] // test code
 
+mod asynchronous;
+mod counts;
+mod elsewhere;
 mod emulator;
+mod faults;
+mod hosts;
+mod lost;
+mod made_here;
+#[path = "../black_box/openssl.rs"]
+#[allow(dead_code)] // more than these tests need
+mod openssl;
+mod slot;

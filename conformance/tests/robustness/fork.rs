@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 //! Forks with the store open: `programs/fork.c` does them, here it is seen what the store holds afterwards.
 
-use crate::host::compiled;
 use cryptoki_sys::CKA_LABEL;
 use keyenclave_conformance::Rv;
 use keyenclave_conformance::case::{finish, in_own_process, needing, own_module};
@@ -18,7 +17,7 @@ fn fork(way: &str, setting: &str, labels: &[&str]) {
             place.configure(setting);
             let token = Token::fresh();
             assert_eq!(token.finalize(false), Rv::OK);
-            let mut program = place.command(compiled(&place, "fork"));
+            let mut program = place.command(place.compiled("fork"));
             let tool = tool_path();
             let generate = "keys generate --type ec-p256 --label tool --pin-env PIN";
             program.env(

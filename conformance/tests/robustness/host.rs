@@ -7,31 +7,8 @@ use keyenclave_conformance::case::{finish, in_own_process, needing, own_module};
 use keyenclave_conformance::module::bytes;
 use keyenclave_conformance::place::{Place, module_path};
 use keyenclave_conformance::token::{CURVES, RW, THREADS, Token};
-use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
-
-/// Compiles a program of `programs/` into `place`.
-pub fn compiled(place: &Place, name: &str) -> PathBuf {
-    let source = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("programs")
-        .join(format!("{name}.c"));
-    let program = place.file(name);
-    let mut compiler = Command::new("cc");
-    compiler.args([
-        "-Wall",
-        "-Werror",
-        "-Wno-unused-function",
-        "-O1",
-        "-g",
-        "-pthread",
-        "-o",
-    ]);
-    compiler.arg(&program).arg(source).arg("-ldl");
-    finish(compiler, Duration::from_secs(60)).unwrap_or_else(|output| panic!("{output}"));
-    program
-}
 
 /// Leaves in this `way`; the token must be whole afterwards and hold `made` objects.
 fn leave(way: &str, made: usize) {
@@ -40,7 +17,7 @@ fn leave(way: &str, made: usize) {
             let place = Place::of_this_process();
             let token = Token::fresh();
             assert_eq!(token.finalize(false), Rv::OK);
-            let mut program = place.command(compiled(&place, "leave"));
+            let mut program = place.command(place.compiled("leave"));
             program.arg(module_path()).arg(way);
             finish(program, Duration::from_secs(60)).unwrap_or_else(|output| panic!("{output}"));
             assert_eq!(token.initialize(THREADS), Rv::OK);

@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: MIT
+//! What every case starts from: a slot of the emulated service behind a proxy, and a soft slot beside it.
+
+use cryptoki_sys::*;
+use keyenclave_conformance::Rv;
+use keyenclave_conformance::cloud::{Account, Api, AwsSlot, Ministack, Proxy, configure};
+use keyenclave_conformance::module::{Attr, Module, bytes, flag, number};
+use keyenclave_conformance::place::{Place, module_path};
+use keyenclave_conformance::token::{CURVES, RW, THREADS, Token};
+use std::ops::Deref;
+use std::time::Duration;
+
+/// How long an operation may take in these cases, and one try of it.
+pub const OPERATION: Duration = Duration::from_millis(1500);
+const ATTEMPT: Duration = Duration::from_millis(400);
+
+/// What a busy machine may add to a deadline before a call counts as too late.
+pub const MARGIN: Duration = Duration::from_millis(1500);
+
+/// What a key is made for, as the service says it.
+pub const SIGNS: &str = "SIGN_VERIFY";
+
+/// A slot of the emulated service in this process.
+pub struct Aws {
+    /// Between the module and the emulator.
+    pub proxy: Proxy,
+    /// The emulator's own API, past the proxy.
+    pub api: Api,
+    /// The module; `slot` is the service's.
+    pub token: Token,
+    /// The process's directory.
+    pub place: Place,
+}
+
+impl Deref for Aws {
+    type Target = Token;
+
+    fn deref(&self) -> &Token {
+        &self.token
+    }
+}
+
+/// Runs a case in a process of its own, with an account of its own.
+pub fn case<F: FnOnce(&'static Ministack)>(body: F) {
+    Ministack::in_own_process(body);
+}
+
+/// A slot with the times of these cases.
+pub fn slot(label: &str, endpoint: &str) -> AwsSlot {
+    AwsSlot::new(label, endpoint)
+        .with("operation_timeout", OPERATION.as_millis())
+        .with("attempt_timeout", ATTEMPT.as_millis())
+}
+
+impl Aws {
+    /// With usual settings; nothing has gone over the network yet.
+    pub fn new(ministack: &Ministack) -> Self {
+        Self::with(ministack, |slot| slot)
+    }
+
+    /// With settings of its own.
+    pub fn with(ministack: &Ministack, settings: impl FnOnce(AwsSlot) -> AwsSlot) -> Self {
+        let place = Place::of_this_process();
+        let proxy = Proxy::before(ministack);
+        configure(&place, "", &[settings(slot("cloud", proxy.url()))]);
+        Self {
+            api: ministack.api(&Account::of_this_process()),
+            proxy,
+            token: Token::blank(),
+            place,
+        }
+    }
+
+    /// A key that the service made by its own API, with this label.
+    pub fn elsewhere(&self, label: &str) -> keyenclave_conformance::cloud::Key {
+        self.api.create_named_key(label, "ECC_NIST_P256", SIGNS)
+    }
+
+    /// Objects of a class with a label.
+    pub fn found(&self, s: CK_SESSION_HANDLE, class: CK_ULONG, label: &str) -> Result<Vec<CK_ULONG>, Rv> {
+        self.find(s, &[number(CKA_CLASS, class), bytes(CKA_LABEL, label)])
+    }
+
+    /// The one object of a class with a label.
+    pub fn object(&self, s: CK_SESSION_HANDLE, class: CK_ULONG, label: &str) -> CK_ULONG {
+        let found = self.found(s, class, label).expect("a search");
+        assert_eq!(found.len(), 1, "objects named {label}");
+        found[0]
+    }
+
+    /// Private and public half of the pair with a label.
+    pub fn pair(&self, s: CK_SESSION_HANDLE, label: &str) -> (CK_ULONG, CK_ULONG) {
+        let private = self.object(s, CKO_PRIVATE_KEY, label);
+        (private, self.object(s, CKO_PUBLIC_KEY, label))
+    }
+
+    /// A P-256 pair made through PKCS#11, at the service: public, private.
+    pub fn generate(&self, s: CK_SESSION_HANDLE, label: &str) -> Result<(CK_ULONG, CK_ULONG), Rv> {
+        self.generate_key_pair(
+            s,
+            CKM_EC_KEY_PAIR_GEN,
+            &[&[bytes(CKA_EC_PARAMS, CURVES[0].0)], &lasting(label)[..]].concat(),
+            &lasting(label),
+        )
+    }
+}
+
+/// What makes an object a lasting one of this name.
+pub fn lasting(label: &str) -> [Attr; 2] {
+    [flag(CKA_TOKEN, true), bytes(CKA_LABEL, label)]
+}
+
+/// The slots of a module in their order.
+pub fn slots(module: &Module) -> Vec<CK_SLOT_ID> {
+    let (rv, count, _) = module.slot_list(true, None);
+    assert_eq!(rv, Rv::OK);
+    let (rv, _, slots) = module.slot_list(true, usize::try_from(count).ok());
+    assert_eq!(rv, Rv::OK);
+    slots
+}
+
+/// The module under test, initialised.
+pub fn module() -> Module {
+    let module = Module::load(&module_path());
+    assert_eq!(module.initialize(THREADS), Rv::OK);
+    module
+}
+
+/// A read-write session.
+pub fn session(module: &Module, slot: CK_SLOT_ID) -> CK_SESSION_HANDLE {
+    module.open_session(slot, RW).expect("a session")
+}
