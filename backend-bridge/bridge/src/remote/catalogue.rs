@@ -2,21 +2,25 @@
 //! The keys of a service, as far as they are known.
 //!
 //! Listed when somebody first looks ([`listing`](super::listing)); described one by one when a
-//! [`search`](super::search) needs it, each by one request for everybody. Both are forgotten after a while. What this
+//! [`search`](super::search) needs it, each by one request for everybody. Both are forgotten after a while. What only a
+//! description tells of a key's label and `CKA_ID` is remembered for longer ([`survey`](super::survey)). What this
 //! process makes and destroys is patched in, and outlives listings that do not know of it yet.
 //!
 //! The lock is held for the length of a look, never over an await.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use keyenclave_model::error::Rv;
 use keyenclave_model::token::{HandleSource, ObjectId};
+use keyenclave_soft::sidecar::Notes;
 use parking_lot::Mutex;
 use tokio::sync::{OnceCell, watch};
 use tokio::time::Instant;
 
-use super::entry::{Detail, Entry, relabel};
+use super::entries::Entries;
+use super::entry::{Detail, Entry, Hint};
+use super::kept::{Kept, retagged_id};
 use super::objects::Half;
 use crate::bridge::Asker;
 use crate::call::{CallKind, DescribeKey, FetchPublicKey};
@@ -35,13 +39,19 @@ pub(super) struct Catalogue {
 
 #[derive(Default)]
 pub(super) struct State {
-    pub(super) entries: BTreeMap<KeyName, Entry>,
+    pub(super) entries: Entries,
     pub(super) by_handle: HashMap<ObjectId, (KeyName, Half)>,
+    /// Public objects whose private key was destroyed here: who destroys them too has nothing to complain of.
+    pub(super) orphans: BTreeSet<ObjectId>,
+    /// What the sidecar says.
+    pub(super) notes: Arc<Notes>,
     /// Keys that we destroyed, and when.
     pub(super) destroyed: HashMap<KeyName, Instant>,
     pub(super) listed: Option<Instant>,
     pub(super) failed: Option<(Error, Instant)>,
     pub(super) flight: Option<Flight>,
+    pub(super) survey: Option<Flight>,
+    pub(super) survey_failed: Option<(Error, Instant)>,
     pub(super) uses: u64,
     pub(super) described: usize,
 }
@@ -53,7 +63,10 @@ impl State {
     }
 }
 
-/// A listing under way, and its outcome once there is one.
+/// How many destroyed keys' public objects are remembered.
+const ORPHANS: usize = 10_000;
+
+/// A listing or survey under way, and its outcome once there is one.
 pub(super) type Flight = watch::Receiver<Option<Result<()>>>;
 
 impl Catalogue {
@@ -134,18 +147,19 @@ impl Catalogue {
             Some(spec) if spec.is_pair() => Some(asker.ask(FetchPublicKey { key: name.clone() }).await?),
             _ => None,
         };
-        let label = self
-            .state
-            .lock()
-            .entries
-            .get(name)
-            .map(|entry| entry.label.clone());
-        self.build(info, spki, &label.ok_or_else(|| gone(name))?)
+        self.build(info, spki)
     }
 
-    fn build(&self, info: KeyInfo, spki: Option<Vec<u8>>, label: &str) -> Result<Detail> {
+    /// What is known of a key now.
+    fn build(&self, info: KeyInfo, spki: Option<Vec<u8>>) -> Result<Detail> {
+        let name = &info.listed.name;
+        let learned = self.state.lock().entries.change(name, |entry| {
+            entry.learn(&info);
+            entry.names()
+        });
+        let names = learned.ok_or_else(|| gone(name))?;
         let until = Instant::now() + self.settings.description_expiry;
-        Detail::new(info, spki, label, self.is_private, until).map_err(|error| {
+        Detail::new(info, spki, names, self.is_private, until).map_err(|error| {
             let what = error.detail().unwrap_or("the key cannot be shown").to_owned();
             match error.rv() {
                 Rv::KeyTypeInconsistent => Error::unsupported(CallKind::Describe, Sent::Refused, what),
@@ -161,14 +175,17 @@ impl Catalogue {
         if state.described <= self.settings.described_keys {
             return;
         }
-        let described = state.entries.values().filter(|entry| entry.detail.initialized());
-        let mut uses: Vec<_> = described.map(|entry| entry.used).collect();
+        let described = state
+            .entries
+            .iter()
+            .filter(|(_, entry)| entry.detail.initialized());
+        let mut uses: Vec<_> = described.map(|(_, entry)| entry.used).collect();
         uses.sort_unstable();
         let excess = uses.len().saturating_sub(self.settings.described_keys);
         // A tenth more than needed, so that this does not happen at every key.
         let surplus = if excess == 0 { 0 } else { excess + uses.len() / 10 };
         let oldest = uses.get(surplus).copied().unwrap_or_default();
-        for entry in state.entries.values_mut().filter(|entry| entry.used < oldest) {
+        for (_, entry) in state.entries.iter_mut().filter(|(_, entry)| entry.used < oldest) {
             entry.forget();
         }
         state.described = uses.len() - surplus.min(uses.len());
@@ -180,7 +197,11 @@ impl Catalogue {
         let State {
             entries, by_handle, ..
         } = &mut *state;
-        let handle = entries.get_mut(name)?.handle(half);
+        let entry = entries.get_mut(name)?;
+        if entry.hides_public && half == Half::Public {
+            return None;
+        }
+        let handle = entry.handle(half);
         Some(*handle.get_or_insert_with(|| {
             let new = ObjectId(self.handles.next());
             by_handle.insert(new, (name.clone(), half));
@@ -191,20 +212,20 @@ impl Catalogue {
     /// Adds a key that was just made.
     pub(super) fn add(&self, info: KeyInfo, spki: Option<Vec<u8>>) -> Result<Arc<Detail>> {
         let name = info.listed.name.clone();
-        let label = {
+        {
             let mut state = self.state.lock();
             state.destroyed.remove(&name);
+            let note = state.notes.get(name.as_str()).cloned();
             // A listing may have been quicker.
-            let new = || Entry::new(info.listed.clone());
-            let entry = state.entries.entry(name.clone()).or_insert_with(new);
-            entry.patched = Some(Instant::now());
-            relabel(&mut state.entries, |label| {
-                Some(label) == info.listed.label.as_deref()
+            state.entries.add(&name, || Entry::new(info.listed.clone()));
+            state.entries.change(&name, |entry| {
+                entry.patched = Some(Instant::now());
+                entry.note = note;
             });
-            let entry = state.entries.get(&name);
-            entry.map(|entry| entry.label.clone()).unwrap_or_default()
-        };
-        let detail = Arc::new(self.build(info, spki, &label)?);
+            let label = info.listed.label.as_deref();
+            state.entries.relabel(|family| Some(family) == label);
+        }
+        let detail = Arc::new(self.build(info, spki)?);
         if let Some(entry) = self.state.lock().entries.get_mut(&name) {
             entry.detail = Arc::new(OnceCell::new_with(Some(Arc::clone(&detail))));
         }
@@ -215,28 +236,78 @@ impl Catalogue {
     pub(super) fn remove(&self, name: &KeyName) {
         let mut state = self.state.lock();
         state.destroyed.insert(name.clone(), Instant::now());
-        let label = state
-            .entries
-            .get(name)
-            .and_then(|entry| entry.listed.label.clone());
+        let gone = state.entries.get_mut(name);
+        let (label, public) = gone.map_or((None, None), |entry| {
+            (entry.listed.label.clone(), *entry.handle(Half::Public))
+        });
+        state.orphans.extend(public);
+        if state.orphans.len() > ORPHANS {
+            state.orphans.pop_first();
+        }
         drop_entries(&mut state, |gone| gone == name);
-        relabel(&mut state.entries, |family| Some(family) == label.as_deref());
+        state.entries.relabel(|family| Some(family) == label.as_deref());
     }
 
-    /// Notes another label, and forgets what was described.
-    pub(super) fn changed(&self, name: &KeyName, label: Option<String>) {
+    /// Whether a handle is the public object of a key that was destroyed here. It is so once.
+    pub(super) fn was_orphan(&self, handle: ObjectId) -> bool {
+        self.state.lock().orphans.remove(&handle)
+    }
+
+    /// Shows the public object of a key no more.
+    pub(super) fn hide_public(&self, name: &KeyName) {
         let mut state = self.state.lock();
-        let Some(entry) = state.entries.get_mut(name) else {
-            return;
-        };
-        entry.forget();
-        if label.is_none() {
+        let State {
+            entries, by_handle, ..
+        } = &mut *state;
+        if let Some(entry) = entries.get_mut(name) {
+            entry.hides_public = true;
+            let handle = entry.handle(Half::Public).take();
+            handle.and_then(|handle| by_handle.remove(&handle));
+        }
+    }
+
+    /// Notes what was set on a key, and forgets what was described.
+    pub(super) fn changed(&self, name: &KeyName, kept: &Kept) {
+        let mut state = self.state.lock();
+        let id = retagged_id(&kept.tags);
+        let before = state.entries.change(name, |entry| {
+            entry.forget();
+            let now = Instant::now();
+            let hint = entry.hint.get_or_insert(Hint {
+                label: None,
+                id: None,
+                seen: now,
+            });
+            if let Some(id) = id {
+                hint.id = id.map(Into::into);
+            }
+            let label = kept.label.clone()?;
+            hint.label = None;
+            entry.patched = Some(now);
+            Some(entry.listed.label.replace(label))
+        });
+        if let Some(Some(before)) = before {
+            let families = [before.as_deref(), kept.label.as_deref()];
+            state.entries.relabel(|family| families.contains(&Some(family)));
+        }
+    }
+
+    /// Takes over what the sidecar says of the keys.
+    pub(super) fn take_notes(&self, notes: &Arc<Notes>) {
+        let mut state = self.state.lock();
+        if Arc::ptr_eq(&state.notes, notes) {
             return;
         }
-        entry.patched = Some(Instant::now());
-        let before = std::mem::replace(&mut entry.listed.label, label.clone());
-        let families = [before.as_deref(), label.as_deref()];
-        relabel(&mut state.entries, |family| families.contains(&Some(family)));
+        let before = std::mem::replace(&mut state.notes, Arc::clone(notes));
+        let names: BTreeSet<_> = before.keys().chain(notes.keys()).collect();
+        for name in names
+            .into_iter()
+            .filter(|name| before.get(*name) != notes.get(*name))
+        {
+            let note = notes.get(name).cloned();
+            let name = KeyName::new(name.as_str());
+            state.entries.change(&name, |entry| entry.note = note);
+        }
     }
 
     /// Has the next search list anew: something may have happened that we do not know of.
@@ -245,7 +316,7 @@ impl Catalogue {
     }
 }
 
-fn gone(name: &KeyName) -> Error {
+pub(super) fn gone(name: &KeyName) -> Error {
     Error::not_found(
         CallKind::Describe,
         Sent::Refused,
@@ -258,14 +329,10 @@ pub(super) fn drop_entries(state: &mut State, is_gone: impl Fn(&KeyName) -> bool
     let State {
         entries, by_handle, ..
     } = state;
-    entries.retain(|name, entry| {
-        let is_gone = is_gone(name);
-        if is_gone {
-            for handle in entry.handles() {
-                by_handle.remove(&handle);
-            }
+    entries.remove(is_gone, |_, entry| {
+        for handle in entry.handles() {
+            by_handle.remove(&handle);
         }
-        !is_gone
     });
 }
 

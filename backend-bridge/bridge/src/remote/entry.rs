@@ -1,18 +1,20 @@
 // SPDX-License-Identifier: MIT
-//! What is known of one key of a service, and what its versions are called.
+//! What is known of one key of a service.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, OnceLock};
 
+use cryptoki_sys as ck;
 use keyenclave_model::error::{Error, Result, Rv};
 use keyenclave_model::mechanism::Mechanism;
 use keyenclave_model::token::{ObjectId, Operation, OperationClass};
+use keyenclave_soft::sidecar::Note;
 use tokio::sync::OnceCell;
 use tokio::time::Instant;
 
+use super::kept::{put_note, tagged_id};
 use super::local::{LocalKey, PublicKeys};
 use super::objects::{Half, KeyObjects, key_id};
-use crate::key::{KeyInfo, KeyName, ListedKey};
+use crate::key::{KeyInfo, ListedKey};
 
 /// A key as it was described, with its objects.
 pub(super) struct Detail {
@@ -21,6 +23,7 @@ pub(super) struct Detail {
     /// Until when it is believed.
     pub(super) until: Instant,
     label: String,
+    note: Option<Arc<Note>>,
     spki: Option<Vec<u8>>,
     local: OnceLock<LocalKey>,
 }
@@ -29,27 +32,36 @@ impl Detail {
     pub(super) fn new(
         info: KeyInfo,
         spki: Option<Vec<u8>>,
-        label: &str,
+        names: Names,
         is_private: bool,
         until: Instant,
     ) -> Result<Self> {
-        let objects = KeyObjects::new(&info, label, spki.as_deref(), is_private)?;
+        let Names { label, note } = names;
+        let mut objects = KeyObjects::new(&info, &label, spki.as_deref(), is_private)?;
+        if let Some(note) = &note {
+            put_note(&mut objects.private, note);
+            objects
+                .public
+                .iter_mut()
+                .for_each(|public| put_note(public, note));
+        }
         Ok(Self {
             info,
             objects,
             until,
-            label: label.to_owned(),
+            label,
+            note,
             spki,
             local: OnceLock::new(),
         })
     }
 
-    /// The same key under another label.
-    fn relabelled(&self, label: &str, is_private: bool) -> Result<Self> {
+    /// The same key under other names.
+    fn renamed(&self, names: Names, is_private: bool) -> Result<Self> {
         Self::new(
             self.info.clone(),
             self.spki.clone(),
-            label,
+            names,
             is_private,
             self.until,
         )
@@ -78,13 +90,38 @@ impl Detail {
     }
 }
 
+/// What a key is called here: its label, and what the sidecar says instead of that and of its tags.
+#[derive(Clone)]
+pub(super) struct Names {
+    pub(super) label: String,
+    pub(super) note: Option<Arc<Note>>,
+}
+
+/// What only a description tells, and searches must know. It stays when the description is forgotten.
+pub(super) struct Hint {
+    /// A label that is not the listing's: kept in a tag.
+    pub(super) label: Option<Box<str>>,
+    /// A `CKA_ID` that was set: kept in a tag.
+    pub(super) id: Option<Box<[u8]>>,
+    /// When it was looked at.
+    pub(super) seen: Instant,
+}
+
 /// A key that was listed.
 pub(super) struct Entry {
     pub(super) listed: ListedKey,
-    /// What it is called here.
-    pub(super) label: String,
-    /// `CKA_ID`, unless a tag says otherwise.
-    pub(super) id: Vec<u8>,
+    /// What the listing makes of its label, among the versions of its key.
+    pub(super) family: String,
+    /// `CKA_ID`, unless a tag or a note says otherwise.
+    own_id: Box<[u8]>,
+    /// What was seen when it was described.
+    pub(super) hint: Option<Hint>,
+    /// What the sidecar says of it.
+    pub(super) note: Option<Arc<Note>>,
+    /// What it is found by, in [`Entries`](super::entries::Entries).
+    pub(super) indexed: [u64; 2],
+    /// Somebody has destroyed the public object: it is not shown by this process any more.
+    pub(super) hides_public: bool,
     /// When we made or changed it ourselves: listings may be behind for a while.
     pub(super) patched: Option<Instant>,
     /// Until when it is left out of searches, because it cannot be described.
@@ -99,8 +136,12 @@ pub(super) struct Entry {
 impl Entry {
     pub(super) fn new(listed: ListedKey) -> Self {
         Self {
-            label: listed.name.short().to_owned(),
-            id: key_id(&listed.name),
+            family: listed.name.short().to_owned(),
+            own_id: key_id(&listed.name).into(),
+            hint: None,
+            note: None,
+            indexed: [0; 2],
+            hides_public: false,
             listed,
             patched: None,
             passed_over: None,
@@ -110,13 +151,67 @@ impl Entry {
         }
     }
 
-    /// What is known, under the present label.
+    pub(super) fn with_note(self, note: Option<Arc<Note>>) -> Self {
+        Self { note, ..self }
+    }
+
+    /// `CKA_LABEL`.
+    pub(super) fn label(&self) -> &[u8] {
+        let noted = self.note.as_ref().and_then(|note| note.get(&ck::CKA_LABEL));
+        noted.map_or_else(|| self.text().as_bytes(), Vec::as_slice)
+    }
+
+    /// `CKA_ID`.
+    pub(super) fn id(&self) -> &[u8] {
+        let noted = self.note.as_ref().and_then(|note| note.get(&ck::CKA_ID));
+        let tagged = self.hint.as_ref().and_then(|hint| hint.id.as_deref());
+        noted.map(Vec::as_slice).or(tagged).unwrap_or(&self.own_id)
+    }
+
+    /// The label that the service keeps.
+    fn text(&self) -> &str {
+        let tagged = self.hint.as_ref().and_then(|hint| hint.label.as_deref());
+        tagged.unwrap_or(&self.family)
+    }
+
+    /// What its objects are called.
+    pub(super) fn names(&self) -> Names {
+        Names {
+            label: self.text().to_owned(),
+            note: self.note.clone(),
+        }
+    }
+
+    /// Takes over what a new listing tells. A label that is news there counts more than one that was seen in a tag.
+    pub(super) fn relist(&mut self, listed: ListedKey) {
+        if listed.label != self.listed.label {
+            match &listed.label {
+                Some(_) => self.hint = None,
+                // An alias is gone: it may have been ours, which became a tag.
+                None => self.listed.name.short().clone_into(&mut self.family),
+            }
+        }
+        self.listed = listed;
+    }
+
+    /// Notes what a description tells that the listing does not.
+    pub(super) fn learn(&mut self, info: &KeyInfo) {
+        let label = info.listed.label.as_deref();
+        let is_news = label.is_some() && label != self.listed.label.as_deref();
+        self.hint = Some(Hint {
+            label: label.filter(|_| is_news).map(Into::into),
+            id: tagged_id(&info.tags).map(Into::into),
+            seen: Instant::now(),
+        });
+    }
+
+    /// What is known, under the present names.
     pub(super) fn known(&mut self, is_private: bool) -> Option<Arc<Detail>> {
         let known = self.detail.get()?;
-        if known.label == self.label {
+        if known.label == self.text() && known.note == self.note {
             return Some(Arc::clone(known));
         }
-        let renamed = Arc::new(known.relabelled(&self.label, is_private).ok()?);
+        let renamed = Arc::new(known.renamed(self.names(), is_private).ok()?);
         self.detail = Arc::new(OnceCell::new_with(Some(Arc::clone(&renamed))));
         Some(renamed)
     }
@@ -138,80 +233,5 @@ impl Entry {
     /// All handles that have been given out.
     pub(super) fn handles(&self) -> impl Iterator<Item = ObjectId> {
         self.handles.into_iter().flatten()
-    }
-}
-
-/// Gives the keys of some labels their names here. A label means the current version; the others are
-/// `label/versions/N`. A key without a label is called by the last part of its name, see [`Entry::new`].
-pub(super) fn relabel(entries: &mut BTreeMap<KeyName, Entry>, concerns: impl Fn(&str) -> bool) {
-    let mut families: BTreeMap<String, Vec<KeyName>> = BTreeMap::new();
-    for (name, entry) in entries.iter() {
-        if let Some(label) = entry.listed.label.as_deref().filter(|label| concerns(label)) {
-            families.entry(label.to_owned()).or_default().push(name.clone());
-        }
-    }
-    for (label, mut names) in families {
-        // Oldest first; the current one last.
-        names.sort_by_key(|name| {
-            let listed = entries
-                .get(name)
-                .map(|entry| (entry.listed.is_current, entry.listed.version));
-            (listed, name.clone())
-        });
-        let current = names.pop();
-        let mut seen = BTreeSet::new();
-        for (index, name) in names.iter().enumerate() {
-            let Some(entry) = entries.get_mut(name) else {
-                continue;
-            };
-            let number = entry.listed.version.filter(|version| seen.insert(*version));
-            let number = number.unwrap_or(index as u64 + 1);
-            entry.label = format!("{label}/versions/{number}");
-        }
-        if let Some(entry) = current.and_then(|name| entries.get_mut(&name)) {
-            entry.label = label;
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used)]
-    use super::*;
-
-    fn labels(keys: &[(&str, Option<&str>, Option<u64>, bool)]) -> Vec<String> {
-        let listed =
-            |(name, label, version, is_current): &(&str, Option<&str>, Option<u64>, bool)| ListedKey {
-                name: KeyName::new(*name),
-                label: label.map(str::to_owned),
-                version: *version,
-                is_current: *is_current,
-            };
-        let mut entries = keys
-            .iter()
-            .map(|key| (KeyName::new(key.0), Entry::new(listed(key))))
-            .collect();
-        relabel(&mut entries, |_| true);
-        entries.into_values().map(|entry| entry.label).collect()
-    }
-
-    #[test]
-    fn a_label_means_the_current_version_and_older_ones_have_their_number() {
-        let keys = [
-            ("k/1", Some("web"), Some(1), false),
-            ("k/2", Some("web"), Some(2), true),
-            ("k/3", Some("web"), Some(3), false),
-            ("arn:x/abc", None, None, false),
-        ];
-        assert_eq!(labels(&keys), ["abc", "web/versions/1", "web", "web/versions/3"]);
-    }
-
-    #[test]
-    fn without_a_current_version_the_newest_is() {
-        let keys = [
-            ("k/1", Some("web"), Some(7), false),
-            ("k/2", Some("web"), Some(6), false),
-        ];
-        assert_eq!(labels(&keys), ["web", "web/versions/6"]);
     }
 }

@@ -4,8 +4,6 @@
 //! The templates are checked by the same rules as for any token. What they ask for must be what a remote key is:
 //! sensitive, not extractable, on the token. Usage flags decide what the key is for, since services give a key one use.
 
-use std::sync::Arc;
-
 use cryptoki_sys as ck;
 use keyenclave_model::algorithm::{Curve, HASHES};
 use keyenclave_model::attribute;
@@ -17,8 +15,10 @@ use keyenclave_model::template::Template;
 use keyenclave_model::token::{CallCx, Out};
 
 use super::catalogue::{Catalogue, has_public_half};
+use super::keeper::Keeper;
+use super::kept::{Kept, Room};
 use super::local::unexpected;
-use super::objects::{Half, Kept, SYMMETRIC_LEN};
+use super::objects::{Half, SYMMETRIC_LEN};
 use crate::bridge::Asker;
 use crate::call::{CallKind, FetchPublicKey, GenerateKey, Usage};
 use crate::capability::Capability;
@@ -32,10 +32,11 @@ use crate::key::KeySpec;
 pub(super) fn pair(
     cx: &CallCx,
     capability: &Capability,
+    room: Room,
     mechanism: &Mechanism,
     public: &Template,
     private: &Template,
-) -> Result<GenerateKey> {
+) -> Result<NewKey> {
     let key_type = match mechanism.algorithm() {
         algorithm @ (Algorithm::RsaKeyPair | Algorithm::EcKeyPair | Algorithm::EdwardsKeyPair) => {
             algorithm.key_type().unwrap_or_default()
@@ -60,11 +61,8 @@ pub(super) fn pair(
         Algorithm::EdwardsKeyPair => edwards_curve(&public_object)?,
         _ => curve(&public_object)?,
     };
-    let mut kept = Kept::new(public, capability.max_tag_value)?;
-    let of_private = Kept::new(private, capability.max_tag_value)?;
     // Both halves are one key: what is said of the private half counts.
-    kept.label = of_private.label.or(kept.label);
-    kept.tags.extend(of_private.tags);
+    let kept = Kept::of_new(private, room)?.or(Kept::of_new(public, room)?);
     finish(capability, spec, usage(private), kept)
 }
 
@@ -76,9 +74,10 @@ pub(super) fn pair(
 pub(super) fn secret(
     cx: &CallCx,
     capability: &Capability,
+    room: Room,
     mechanism: &Mechanism,
     template: &Template,
-) -> Result<GenerateKey> {
+) -> Result<NewKey> {
     let key_type = match mechanism.algorithm() {
         Algorithm::GenericSecret => ck::CKK_GENERIC_SECRET,
         Algorithm::AesKey => {
@@ -103,7 +102,7 @@ pub(super) fn secret(
     } else {
         (hmac(capability, len)?, Usage::Sign)
     };
-    let kept = Kept::new(template, capability.max_tag_value)?;
+    let kept = Kept::of_new(template, room)?;
     finish(capability, spec, usage, kept)
 }
 
@@ -138,12 +137,40 @@ pub(super) fn is_for_service(template: &Template) -> bool {
     template.bool(ck::CKA_TOKEN) == Some(true)
 }
 
+/// A key that is to be made.
+pub(super) struct NewKey {
+    spec: KeySpec,
+    usage: Usage,
+    /// What is kept of its templates.
+    pub(super) kept: Kept,
+}
+
+impl NewKey {
+    fn call(&self) -> GenerateKey {
+        GenerateKey {
+            spec: self.spec,
+            usage: self.usage,
+            label: self.kept.label.clone(),
+            tags: self.kept.new_tags(),
+        }
+    }
+}
+
 /// Makes a key and takes it in.
-pub(super) async fn generated(catalogue: &Arc<Catalogue>, asker: &Asker, call: GenerateKey) -> Result<Out> {
+pub(super) async fn generated(keeper: &Keeper, asker: &Asker, mut new: NewKey) -> Result<Out> {
+    let catalogue = &keeper.catalogue;
     // If this ends before its end, for whatever reason, there may be a key that nobody has heard of.
     let doubt = Doubt(catalogue);
-    let info = asker.ask(call).await?;
+    let info = match asker.ask(new.call()).await {
+        // Who may make keys need not have the right to tag them. The service says that it has done nothing.
+        Err(error) if keeper.may_do_without_tags(&error, &new.kept) => {
+            new.kept = new.kept.without_tags();
+            asker.ask(new.call()).await?
+        }
+        answer => answer?,
+    };
     let name = info.listed.name.clone();
+    keeper.note(&name, &new.kept).await?;
     let spki = match has_public_half(&info) {
         true => Some(asker.ask(FetchPublicKey { key: name.clone() }).await?),
         false => None,
@@ -170,7 +197,7 @@ impl Drop for Doubt<'_> {
     }
 }
 
-fn finish(capability: &Capability, spec: KeySpec, usage: Usage, kept: Kept) -> Result<GenerateKey> {
+fn finish(capability: &Capability, spec: KeySpec, usage: Usage, kept: Kept) -> Result<NewKey> {
     if !capability.offers(CallKind::Generate) || !capability.generates.contains(&spec) {
         let offered: Vec<_> = capability
             .generates
@@ -183,13 +210,7 @@ fn finish(capability: &Capability, spec: KeySpec, usage: Usage, kept: Kept) -> R
         );
         return Err(Error::new(Rv::AttributeValueInvalid, detail));
     }
-    let tags = kept.new_tags();
-    Ok(GenerateKey {
-        spec,
-        usage,
-        label: kept.label,
-        tags,
-    })
+    Ok(NewKey { spec, usage, kept })
 }
 
 /// Whether a new object can be one of a remote key, and whether this session may make it.

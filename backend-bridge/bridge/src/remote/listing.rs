@@ -12,7 +12,7 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::catalogue::{Catalogue, Flight, State, drop_entries};
-use super::entry::{Entry, relabel};
+use super::entry::Entry;
 use crate::bridge::Asker;
 use crate::call::{CallKind, ListKeys};
 use crate::error::{Error, Result, Sent};
@@ -37,21 +37,14 @@ impl Catalogue {
         let Some(mut flight) = self.flight(asker)? else {
             return Ok(());
         };
-        let landed = tokio::time::timeout_at(asker.deadline(), flight.wait_for(Option::is_some)).await;
-        let landed = landed.map(|landed| landed.map(|outcome| outcome.clone()));
-        match landed {
-            Ok(Ok(outcome)) => outcome.unwrap_or(Ok(())),
-            Ok(Err(_)) => {
-                // It ended without an outcome, which only the end of the runtime does.
+        match landed(&mut flight, asker).await {
+            Landed::Outcome(outcome) => outcome,
+            Landed::Lost => {
                 let mut state = self.state.lock();
                 drop(state.flight.take_if(|ended| ended.same_channel(&flight)));
-                Err(Error::internal(
-                    CallKind::List,
-                    Sent::Maybe,
-                    "the listing was broken off",
-                ))
+                Err(broken_off(CallKind::List))
             }
-            Err(_) => Err(Error::timeout(
+            Landed::Late => Err(Error::timeout(
                 CallKind::List,
                 Sent::Maybe,
                 "the keys are not all listed yet; the listing goes on, try again later",
@@ -123,6 +116,30 @@ impl Catalogue {
     }
 }
 
+/// What becomes of a flight, as far as one caller sees.
+pub(super) enum Landed {
+    Outcome(Result<()>),
+    /// It ended without an outcome, which only the end of the runtime does.
+    Lost,
+    /// The caller has no more time. It goes on.
+    Late,
+}
+
+/// Waits for a flight, no longer than the caller has time.
+pub(super) async fn landed(flight: &mut Flight, asker: &Asker) -> Landed {
+    let landed = tokio::time::timeout_at(asker.deadline(), flight.wait_for(Option::is_some)).await;
+    match landed.map(|landed| landed.map(|outcome| outcome.clone())) {
+        Ok(Ok(outcome)) => Landed::Outcome(outcome.unwrap_or(Ok(()))),
+        Ok(Err(_)) => Landed::Lost,
+        Err(_) => Landed::Late,
+    }
+}
+
+/// What is told of a flight that was lost.
+pub(super) fn broken_off(call: CallKind) -> Error {
+    Error::internal(call, Sent::Maybe, "what several waited for was broken off")
+}
+
 /// Puts a listing in the place of the last one; handles of keys that are still there stay.
 fn merge(state: &mut State, keys: Vec<ListedKey>, now: Instant) {
     let is_recent = |time: &Instant| now.duration_since(*time) < GRACE;
@@ -132,16 +149,20 @@ fn merge(state: &mut State, keys: Vec<ListedKey>, now: Instant) {
     let kept: BTreeSet<_> = state
         .entries
         .iter()
-        .filter(|(name, entry)| listed.contains_key(name) || entry.patched.as_ref().is_some_and(is_recent))
+        .filter(|(name, entry)| listed.contains_key(*name) || entry.patched.as_ref().is_some_and(is_recent))
         .map(|(name, _)| name.clone())
         .collect();
     drop_entries(state, |name| !kept.contains(name));
     for (name, key) in listed {
+        let note = state.notes.get(name.as_str()).cloned();
         match state.entries.get_mut(&name) {
             Some(entry) if entry.patched.as_ref().is_some_and(is_recent) => {}
-            Some(entry) => entry.listed = key,
-            None => drop(state.entries.insert(name, Entry::new(key))),
+            Some(entry) if entry.listed == key => {}
+            Some(_) => drop(state.entries.change(&name, |entry| entry.relist(key))),
+            None => {
+                state.entries.add(&name, || Entry::new(key).with_note(note));
+            }
         }
     }
-    relabel(&mut state.entries, |_| true);
+    state.entries.relabel(|_| true);
 }

@@ -3,8 +3,9 @@
 //!
 //! The service knows the process by its identity, not by a PIN. Without a local PIN there is nothing to log in to: the
 //! objects are public and `C_Login` succeeds, because many programs call it whatever the token says. With one, objects
-//! are private and the PIN is checked here.
+//! are private and the PIN is [checked here](super::pin).
 
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -12,26 +13,22 @@ use cryptoki_sys as ck;
 use keyenclave_model::access::Access;
 use keyenclave_model::error::{Error, Result, Rv};
 use keyenclave_model::token::{CallCx, Pin, Role};
+use keyenclave_soft::{PIN_LEN, Sidecar};
 
-/// Checks a PIN against whatever is kept of it.
-pub trait PinCheck: Send + Sync {
-    /// Whether it is the PIN.
-    ///
-    /// # Errors
-    /// `CKR_PIN_INCORRECT`, `CKR_PIN_LOCKED`, or why it cannot be checked.
-    fn check(&self, pin: Pin<'_>) -> Result<()>;
-}
+use super::pin::{PinCheck, Tries};
 
 /// See the module.
 pub(super) struct Login {
     pin: Option<Arc<dyn PinCheck>>,
+    tries: Tries,
     warned: AtomicBool,
 }
 
 impl Login {
-    pub(super) fn new(pin: Option<Arc<dyn PinCheck>>) -> Self {
+    pub(super) fn new(pin: Option<Arc<dyn PinCheck>>, sidecar: Option<Arc<Sidecar>>) -> Self {
         Self {
             pin,
+            tries: Tries::new(sidecar),
             warned: AtomicBool::new(false),
         }
     }
@@ -43,10 +40,17 @@ impl Login {
 
     /// What `CK_TOKEN_INFO` tells.
     pub(super) fn flags(&self) -> ck::CK_FLAGS {
+        self.pin.as_deref().map_or(0, |pin| {
+            ck::CKF_LOGIN_REQUIRED | ck::CKF_USER_PIN_INITIALIZED | self.tries.flags(pin)
+        })
+    }
+
+    /// How long a PIN may be, in bytes: without one, anything is taken.
+    pub(super) fn pin_len(&self) -> RangeInclusive<usize> {
         if self.is_required() {
-            ck::CKF_LOGIN_REQUIRED | ck::CKF_USER_PIN_INITIALIZED
+            PIN_LEN
         } else {
-            0
+            0..=*PIN_LEN.end()
         }
     }
 
@@ -59,7 +63,7 @@ impl Login {
             ));
         }
         match &self.pin {
-            Some(check) => check.check(pin),
+            Some(check) => self.tries.attempt(&**check, pin),
             None => {
                 if !self.warned.swap(true, Ordering::Relaxed) {
                     log::warn!(

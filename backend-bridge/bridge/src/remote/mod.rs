@@ -8,25 +8,31 @@
 //! | keys of the service: sign, decrypt, MAC | the service, exactly one request each |
 //! | verify, encrypt to a public key, digest, random, sizes | here |
 //! | session objects | the soft engine, in memory |
-//! | certificates, data objects | the sidecar, if the slot has one |
+//! | certificates, data objects, public keys | the sidecar, if the slot has one |
+//! | label, id, subject, dates of the service's keys | the key's label and tags, else the sidecar |
 //! | find, attributes | the catalogue: a listing that is fetched once and patched |
 
 mod begin;
 mod catalogue;
+mod entries;
 mod entry;
 mod generate;
+mod keeper;
+mod kept;
 mod listing;
 mod local;
 mod login;
 mod objects;
 mod operation;
+mod pin;
 mod plan;
 mod search;
+mod survey;
 mod token;
 mod work;
 
 #[cfg(test)]
 mod tests;
 
-pub use login::PinCheck;
+pub use pin::{HashedPin, PinCheck};
 pub use token::{RemoteOptions, RemoteToken};

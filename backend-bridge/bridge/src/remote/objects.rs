@@ -2,10 +2,9 @@
 //! The PKCS#11 objects of a service's key.
 //!
 //! Private and public key share `CKA_ID`: the first 20 bytes of SHA-256 over the version's canonical name, unless a tag
-//! says otherwise. The public attributes stand on the private object too. What an application may change is kept in
-//! the key's tags: never a security attribute.
+//! says otherwise. The public attributes stand on the private object too. What an application may change is
+//! [kept](super::kept) in the key's tags or in the sidecar: never a security attribute.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use cryptoki_sys as ck;
@@ -15,9 +14,9 @@ use keyenclave_model::attribute::Value;
 use keyenclave_model::edwards;
 use keyenclave_model::error::{Error, Result, Rv};
 use keyenclave_model::object::{Object, Origin};
-use keyenclave_model::template::Template;
 use keyenclave_model::vendor::CKA_KEYENCLAVE_REMOTE_NAME;
 
+use super::kept::put_tags;
 use super::plan;
 use crate::key::{Algorithm, KeyInfo, KeyName, KeySpec};
 
@@ -159,11 +158,7 @@ fn object(
         None,
     )?;
     object.conclude(if info.is_local { origin } else { Origin::Create });
-    for (tag, id) in TAGS {
-        if let Some(value) = info.tags.get(*tag).and_then(|value| unhex(value)) {
-            object.put(*id, Value::bytes(value));
-        }
-    }
+    put_tags(&mut object, &info.tags);
     if class != ck::CKO_PUBLIC_KEY {
         object.put(
             ck::CKA_ALLOWED_MECHANISMS,
@@ -269,78 +264,4 @@ fn octet_string(content: &[u8]) -> Vec<u8> {
         &[0x04, 0x81, len]
     };
     [head, content].concat()
-}
-
-/// The tags that keep what applications set, in hexadecimal digits, which every service takes in a tag.
-const TAGS: &[(&str, ck::CK_ATTRIBUTE_TYPE)] = &[
-    ("keyenclave-id", ck::CKA_ID),
-    ("keyenclave-subject", ck::CKA_SUBJECT),
-    ("keyenclave-start-date", ck::CKA_START_DATE),
-    ("keyenclave-end-date", ck::CKA_END_DATE),
-];
-
-/// What a template says that the service keeps: the label, and the tags.
-#[derive(Default, PartialEq, Eq)]
-pub(super) struct Kept {
-    pub(super) label: Option<String>,
-    pub(super) tags: BTreeMap<String, Option<String>>,
-}
-
-impl Kept {
-    /// Reads a template in which everything else has been refused or is what it was.
-    ///
-    /// # Errors
-    /// `CKR_ATTRIBUTE_VALUE_INVALID` for a label that is no text, and for a value that no tag holds.
-    pub(super) fn new(template: &Template, max_tag_value: usize) -> Result<Self> {
-        let invalid = |what: &str| Error::new(Rv::AttributeValueInvalid, what);
-        let mut kept = Self::default();
-        if let Some(label) = template.bytes(ck::CKA_LABEL).filter(|label| !label.is_empty()) {
-            let label = std::str::from_utf8(label).map_err(|_| invalid("CKA_LABEL is not UTF-8"))?;
-            kept.label = Some(label.to_owned());
-        }
-        for (tag, id) in TAGS {
-            let Some(value) = template.bytes(*id) else {
-                continue;
-            };
-            let value = (!value.is_empty()).then(|| hex(value));
-            if value.as_ref().is_some_and(|value| value.len() > max_tag_value) {
-                return Err(invalid("the value is longer than this service's tags can keep"));
-            }
-            kept.tags.insert((*tag).to_owned(), value);
-        }
-        Ok(kept)
-    }
-
-    /// The tags of a new key.
-    pub(super) fn new_tags(&self) -> BTreeMap<String, String> {
-        let given = self
-            .tags
-            .iter()
-            .filter_map(|(tag, value)| Some((tag.clone(), value.clone()?)));
-        given.collect()
-    }
-
-    /// Whether an attribute is one of those that are kept.
-    pub(super) fn keeps(id: ck::CK_ATTRIBUTE_TYPE) -> bool {
-        id == ck::CKA_LABEL || TAGS.iter().any(|(_, kept)| *kept == id)
-    }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-fn unhex(text: &str) -> Option<Vec<u8>> {
-    let (pairs, rest) = text.as_bytes().as_chunks::<2>();
-    if !rest.is_empty() || !text.bytes().all(|digit| digit.is_ascii_hexdigit()) {
-        return None;
-    }
-    pairs
-        .iter()
-        .map(|pair| {
-            std::str::from_utf8(pair)
-                .ok()
-                .and_then(|pair| u8::from_str_radix(pair, 16).ok())
-        })
-        .collect()
 }

@@ -13,14 +13,13 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use super::catalogue::Catalogue;
-use super::entry::Detail;
-use super::objects::{Half, unique_id};
+use super::entries::{Column, Entries};
+use super::entry::{Detail, Entry};
+use super::objects::Half;
+use super::survey::{PARALLEL, Scope};
 use crate::bridge::Asker;
 use crate::error::{Error, ErrorKind, Result};
 use crate::key::KeyName;
-
-/// How many keys are described at the same time for one search.
-const PARALLEL: usize = 32;
 
 impl Catalogue {
     /// The objects that match, if that can be said without asking.
@@ -33,7 +32,10 @@ impl Catalogue {
             .into_iter()
             .map(|(name, known)| Some((name, known?)))
             .collect();
-        Some(self.matching(&known?, template, sees_private))
+        let known = known?;
+        let found = self.matching(&known, template, sees_private);
+        let is_final = self.missing(template, &known, &found).is_none();
+        is_final.then_some(found)
     }
 
     /// The objects that match.
@@ -47,9 +49,45 @@ impl Catalogue {
         sees_private: bool,
     ) -> ModelResult<Vec<ObjectId>> {
         self.fresh(&asker).await?;
+        let known = self.describe_candidates(&asker, &template).await?;
+        let found = self.matching(&known, &template, sees_private);
+        let Some(scope) = self.missing(&template, &known, &found) else {
+            return Ok(found);
+        };
+        self.survey(&asker, scope).await?;
+        let known = self.describe_candidates(&asker, &template).await?;
+        Ok(self.matching(&known, &template, sees_private))
+    }
+
+    /// Which keys must be looked at before it can be said that nothing else matches. A label that is listed, and an id
+    /// that is some key's, are taken for that key's alone, so that finding it costs nothing more: another key that has
+    /// the same in a tag is found as well once it has been looked at.
+    fn missing(
+        &self,
+        template: &Template,
+        known: &[(KeyName, Arc<Detail>)],
+        found: &[ObjectId],
+    ) -> Option<Scope> {
+        if template.get(CKA_KEYENCLAVE_REMOTE_NAME).is_some() || template.get(ck::CKA_UNIQUE_ID).is_some() {
+            return None;
+        }
+        let scope = Scope::of(template)?;
+        let is_miss = match scope {
+            Scope::Unlabelled => found.is_empty(),
+            Scope::All => known.is_empty(),
+        };
+        (is_miss && self.is_unsurveyed(scope)).then_some(scope)
+    }
+
+    /// Everything that may match, described.
+    async fn describe_candidates(
+        self: &Arc<Self>,
+        asker: &Asker,
+        template: &Template,
+    ) -> ModelResult<Vec<(KeyName, Arc<Detail>)>> {
         let mut known = Vec::new();
         let mut unknown = Vec::new();
-        for (name, detail) in self.candidates(&template) {
+        for (name, detail) in self.candidates(template) {
             match detail {
                 Some(detail) => known.push((name, detail)),
                 None => unknown.push(name),
@@ -61,7 +99,7 @@ impl Catalogue {
             while tasks.len() < PARALLEL
                 && let Some(name) = unknown.next()
             {
-                let (catalogue, asker) = (Arc::clone(&self), asker.clone());
+                let (catalogue, asker) = (Arc::clone(self), asker.clone());
                 tasks.spawn(async move {
                     let detail = catalogue.detail(&asker, &name).await;
                     (name, detail)
@@ -75,7 +113,7 @@ impl Catalogue {
             }
         }
         known.sort_by(|one, other| one.0.cmp(&other.0));
-        Ok(self.matching(&known, &template, sees_private))
+        Ok(known)
     }
 
     /// Leaves a key out of searches for a while, if the reason lies with the key.
@@ -102,34 +140,22 @@ impl Catalogue {
     /// The keys that may match, each with what is known and believed of it.
     fn candidates(&self, template: &Template) -> Vec<(KeyName, Option<Arc<Detail>>)> {
         let now = Instant::now();
-        let (label, id) = (template.bytes(ck::CKA_LABEL), template.bytes(ck::CKA_ID));
-        let remote_name = template.bytes(CKA_KEYENCLAVE_REMOTE_NAME);
-        let unique = template.bytes(ck::CKA_UNIQUE_ID);
         let mut state = self.state.lock();
-        let has_own_id = id.is_some_and(|id| state.entries.values().any(|entry| entry.id == id));
-        let mut candidates = Vec::new();
-        for (name, entry) in &mut state.entries {
-            let named = |wanted: Option<&[u8]>, is: &str| wanted.is_none_or(|wanted| wanted == is.as_bytes());
-            let unique_fits = unique.is_none_or(|unique| {
-                let classes = [ck::CKO_PRIVATE_KEY, ck::CKO_PUBLIC_KEY, ck::CKO_SECRET_KEY];
-                classes
-                    .iter()
-                    .any(|class| unique_id(name, *class).as_bytes() == unique)
-            });
-            if !named(label, &entry.label) || !named(remote_name, name.as_str()) || !unique_fits {
-                continue;
-            }
-            if entry.passed_over.is_some_and(|until| until > now) {
-                continue;
+        let consider = |name: &KeyName, entry: &mut Entry| {
+            if entry.passed_over.is_some_and(|until| until > now) || !may_match(name, entry, template) {
+                return None;
             }
             let known = entry.known(self.is_private).filter(|detail| detail.until > now);
-            // An id that is some key's own is not likely to be another key's tag as well: that one is not asked for.
-            if known.is_none() && has_own_id && id.is_some_and(|id| entry.id != id) {
-                continue;
-            }
-            candidates.push((name.clone(), known));
-        }
-        candidates
+            Some((name.clone(), known))
+        };
+        let Some(names) = narrowed(&state.entries, template) else {
+            let all = state.entries.iter_mut();
+            return all.filter_map(|(name, entry)| consider(name, entry)).collect();
+        };
+        let narrow = names.iter();
+        narrow
+            .filter_map(|name| consider(name, state.entries.get_mut(name)?))
+            .collect()
     }
 
     fn matching(
@@ -150,6 +176,36 @@ impl Catalogue {
         }
         found
     }
+}
+
+/// The few keys that a template can mean, if it says which.
+fn narrowed(entries: &Entries, template: &Template) -> Option<Vec<KeyName>> {
+    let text = |id| template.get(id).map(|_| template.bytes(id).unwrap_or_default());
+    let unique = text(ck::CKA_UNIQUE_ID).map(|unique| {
+        let end = unique
+            .iter()
+            .rposition(|byte| *byte == b'#')
+            .unwrap_or(unique.len());
+        unique.get(..end).unwrap_or_default()
+    });
+    if let Some(name) = text(CKA_KEYENCLAVE_REMOTE_NAME).or(unique) {
+        return Some(std::str::from_utf8(name).map(KeyName::new).into_iter().collect());
+    }
+    let (label, id) = (text(ck::CKA_LABEL), text(ck::CKA_ID));
+    let by_label = label.map(|label| entries.with(Column::Label, label));
+    by_label.or_else(|| id.map(|id| entries.with(Column::Id, id)))
+}
+
+/// Whether what is known of a key's names speaks against it. A key that has been looked at has no other names.
+fn may_match(name: &KeyName, entry: &Entry, template: &Template) -> bool {
+    let is = |id, value: &[u8]| {
+        template
+            .get(id)
+            .is_none_or(|wanted| wanted.as_bytes() == Some(value))
+    };
+    is(ck::CKA_LABEL, entry.label())
+        && (entry.hint.is_none() || is(ck::CKA_ID, entry.id()))
+        && is(CKA_KEYENCLAVE_REMOTE_NAME, name.as_str().as_bytes())
 }
 
 /// Whether a session may see an object.

@@ -11,11 +11,13 @@ use keyenclave_model::error::{Error, Result, Rv};
 use keyenclave_model::mechanism::MechanismInfo;
 use keyenclave_model::object::Object;
 use keyenclave_model::token::{CallCx, HandleSource, Out, SessionId, Step, Token, TokenInfo, Work};
+use keyenclave_soft::Sidecar;
 
 use super::catalogue::Catalogue;
 use super::generate;
 use super::local::{PublicKeys, session_engine};
-use super::login::{Login, PinCheck};
+use super::login::Login;
+use super::pin::PinCheck;
 use super::plan;
 use super::work::Parts;
 use crate::bridge::Bridge;
@@ -30,13 +32,14 @@ pub struct RemoteOptions {
     pub model: &'static str,
     /// Who checks the PIN; `None` for a slot without one.
     pub pin: Option<Arc<dyn PinCheck>>,
-    /// Where certificates and data objects beside the service's keys are kept; `None` refuses them.
-    pub sidecar: Option<Arc<dyn Token>>,
+    /// Where certificates and data objects beside the service's keys are kept, and what applications set on keys that
+    /// no tag holds; `None` refuses them. Its handles come from the same source as the token's.
+    pub sidecar: Option<Arc<Sidecar>>,
 }
 
 /// A key service as a token. See the [module](super).
 pub struct RemoteToken {
-    parts: Arc<Parts>,
+    pub(super) parts: Arc<Parts>,
     label: [u8; 32],
     serial: [u8; 16],
     model: &'static str,
@@ -56,7 +59,7 @@ impl RemoteToken {
         for (pair, byte) in serial.chunks_exact_mut(2).zip(digits.iter()) {
             pair.copy_from_slice(format!("{byte:02x}").as_bytes());
         }
-        let login = Login::new(options.pin);
+        let login = Login::new(options.pin, options.sidecar.clone());
         let catalogue = Catalogue::new(
             bridge.settings().clone(),
             Arc::clone(&handles),
@@ -92,18 +95,21 @@ impl RemoteToken {
             Work::Find(template) => parts.find(cx, template),
             Work::View(handle) => parts.with_object(cx, handle, Work::View(handle), view),
             Work::Size(handle) => parts.with_object(cx, handle, Work::Size(handle), size),
-            Work::Create(template) => Ok(parts.keeper(template)?.submit(&parts.login.local(cx), work)),
+            Work::Create(template) => Ok(parts
+                .keeper(template.bool(ck::CKA_TOKEN))?
+                .submit(&parts.login.local(cx), work)),
             Work::Copy { object, template } => parts.copy(cx, object, template),
             Work::Set { object, template } => parts.set(cx, object, template),
             Work::Destroy(object) => parts.destroy(cx, object),
             Work::GenerateKey { mechanism, template } if generate::is_for_service(template) => {
-                let call = generate::secret(
+                let new = generate::secret(
                     &parts.writing(cx)?,
                     parts.bridge.capability(),
+                    parts.room(),
                     mechanism,
                     template,
                 )?;
-                Ok(parts.generate(cx, call))
+                parts.generate(cx, new)
             }
             Work::GenerateKeyPair {
                 mechanism,
@@ -111,8 +117,9 @@ impl RemoteToken {
                 private,
             } if generate::is_for_service(private) => {
                 let capability = parts.bridge.capability();
-                let call = generate::pair(&parts.writing(cx)?, capability, mechanism, public, private)?;
-                Ok(parts.generate(cx, call))
+                let cx = parts.writing(cx)?;
+                let new = generate::pair(&cx, capability, parts.room(), mechanism, public, private)?;
+                parts.generate(&cx, new)
             }
             Work::Begin {
                 class,
@@ -128,19 +135,24 @@ impl RemoteToken {
     }
 }
 
+/// What is so of every remote token. It is not write-protected, even where the service makes no keys: session objects
+/// and the sidecar's are made. An operation's state that can be saved at all, a digest's, has no key in it.
+const FLAGS: ck::CK_FLAGS = ck::CKF_RNG
+    | ck::CKF_TOKEN_INITIALIZED
+    | ck::CKF_RESTORE_KEY_NOT_NEEDED
+    | ck::CKF_ASYNC_SESSION_SUPPORTED;
+
 impl Token for RemoteToken {
     fn info(&self) -> Result<TokenInfo> {
+        let pin_len = self.parts.login.pin_len();
         Ok(TokenInfo {
             label: self.label,
             manufacturer: "KeyEnclave",
             model: self.model,
             serial: self.serial,
-            flags: ck::CKF_RNG
-                | ck::CKF_TOKEN_INITIALIZED
-                | ck::CKF_ASYNC_SESSION_SUPPORTED
-                | self.parts.login.flags(),
-            min_pin_len: 0,
-            max_pin_len: 255,
+            flags: FLAGS | self.parts.login.flags(),
+            min_pin_len: *pin_len.start(),
+            max_pin_len: *pin_len.end(),
         })
     }
 

@@ -10,17 +10,20 @@ use keyenclave_model::mechanism::Mechanism;
 use keyenclave_model::object::Object;
 use keyenclave_model::template::Template;
 use keyenclave_model::token::{CallCx, ObjectId, OperationClass, Out, Step, Token, Work};
+use keyenclave_soft::Sidecar;
 
 use super::begin::Begin;
 use super::catalogue::Catalogue;
 use super::entry::Detail;
-use super::generate::generated;
+use super::generate::{NewKey, generated};
+use super::keeper::Keeper;
+use super::kept::{Kept, Room};
 use super::local::{PublicKeys, unexpected};
 use super::login::Login;
-use super::objects::{Half, Kept};
+use super::objects::Half;
 use super::search::is_visible;
 use crate::bridge::Bridge;
-use crate::call::{DestroyKey, GenerateKey, UpdateKey};
+use crate::call::DestroyKey;
 use crate::key::KeyName;
 
 /// What a remote token consists of.
@@ -29,30 +32,59 @@ pub(super) struct Parts {
     pub(super) catalogue: Arc<Catalogue>,
     pub(super) public_keys: Arc<PublicKeys>,
     pub(super) session: Arc<dyn Token>,
-    pub(super) sidecar: Option<Arc<dyn Token>>,
+    pub(super) sidecar: Option<Arc<Sidecar>>,
     pub(super) login: Login,
 }
 
 impl Parts {
-    /// Whoever has an object that is not the service's.
-    fn owner(&self, cx: &CallCx, handle: ObjectId) -> &Arc<dyn Token> {
-        let here = self.session.submit(&self.login.local(cx), Work::View(handle));
-        match (&self.sidecar, here) {
-            (Some(sidecar), Step::Ready(Err(_))) => sidecar,
-            _ => &self.session,
+    /// The session object with a handle.
+    fn session_object(&self, cx: &CallCx, handle: ObjectId) -> Option<Arc<Object>> {
+        match self.session.submit(&self.login.local(cx), Work::View(handle)) {
+            Step::Ready(Ok(Out::View(object))) => Some(object),
+            _ => None,
         }
     }
 
-    /// Whoever keeps a new object.
-    pub(super) fn keeper(&self, template: &Template) -> Result<&Arc<dyn Token>> {
-        match (template.bool(ck::CKA_TOKEN), &self.sidecar) {
-            (Some(true), Some(sidecar)) => Ok(sidecar),
-            (Some(true), None) => Err(Error::new(
+    /// Whoever has an object that is not the service's.
+    fn owner(&self, cx: &CallCx, handle: ObjectId) -> &dyn Token {
+        match &self.sidecar {
+            Some(sidecar) if self.session_object(cx, handle).is_none() => &**sidecar,
+            _ => &*self.session,
+        }
+    }
+
+    /// Whoever keeps a new object, which is a token object or not.
+    pub(super) fn keeper(&self, token: Option<bool>) -> Result<&dyn Token> {
+        match token {
+            Some(true) => Ok(self.beside()?),
+            _ => Ok(&*self.session),
+        }
+    }
+
+    fn beside(&self) -> Result<&Sidecar> {
+        self.sidecar.as_deref().ok_or_else(|| {
+            Error::new(
                 Rv::TokenWriteProtected,
-                "this slot keeps nothing but the service's keys: set CKA_TOKEN to false for an object that lives as \
-                 long as the session, or use another slot for certificates, data and imported keys",
-            )),
-            _ => Ok(&self.session),
+                "this slot keeps nothing but the service's keys: set `sidecar` for it to have certificates and data kept \
+                 beside them, set CKA_TOKEN to false for an object that lives as long as the session, or use another \
+                 slot",
+            )
+        })
+    }
+
+    /// How much there is room for of what is set on keys.
+    pub(super) fn room(&self) -> Room {
+        Room {
+            max_tag_value: self.bridge.capability().max_tag_value,
+            has_sidecar: self.sidecar.is_some(),
+        }
+    }
+
+    /// Whoever keeps what is set on keys.
+    fn attributes(&self) -> Keeper {
+        Keeper {
+            catalogue: Arc::clone(&self.catalogue),
+            sidecar: self.sidecar.clone(),
         }
     }
 
@@ -64,6 +96,7 @@ impl Parts {
 
     pub(super) fn find(&self, cx: &CallCx, template: &Template) -> Result<Step> {
         let local = self.login.local(cx);
+        self.attributes().refresh()?;
         let mut found = objects(self.session.submit(&local, Work::Find(template)))?;
         if let Some(sidecar) = &self.sidecar {
             found.extend(objects(sidecar.submit(&local, Work::Find(template)))?);
@@ -94,6 +127,7 @@ impl Parts {
         let Some((name, half)) = self.catalogue.by_handle(handle) else {
             return Ok(self.owner(cx, handle).submit(&self.login.local(cx), work));
         };
+        self.attributes().refresh()?;
         let sees_private = cx.access.sees_private();
         Ok(self.with_detail(cx, name, move |detail| {
             visible(detail, half, sees_private).map(then)
@@ -125,7 +159,7 @@ impl Parts {
     ) -> Result<Step> {
         let remote = key.and_then(|key| self.catalogue.by_handle(key));
         let Some((name, half)) = remote else {
-            let owner = key.map_or(&self.session, |key| self.owner(cx, key));
+            let owner = key.map_or(&*self.session as &dyn Token, |key| self.owner(cx, key));
             return Ok(owner.submit(
                 &self.login.local(cx),
                 Work::Begin {
@@ -157,15 +191,24 @@ impl Parts {
 
     pub(super) fn copy(&self, cx: &CallCx, handle: ObjectId, template: &Template) -> Result<Step> {
         if self.catalogue.by_handle(handle).is_some() {
-            let detail = "a key of the service cannot be copied (CKA_COPYABLE)";
+            let detail = "a key of the service cannot be copied (CKA_COPYABLE): it never leaves the service";
             return Err(Error::new(Rv::ActionProhibited, detail));
         }
-        self.keeper(template)?;
+        let local = self.login.local(cx);
         let work = Work::Copy {
             object: handle,
             template,
         };
-        Ok(self.owner(cx, handle).submit(&self.login.local(cx), work))
+        let Some(object) = self.session_object(cx, handle) else {
+            return Ok(self.owner(cx, handle).submit(&local, work));
+        };
+        if template.bool(ck::CKA_TOKEN) != Some(true) {
+            return Ok(self.session.submit(&local, work));
+        }
+        check_can_be_kept(&object)?;
+        let copy = object.copied(template, local.access.login)?;
+        let adopted = self.beside()?.adopt(&local, copy)?;
+        Ok(Step::Ready(Ok(Out::Object(adopted))))
     }
 
     pub(super) fn set(&self, cx: &CallCx, handle: ObjectId, template: &Template) -> Result<Step> {
@@ -177,60 +220,68 @@ impl Parts {
             return Ok(self.owner(cx, handle).submit(&self.login.local(cx), work));
         };
         self.writing(cx)?;
-        let (catalogue, template, cx) = (Arc::clone(&self.catalogue), template.clone(), *cx);
-        let most = self.bridge.capability().max_tag_value;
+        let keeper = self.attributes();
+        keeper.refresh()?;
+        let (template, cx, room) = (template.clone(), *cx, self.room());
         Ok(self.bridge.step(cx.deadline, async move |asker| {
-            let detail = catalogue.detail(&asker, &name).await?;
+            let detail = keeper.catalogue.detail(&asker, &name).await?;
             let object = visible(&detail, half, cx.access.sees_private())?;
             object.with(&template, cx.access.login)?;
-            let changes = changes(object, &template)?;
-            if changes.bytes(ck::CKA_LABEL).is_some_and(<[u8]>::is_empty) {
-                return Err(Error::new(
-                    Rv::AttributeValueInvalid,
-                    "a key of the service always has a label",
-                ));
-            }
-            let kept = Kept::new(&changes, most)?;
+            let mut kept = Kept::of_change(&changes(object, &template)?, room)?;
+            kept.untag(&detail.info.tags);
             if kept != Kept::default() {
-                let label = kept.label.clone();
-                asker
-                    .ask(UpdateKey {
-                        key: name.clone(),
-                        label: kept.label,
-                        tags: kept.tags,
-                    })
-                    .await?;
-                catalogue.changed(&name, label);
+                keeper.keep(&asker, &name, kept).await?;
             }
             Ok(Out::Done)
         }))
     }
 
+    /// `C_DestroyObject`. Many programs destroy both halves of a pair, in either order. The service has one key: it is
+    /// scheduled for deletion with its private object. Destroying the public object first only hides it from this
+    /// process, and destroying it afterwards is as good as done.
     pub(super) fn destroy(&self, cx: &CallCx, handle: ObjectId) -> Result<Step> {
         let Some((name, half)) = self.catalogue.by_handle(handle) else {
+            if self.catalogue.was_orphan(handle) {
+                return Ok(Step::Ready(Ok(Out::Done)));
+            }
             return Ok(self
                 .owner(cx, handle)
                 .submit(&self.login.local(cx), Work::Destroy(handle)));
         };
         self.writing(cx)?;
         if half == Half::Public {
-            let detail = "the public key is there as long as its private key: destroy that one";
-            return Err(Error::new(Rv::ActionProhibited, detail));
+            log::info!("the public object of {name} is hidden; the key goes with its private object");
+            self.catalogue.hide_public(&name);
+            return Ok(Step::Ready(Ok(Out::Done)));
         }
-        let catalogue = Arc::clone(&self.catalogue);
+        let keeper = self.attributes();
         Ok(self.bridge.step(cx.deadline, async move |asker| {
             asker.ask(DestroyKey { key: name.clone() }).await?;
-            catalogue.remove(&name);
+            keeper.catalogue.remove(&name);
+            keeper.forget(&name).await;
             Ok(Out::Done)
         }))
     }
 
-    pub(super) fn generate(&self, cx: &CallCx, call: GenerateKey) -> Step {
-        let catalogue = Arc::clone(&self.catalogue);
-        self.bridge.step(cx.deadline, async move |asker| {
-            generated(&catalogue, &asker, call).await
-        })
+    pub(super) fn generate(&self, cx: &CallCx, new: NewKey) -> Result<Step> {
+        let keeper = self.attributes();
+        keeper.prepare(&new.kept)?;
+        Ok(self.bridge.step(cx.deadline, async move |asker| {
+            generated(&keeper, &asker, new).await
+        }))
     }
+}
+
+/// Refuses what no store beside a service's keys takes.
+fn check_can_be_kept(object: &Object) -> Result<()> {
+    if !matches!(object.class(), Some(ck::CKO_PRIVATE_KEY | ck::CKO_SECRET_KEY)) {
+        return Ok(());
+    }
+    Err(Error::new(
+        Rv::TemplateInconsistent,
+        "a key of the session cannot become one of the service: have the service generate it, with CKA_TOKEN true in the \
+         template (SunPKCS11: `attributes(generate, CKO_PRIVATE_KEY, *) = { CKA_TOKEN = true }`)",
+    ))
 }
 
 /// One of a key's objects, if a session may see it.

@@ -116,6 +116,14 @@ impl Sidecar {
         }
     }
 
+    /// Sees to a store that can be written to.
+    ///
+    /// # Errors
+    /// What keeps it from being made or written.
+    pub fn prepare(&self) -> Result<()> {
+        self.open(Purpose::Writing).map(drop)
+    }
+
     /// Makes the files. Whoever is second takes what the first has made.
     fn initialise(&self) -> Result<Header, StoreError> {
         let store = &self.engine().store;

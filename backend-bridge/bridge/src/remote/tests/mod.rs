@@ -5,10 +5,15 @@
 mod catalogue;
 mod life;
 mod messages;
+mod names;
 mod objects;
 mod operations;
+mod pins;
+mod scale;
+mod sidecar;
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -25,6 +30,7 @@ use keyenclave_model::token::{
     SessionId, Step, Token, Work,
 };
 use keyenclave_model::vendor::CKA_KEYENCLAVE_REMOTE_NAME;
+use keyenclave_soft::sidecar as sidecar_in;
 
 use super::*;
 use crate::bridge::Bridge;
@@ -58,6 +64,18 @@ impl PinCheck for OnlyPin {
 }
 
 fn bench_with(memory: Arc<MemoryService>, settings: Settings, pin: Option<Arc<dyn PinCheck>>) -> Bench {
+    bench_beside(memory, settings, pin, None)
+}
+
+/// As [`bench_with`], with a sidecar in a directory.
+fn bench_beside(
+    memory: Arc<MemoryService>,
+    settings: Settings,
+    pin: Option<Arc<dyn PinCheck>>,
+    directory: Option<&Path>,
+) -> Bench {
+    let handles = Arc::new(HandleSource::starting_at(1));
+    let beside = directory.map(|directory| Arc::new(sidecar_in(directory, Arc::clone(&handles))));
     let faulty = Faulty::new(memory.clone());
     let runtime = Arc::new(Runtime::new());
     let bridge = Bridge::new(faulty.clone(), settings, runtime.clone());
@@ -66,9 +84,9 @@ fn bench_with(memory: Arc<MemoryService>, settings: Settings, pin: Option<Arc<dy
         place: "memory".to_owned(),
         model: "memory",
         pin,
-        sidecar: None,
+        sidecar: beside,
     };
-    let token = RemoteToken::new(bridge, options, Arc::new(HandleSource::starting_at(1)));
+    let token = RemoteToken::new(bridge, options, handles);
     Bench {
         memory,
         faulty,

@@ -48,13 +48,44 @@ fn the_objects_of_a_key_belong_together() {
 }
 
 #[test]
-fn only_the_private_key_can_be_destroyed() {
+fn destroying_the_public_object_only_hides_it() {
     let bench = bench();
     let (public, private) = bench.ec("web");
-    assert_eq!(rv(bench.run(Work::Destroy(public))), Some(Rv::ActionProhibited));
+    bench.run(Work::Destroy(public)).unwrap();
+    assert_eq!(rv(bench.run(Work::View(public))), Some(Rv::ObjectHandleInvalid));
+    assert_eq!(
+        rv(bench.run(Work::Destroy(public))),
+        Some(Rv::ObjectHandleInvalid)
+    );
+    assert_eq!(bench.find(vec![]), [private]);
     bench
         .sign(&mechanism(ck::CKM_ECDSA_SHA256), private, b"message")
         .unwrap();
+    assert_eq!(bench.faulty.count(CallKind::Destroy), 0);
+    // It is the service's, and there for every other process.
+    let other = bench_with(bench.memory.clone(), Settings::default(), None);
+    assert_eq!(other.find(vec![]).len(), 2);
+    bench.run(Work::Destroy(private)).unwrap();
+    assert_eq!(bench.faulty.count(CallKind::Destroy), 1);
+    assert!(bench.find(vec![]).is_empty());
+}
+
+#[test]
+fn a_program_that_destroys_the_private_and_then_the_public_key_hears_no_error() {
+    let bench = bench();
+    let (public, private) = bench.ec("web");
+    bench.run(Work::Destroy(private)).unwrap();
+    assert_eq!(rv(bench.run(Work::View(public))), Some(Rv::ObjectHandleInvalid));
+    bench.run(Work::Destroy(public)).unwrap();
+    assert_eq!(
+        rv(bench.run(Work::Destroy(public))),
+        Some(Rv::ObjectHandleInvalid)
+    );
+    assert_eq!(
+        rv(bench.run(Work::Destroy(private))),
+        Some(Rv::ObjectHandleInvalid)
+    );
+    assert_eq!(bench.faulty.count(CallKind::Destroy), 1);
 }
 
 #[test]

@@ -1,0 +1,214 @@
+// SPDX-License-Identifier: MIT
+//! The keys that were listed, and the index by which a label or a `CKA_ID` finds them: at the same cost for ten keys
+//! and for a hundred thousand.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::hash::{BuildHasher, RandomState};
+
+use super::entry::Entry;
+use crate::key::KeyName;
+
+/// What keys are indexed by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Column {
+    Label,
+    Id,
+}
+
+/// See the module.
+#[derive(Default)]
+pub(super) struct Entries {
+    map: BTreeMap<KeyName, Entry>,
+    /// The hash of each key's label and id, as [`Entry::indexed`] has them.
+    index: BTreeSet<(u64, KeyName)>,
+    hasher: RandomState,
+}
+
+impl Entries {
+    /// For changes that concern neither the label nor the id.
+    pub(super) fn get_mut(&mut self, name: &KeyName) -> Option<&mut Entry> {
+        self.map.get_mut(name)
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = (&KeyName, &Entry)> {
+        self.map.iter()
+    }
+
+    /// For changes that concern neither the label nor the id.
+    pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = (&KeyName, &mut Entry)> {
+        self.map.iter_mut()
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.map.len()
+    }
+
+    /// Adds a key, unless it is there. Whether it was added.
+    pub(super) fn add(&mut self, name: &KeyName, new: impl FnOnce() -> Entry) -> bool {
+        if self.map.contains_key(name) {
+            return false;
+        }
+        self.map.insert(name.clone(), new());
+        self.reindex(name);
+        true
+    }
+
+    /// Changes a key in any way.
+    pub(super) fn change<T>(&mut self, name: &KeyName, change: impl FnOnce(&mut Entry) -> T) -> Option<T> {
+        let done = change(self.map.get_mut(name)?);
+        self.reindex(name);
+        Some(done)
+    }
+
+    /// Takes keys out, after a last look at each.
+    pub(super) fn remove(
+        &mut self,
+        is_gone: impl Fn(&KeyName) -> bool,
+        mut last: impl FnMut(&KeyName, Entry),
+    ) {
+        for (name, entry) in self.map.extract_if(.., |name, _| is_gone(name)) {
+            for hash in entry.indexed {
+                self.index.remove(&(hash, name.clone()));
+            }
+            last(&name, entry);
+        }
+    }
+
+    /// The keys that may have this label or id; others whose hash is the same may be among them.
+    pub(super) fn with(&self, column: Column, value: &[u8]) -> Vec<KeyName> {
+        let hash = self.hasher.hash_one((column, value));
+        let from = (hash, KeyName::new(""));
+        let same = self.index.range(from..).take_while(|(other, _)| *other == hash);
+        same.map(|(_, name)| name.clone()).collect()
+    }
+
+    fn reindex(&mut self, name: &KeyName) {
+        let Some(entry) = self.map.get_mut(name) else {
+            return;
+        };
+        let now = [
+            self.hasher.hash_one((Column::Label, entry.label())),
+            self.hasher.hash_one((Column::Id, entry.id())),
+        ];
+        let before = std::mem::replace(&mut entry.indexed, now);
+        for hash in before.into_iter().filter(|hash| !now.contains(hash)) {
+            self.index.remove(&(hash, name.clone()));
+        }
+        for hash in now {
+            self.index.insert((hash, name.clone()));
+        }
+    }
+
+    /// Gives the keys of some labels their names here. A label means the current version; the others are
+    /// `label/versions/N`. Several keys may be current under one label, if they are not versions of one key. A key
+    /// without a label is called by the last part of its name, see [`Entry::new`].
+    pub(super) fn relabel(&mut self, concerns: impl Fn(&str) -> bool) {
+        let mut families: BTreeMap<String, Vec<KeyName>> = BTreeMap::new();
+        for (name, entry) in &self.map {
+            if let Some(label) = entry.listed.label.as_deref().filter(|label| concerns(label)) {
+                families.entry(label.to_owned()).or_default().push(name.clone());
+            }
+        }
+        for (label, names) in families {
+            self.name_family(&label, names);
+        }
+    }
+
+    fn name_family(&mut self, label: &str, mut names: Vec<KeyName>) {
+        // Oldest first; the current ones last.
+        names.sort_by_cached_key(|name| {
+            let listed = self
+                .map
+                .get(name)
+                .map(|entry| (entry.listed.is_current, entry.listed.version));
+            (listed, name.clone())
+        });
+        let newest = names.pop();
+        let mut seen = BTreeSet::new();
+        for (index, name) in names.iter().enumerate() {
+            self.change(name, |entry| {
+                if entry.listed.is_current {
+                    label.clone_into(&mut entry.family);
+                    return;
+                }
+                let number = entry.listed.version.filter(|version| seen.insert(*version));
+                let number = number.unwrap_or(index as u64 + 1);
+                entry.family = format!("{label}/versions/{number}");
+            });
+        }
+        if let Some(name) = newest {
+            self.change(&name, |entry| label.clone_into(&mut entry.family));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::key::ListedKey;
+
+    fn entries(keys: &[(&str, Option<&str>, Option<u64>, bool)]) -> Entries {
+        let mut entries = Entries::default();
+        for (name, label, version, is_current) in keys {
+            let listed = ListedKey {
+                name: KeyName::new(*name),
+                label: label.map(str::to_owned),
+                version: *version,
+                is_current: *is_current,
+            };
+            assert!(entries.add(&listed.name.clone(), || Entry::new(listed)));
+        }
+        entries.relabel(|_| true);
+        entries
+    }
+
+    fn labels(keys: &[(&str, Option<&str>, Option<u64>, bool)]) -> Vec<String> {
+        let label = |(_, entry): (&KeyName, &Entry)| String::from_utf8(entry.label().to_vec()).unwrap();
+        entries(keys).iter().map(label).collect()
+    }
+
+    #[test]
+    fn a_label_means_the_current_version_and_older_ones_have_their_number() {
+        let keys = [
+            ("k/1", Some("web"), Some(1), false),
+            ("k/2", Some("web"), Some(2), true),
+            ("k/3", Some("web"), Some(3), false),
+            ("arn:x/abc", None, None, false),
+        ];
+        assert_eq!(labels(&keys), ["abc", "web/versions/1", "web", "web/versions/3"]);
+    }
+
+    #[test]
+    fn without_a_current_version_the_newest_is() {
+        let keys = [
+            ("k/1", Some("web"), Some(7), false),
+            ("k/2", Some("web"), Some(6), false),
+        ];
+        assert_eq!(labels(&keys), ["web", "web/versions/6"]);
+    }
+
+    #[test]
+    fn two_keys_may_have_one_label() {
+        let keys = [("k/1", Some("web"), None, true), ("k/2", Some("web"), None, true)];
+        assert_eq!(labels(&keys), ["web", "web"]);
+    }
+
+    #[test]
+    fn the_index_follows_every_change() {
+        let mut entries = entries(&[("k/1", Some("web"), None, true), ("k/2", None, None, true)]);
+        let names = |found: Vec<KeyName>| found.iter().map(KeyName::to_string).collect::<Vec<_>>();
+        let with = |entries: &Entries, label: &str| names(entries.with(Column::Label, label.as_bytes()));
+        let first = KeyName::new("k/1");
+        assert_eq!(with(&entries, "web"), ["k/1"]);
+        assert_eq!(with(&entries, "2"), ["k/2"]);
+        entries.change(&first, |entry| entry.listed.label = Some("mail".to_owned()));
+        entries.relabel(|label| label == "mail");
+        assert_eq!(with(&entries, "mail"), ["k/1"]);
+        assert!(with(&entries, "web").is_empty());
+        let id = entries.get_mut(&first).unwrap().id().to_vec();
+        assert_eq!(names(entries.with(Column::Id, &id)), ["k/1"]);
+        entries.remove(|name| *name == first, |_, _| {});
+        assert!(entries.with(Column::Id, &id).is_empty() && entries.index.len() == 2);
+    }
+}

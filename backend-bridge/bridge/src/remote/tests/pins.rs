@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: MIT
+//! The slot's own PIN: hashed in the configuration, wrong ones counted.
+
+use super::*;
+
+/// A cheap stand-in for a hash, with a limit.
+struct Limited(&'static [u8], u32);
+
+impl PinCheck for Limited {
+    fn check(&self, pin: Pin<'_>) -> Result<()> {
+        OnlyPin(self.0).check(pin)
+    }
+
+    fn id(&self) -> &[u8] {
+        self.0
+    }
+
+    fn limit(&self) -> u32 {
+        self.1
+    }
+}
+
+fn with_pin(check: impl PinCheck + 'static, directory: Option<&Path>) -> Bench {
+    bench_beside(
+        Arc::new(MemoryService::new(1)),
+        Settings::default(),
+        Some(Arc::new(check)),
+        directory,
+    )
+}
+
+impl Bench {
+    fn log_in(&self, pin: &[u8]) -> Option<Rv> {
+        rv(self.run(Work::Login {
+            role: Role::User,
+            pin: Pin(pin),
+        }))
+    }
+
+    fn flags(&self) -> ck::CK_FLAGS {
+        let about_pins = ck::CKF_USER_PIN_COUNT_LOW | ck::CKF_USER_PIN_FINAL_TRY | ck::CKF_USER_PIN_LOCKED;
+        self.token.info().unwrap().flags & about_pins
+    }
+}
+
+#[test]
+fn a_hashed_pin_lets_its_pin_in_and_no_other() {
+    let text = HashedPin::hash(Pin(b"1234")).unwrap();
+    let bench = with_pin(HashedPin::parse(&text).unwrap(), None);
+    assert_eq!(bench.log_in(b"4321"), Some(Rv::PinIncorrect));
+    assert_eq!(bench.log_in(b"1234"), None);
+    assert_eq!(bench.flags(), 0);
+    assert!(HashedPin::parse("1234").is_err());
+}
+
+#[test]
+fn wrong_pins_are_counted_for_all_processes_and_lock_until_another_pin_is_configured() {
+    let home = tempfile::tempdir().unwrap();
+    let bench = |pin| with_pin(Limited(pin, 3), Some(home.path()));
+    let (one, other) = (bench(b"1234"), bench(b"1234"));
+    assert_eq!(one.flags(), 0);
+    assert_eq!(one.log_in(b"4321"), Some(Rv::PinIncorrect));
+    assert_eq!(other.flags(), ck::CKF_USER_PIN_COUNT_LOW);
+    assert_eq!(other.log_in(b"1234"), None);
+    assert_eq!(one.flags(), 0);
+    for bench in [&one, &other] {
+        assert_eq!(bench.log_in(b"4321"), Some(Rv::PinIncorrect));
+    }
+    assert_eq!(
+        one.flags(),
+        ck::CKF_USER_PIN_COUNT_LOW | ck::CKF_USER_PIN_FINAL_TRY
+    );
+    assert_eq!(one.log_in(b"4321"), Some(Rv::PinIncorrect));
+    assert_eq!(other.log_in(b"1234"), Some(Rv::PinLocked));
+    assert_eq!(
+        other.flags(),
+        ck::CKF_USER_PIN_COUNT_LOW | ck::CKF_USER_PIN_LOCKED
+    );
+    let new = bench(b"5678");
+    assert_eq!(new.flags(), 0);
+    assert_eq!(new.log_in(b"5678"), None);
+}
+
+#[test]
+fn without_a_sidecar_a_process_refuses_to_try_after_three_wrong_pins() {
+    let bench = with_pin(OnlyPin(b"1234"), None);
+    for _ in 0..3 {
+        assert_eq!(bench.log_in(b"4321"), Some(Rv::PinIncorrect));
+    }
+    assert_eq!(bench.log_in(b"1234"), Some(Rv::PinLocked));
+    assert_eq!(
+        bench.flags(),
+        ck::CKF_USER_PIN_COUNT_LOW | ck::CKF_USER_PIN_LOCKED
+    );
+}
+
+#[test]
+fn a_damaged_count_lets_nobody_in() {
+    let home = tempfile::tempdir().unwrap();
+    assert_eq!(
+        with_pin(OnlyPin(b"1234"), Some(home.path())).log_in(b"1234"),
+        None
+    );
+    std::fs::write(home.path().join("sidecar.key"), [0; 32]).unwrap();
+    let bench = with_pin(OnlyPin(b"1234"), Some(home.path()));
+    assert_eq!(bench.log_in(b"1234"), Some(Rv::DeviceError));
+}
+
+#[test]
+fn the_tokens_flags_say_what_is_so() {
+    let plain = bench().token.info().unwrap();
+    let always = ck::CKF_RNG
+        | ck::CKF_TOKEN_INITIALIZED
+        | ck::CKF_RESTORE_KEY_NOT_NEEDED
+        | ck::CKF_ASYNC_SESSION_SUPPORTED;
+    assert_eq!(
+        (plain.flags, plain.min_pin_len, plain.max_pin_len),
+        (always, 0, 255)
+    );
+    let guarded = with_pin(OnlyPin(b"1234"), None).token.info().unwrap();
+    assert_eq!(
+        guarded.flags,
+        always | ck::CKF_LOGIN_REQUIRED | ck::CKF_USER_PIN_INITIALIZED
+    );
+    assert_eq!((guarded.min_pin_len, guarded.max_pin_len), (4, 255));
+}
