@@ -9,6 +9,7 @@ use keyenclave_model::error::{Error, Result, Rv};
 use keyenclave_model::token::{CallCx, HandleSource, Out, SessionId, Work};
 use parking_lot::{Condvar, Mutex};
 
+use crate::abi::boundary;
 use crate::assemble::{self, Assembly, Remote};
 use crate::config;
 use crate::session::table::{Session, SessionTable};
@@ -153,6 +154,7 @@ impl Library {
     /// `CKR_SESSION_HANDLE_INVALID`.
     pub fn session(&self, id: SessionId) -> Result<Caller<'_>> {
         let session = self.sessions.find(id)?;
+        boundary::on_behalf_of(id);
         let slot = self.slot_of(&session)?;
         slot.check_epoch();
         Ok(Caller { session, slot })

@@ -161,6 +161,16 @@ impl Slot {
         complete(self.token.submit(cx, work), cx.deadline)
     }
 
+    /// Asks whatever is behind the token whether it would do its work now, and waits for the answer until the slot's
+    /// deadline. Needs no session and no login.
+    ///
+    /// # Errors
+    /// As [`Slot::run`].
+    pub fn health(&self) -> Result<()> {
+        let cx = self.call(NO_SESSION, false);
+        complete(self.token.health(&cx), cx.deadline).map(drop)
+    }
+
     fn role(&self) -> Option<Role> {
         match self.role.load(Ordering::Acquire) {
             USER => Some(Role::User),

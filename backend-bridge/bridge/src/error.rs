@@ -28,9 +28,9 @@ pub enum Reason {
     Provider,
 }
 
-/// One row a kind: its name, its constructor, where the fault lies, whether time may heal it, and what to do.
+/// One row a kind: its name, its constructor, its number (which never changes), where the fault lies, whether time may heal it, and what to do.
 macro_rules! kinds {
-    ($($(#[$doc:meta])* $kind:ident($constructor:ident): $reason:ident, $heals:ident, $advice:literal;)*) => {
+    ($($(#[$doc:meta])* $kind:ident($constructor:ident) = $number:literal: $reason:ident, $heals:ident, $advice:literal;)*) => {
         /// What kind of failure it was.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         pub enum ErrorKind {
@@ -40,6 +40,13 @@ macro_rules! kinds {
         impl ErrorKind {
             /// Every kind, in the order of the table.
             pub const ALL: &'static [Self] = &[$(Self::$kind,)*];
+
+            /// The number, the same in every version.
+            pub const fn number(self) -> u32 {
+                match self {
+                    $(Self::$kind => $number,)*
+                }
+            }
 
             /// Where the fault lies.
             pub const fn reason(self) -> Reason {
@@ -79,31 +86,31 @@ enum Healing {
 
 kinds! {
     /// The service, or our own queue, wants fewer calls.
-    Throttled(throttled): Provider, Transient, "send fewer requests, or have the service's quota raised";
+    Throttled(throttled) = 1: Provider, Transient, "send fewer requests, or have the service's quota raised";
     /// Nobody answers: no route, no name, a refused or broken connection, a service that says it is down.
-    Unavailable(unavailable): Connectivity, Transient, "check the endpoint, the network, proxies, and the service's status page";
+    Unavailable(unavailable) = 2: Connectivity, Transient, "check the endpoint, the network, proxies, and the service's status page";
     /// No answer within the time that there was.
-    Timeout(timeout): Connectivity, Transient, "check the network and the service's latency, or raise the operation timeout";
+    Timeout(timeout) = 3: Connectivity, Transient, "check the network and the service's latency, or raise the operation timeout";
     /// There is no credential, or the service no longer accepts it.
-    Credential(credential): Permission, Permanent, "renew the identity that this process runs under, and check this machine's clock";
+    Credential(credential) = 4: Permission, Permanent, "renew the identity that this process runs under, and check this machine's clock";
     /// The identity is known and may not do this.
-    Denied(denied): Permission, Permanent, "grant the identity the permission in the service's or the key's policy";
+    Denied(denied) = 5: Permission, Permanent, "grant the identity the permission in the service's or the key's policy";
     /// There is no such key.
-    NotFound(not_found): Provider, Permanent, "the key was deleted, or lives in another region or account: list the slot again";
+    NotFound(not_found) = 6: Provider, Permanent, "the key was deleted, or lives in another region or account: list the slot again";
     /// The key is there, but disabled or about to be deleted.
-    Disabled(disabled): Provider, Permanent, "enable the key in the service, or use its current version";
+    Disabled(disabled) = 7: Provider, Permanent, "enable the key in the service, or use its current version";
     /// Somebody else changed the same thing, or a name is taken.
-    Conflict(conflict): Provider, Permanent, "somebody else changed the key or took the name: look, then try again";
+    Conflict(conflict) = 8: Provider, Permanent, "somebody else changed the key or took the name: look, then try again";
     /// The service does not accept the request's content.
-    BadInput(bad_input): Provider, Permanent, "the request does not fit the key: check mechanism, parameters and data length";
+    BadInput(bad_input) = 9: Provider, Permanent, "the request does not fit the key: check mechanism, parameters and data length";
     /// The backend or the service cannot do this at all.
-    Unsupported(unsupported): Provider, Permanent, "choose a mechanism that the slot lists, or another slot";
+    Unsupported(unsupported) = 10: Provider, Permanent, "choose a mechanism that the slot lists, or another slot";
     /// The answer is not what was asked for: checksum, length, or another key.
-    Integrity(integrity): Provider, Permanent, "something between here and the service alters data: check proxies, and do not use the answer";
+    Integrity(integrity) = 11: Provider, Permanent, "something between here and the service alters data: check proxies, and do not use the answer";
     /// What is configured cannot work: endpoint, region, certificate authority.
-    Configuration(configuration): Configuration, Permanent, "correct the slot's settings";
+    Configuration(configuration) = 12: Configuration, Permanent, "correct the slot's settings";
     /// A mistake in this library.
-    Internal(internal): Provider, Permanent, "this is a mistake in KeyEnclave: please report it with this message";
+    Internal(internal) = 13: Provider, Permanent, "this is a mistake in KeyEnclave: please report it with this message";
 }
 
 /// Whether the service may have acted upon the request.
@@ -129,6 +136,7 @@ struct Content {
     what: Cow<'static, str>,
     retry_after: Option<Duration>,
     remote_code: Option<Box<str>>,
+    status: u16,
     request_id: Option<Box<str>>,
     source: Option<Arc<dyn std::error::Error + Send + Sync>>,
 }
@@ -142,6 +150,7 @@ impl Error {
             what,
             retry_after: None,
             remote_code: None,
+            status: 0,
             request_id: None,
             source: None,
         }))
@@ -156,6 +165,12 @@ impl Error {
     /// The service's own name for the failure.
     pub fn with_remote_code(mut self, code: impl Into<Box<str>>) -> Self {
         self.0.remote_code = Some(code.into());
+        self
+    }
+
+    /// The HTTP status of the service's answer.
+    pub fn with_status(mut self, status: u16) -> Self {
+        self.0.status = status;
         self
     }
 
@@ -196,6 +211,24 @@ impl Error {
         self.0.remote_code.as_deref()
     }
 
+    /// The number that applications get: the kind's, then three digits of the HTTP status, 000 without an answer.
+    pub fn number(&self) -> u32 {
+        self.0.kind.number() * 1000 + u32::from(self.0.status.min(999))
+    }
+
+    /// What failed, without the request's number.
+    pub fn message(&self) -> String {
+        let content = &*self.0;
+        let mut message = format!("{}: {}", content.call.name(), content.what);
+        if let Some(code) = &content.remote_code {
+            message.push_str(&format!(" ({code})"));
+        }
+        if let Some(source) = &content.source {
+            message.push_str(&format!(": {source}"));
+        }
+        message
+    }
+
     /// The number that the service's own log has the request under.
     pub fn request_id(&self) -> Option<&str> {
         self.0.request_id.as_deref()
@@ -206,13 +239,7 @@ impl Error {
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let content = &*self.0;
-        write!(f, "{}: {}", content.call.name(), content.what)?;
-        if let Some(code) = &content.remote_code {
-            write!(f, " ({code})")?;
-        }
-        if let Some(source) = &content.source {
-            write!(f, ": {source}")?;
-        }
+        f.write_str(&self.message())?;
         if let Some(id) = &content.request_id {
             write!(f, " [request {id}]")?;
         }

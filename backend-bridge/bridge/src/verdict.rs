@@ -9,7 +9,7 @@
 //! | too many requests | `CKR_TOKEN_RESOURCE_EXCEEDED`: later |
 //! | provider | what the call was about: the key, its use, the data; else `CKR_FUNCTION_FAILED` |
 
-use keyenclave_model::error::{Error as ModelError, Rv};
+use keyenclave_model::error::{Error as ModelError, Remote, Rv};
 
 use crate::call::CallKind;
 use crate::error::{Error, ErrorKind, Reason};
@@ -52,17 +52,24 @@ impl From<&Error> for ModelError {
             Reason::Permission => "permission",
             Reason::Provider => "provider",
         };
-        let mut detail = format!("{reason}: {error}; {}", kind.advice());
+        let mut advice = kind.advice().to_owned();
         if let Some(wait) = error.retry_after() {
-            detail.push_str(&format!("; try again in {:.1} s", wait.as_secs_f64()));
+            advice.push_str(&format!("; try again in {:.1} s", wait.as_secs_f64()));
         }
         if kind.is_transient()
             && error.call().facts().changes
             && !error.call().facts().repeat.allows(error.sent())
         {
-            detail.push_str("; it may have been done all the same: look before you try again");
+            advice.push_str("; it may have been done all the same: look before you try again");
         }
-        Self::new(rv(kind, error.call()), detail)
+        let detail = format!("{reason}: {error}; {advice}");
+        Self::new(rv(kind, error.call()), detail).with_remote(Remote {
+            number: error.number(),
+            reason,
+            message: error.message(),
+            request_id: error.request_id().map(str::to_owned),
+            advice,
+        })
     }
 }
 
@@ -84,10 +91,15 @@ mod tests {
     fn the_message_says_whose_fault_it_is_what_to_do_and_when() {
         let error = Error::throttled(CallKind::Sign, Sent::Refused, "rate exceeded")
             .with_remote_code("ThrottlingException")
+            .with_status(400)
             .with_request_id("r-1")
             .with_retry_after(Some(Duration::from_millis(1500)));
         let seen = ModelError::from(&error);
         assert_eq!(seen.rv(), Rv::TokenResourceExceeded);
+        let remote = seen.remote().unwrap();
+        assert_eq!((remote.number, remote.reason), (1400, "provider"));
+        assert_eq!(remote.request_id.as_deref(), Some("r-1"));
+        assert!(remote.advice.contains("1.5 s") && !remote.message.contains("r-1"));
         let detail = seen.detail().unwrap();
         for part in ["provider", "sign", "ThrottlingException", "r-1", "quota", "1.5 s"] {
             assert!(detail.contains(part), "{detail}");

@@ -160,9 +160,26 @@ return_values! {
 }
 
 /// A failure: the return value, and what to tell whoever reads the log.
+#[derive(Clone)]
 pub struct Error {
     rv: Rv,
     detail: Option<Box<str>>,
+    remote: Option<Box<Remote>>,
+}
+
+/// What is known of a failure whose cause lies with a service or device behind the token.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Remote {
+    /// A number for `ulDeviceError`; never 0.
+    pub number: u32,
+    /// Where the fault lies: `configuration`, `connectivity`, `permission` or `provider`.
+    pub reason: &'static str,
+    /// What failed, in words.
+    pub message: String,
+    /// Under which number the service's own log has the request.
+    pub request_id: Option<String>,
+    /// What to do, and when to try again.
+    pub advice: String,
 }
 
 impl Error {
@@ -171,7 +188,21 @@ impl Error {
         Self {
             rv,
             detail: Some(detail.into().into_boxed_str()),
+            remote: None,
         }
+    }
+
+    /// With what a service or device said.
+    pub fn with_remote(self, remote: Remote) -> Self {
+        Self {
+            remote: Some(Box::new(remote)),
+            ..self
+        }
+    }
+
+    /// What a service or device said, if it was the cause.
+    pub fn remote(&self) -> Option<&Remote> {
+        self.remote.as_deref()
     }
 
     /// What the caller will see.
@@ -187,7 +218,11 @@ impl Error {
 
 impl From<Rv> for Error {
     fn from(rv: Rv) -> Self {
-        Self { rv, detail: None }
+        Self {
+            rv,
+            detail: None,
+            remote: None,
+        }
     }
 }
 

@@ -44,6 +44,12 @@ pub trait Token: Send + Sync {
     /// Takes up one piece of work. Bytes are written to the slices that `work` carries, or are in the [`Out`].
     fn submit(&self, cx: &CallCx, work: Work<'_>) -> Step;
 
+    /// Asks whatever is behind the token whether it would do its work now.
+    fn health(&self, cx: &CallCx) -> Step {
+        let _ = cx;
+        Step::Ready(self.info().map(|_| Out::Done))
+    }
+
     /// Destroys the session objects of a session that has just been closed. Cannot fail.
     fn close_session(&self, session: SessionId);
 }

@@ -6,12 +6,13 @@
 //! Failures that carry a sentence are warnings, since somebody has to do something about them; those without (a buffer
 //! that is too small, a signature that is wrong) are an application's ordinary life and are seen at `debug`.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::panic::{AssertUnwindSafe, PanicHookInfo, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use cryptoki_sys as ck;
-use keyenclave_model::error::Result;
+use keyenclave_model::error::{Error, Result};
+use keyenclave_model::token::SessionId;
 
 use crate::library::Library;
 use crate::lifecycle;
@@ -19,11 +20,40 @@ use crate::lifecycle;
 thread_local! {
     /// The function that this thread is in. Without a destructor, so that it can be used at any time.
     static FUNCTION: Cell<Option<&'static str>> = const { Cell::new(None) };
+    /// The session that the present call is made on. Without a destructor.
+    static SESSION: Cell<Option<SessionId>> = const { Cell::new(None) };
+    /// The last failed call of this thread.
+    static FAILURE: RefCell<Option<Error>> = const { RefCell::new(None) };
 }
 
 /// Runs the handler of a function that needs the module to be initialised.
 pub(crate) fn call(function: &'static str, handler: impl FnOnce(&Library) -> Result<()>) -> ck::CK_RV {
-    guarded(function, || handler(&*lifecycle::enter()?))
+    guarded(function, || {
+        let library = lifecycle::enter()?;
+        SESSION.set(None);
+        handler(&library).inspect_err(|error| note(&library, error))
+    })
+}
+
+/// The present call is made on this session.
+pub(crate) fn on_behalf_of(session: SessionId) {
+    SESSION.set(Some(session));
+}
+
+/// Remembers a failure: for the session's `ulDeviceError`, and for whoever asks on this thread.
+#[cold]
+fn note(library: &Library, error: &Error) {
+    let number = error.remote().map_or(0, |remote| remote.number);
+    if let Some(session) = SESSION.get().and_then(|id| library.sessions().find(id).ok()) {
+        session.device_error.store(number, Ordering::Relaxed);
+    }
+    // On a thread that is ending there is nobody left to ask.
+    let _ = FAILURE.try_with(|last| last.replace(Some(error.clone())));
+}
+
+/// The last failed call of this thread.
+pub(crate) fn last_failure() -> Option<Error> {
+    FAILURE.try_with(|last| last.borrow().clone()).ok().flatten()
 }
 
 /// Runs the handler of any function: nothing but a return value comes out.

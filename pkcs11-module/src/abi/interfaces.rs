@@ -12,6 +12,7 @@ use keyenclave_model::error::{Error, Result, Rv};
 
 use super::bootstrap::{Given, Name};
 use super::functions::{LIST_2_40, LIST_3_0, LIST_3_2};
+use super::own;
 use super::values::{OutputList, Place};
 
 /// The name of the specification's own interfaces.
@@ -24,20 +25,30 @@ struct Constant<T>(T);
 // SAFETY: nothing in it is ever written: the pointers in it lead to statics without interior mutability.
 unsafe impl<T> Sync for Constant<T> {}
 
-/// The interfaces, the newest first: the first one that an application's wishes allow is the one that it gets.
-static INTERFACES: Constant<[ck::CK_INTERFACE; 3]> =
-    Constant([interface(&LIST_3_2), interface(&LIST_3_0), interface(&LIST_2_40)]);
+/// The interfaces, the newest first and our own last: the first one that an application's wishes allow is the one that
+/// it gets.
+static INTERFACES: Constant<[ck::CK_INTERFACE; 4]> = Constant([
+    interface(STANDARD, &LIST_3_2),
+    interface(STANDARD, &LIST_3_0),
+    interface(STANDARD, &LIST_2_40),
+    interface(own::NAME, &own::FUNCTIONS),
+]);
 
-const fn interface<T>(list: &'static T) -> ck::CK_INTERFACE {
+const fn interface<T>(name: &'static CStr, list: &'static T) -> ck::CK_INTERFACE {
     ck::CK_INTERFACE {
-        pInterfaceName: STANDARD.as_ptr().cast::<ck::CK_UTF8CHAR>().cast_mut(),
+        pInterfaceName: name.as_ptr().cast::<ck::CK_UTF8CHAR>().cast_mut(),
         pFunctionList: from_ref(list).cast_mut().cast(),
         flags: 0,
     }
 }
 
-/// The versions of [`INTERFACES`], in the same order.
-const VERSIONS: [ck::CK_VERSION; 3] = [LIST_3_2.version, LIST_3_0.version, LIST_2_40.version];
+/// Names and versions of [`INTERFACES`], in the same order.
+const KNOWN: [(&CStr, ck::CK_VERSION); 4] = [
+    (STANDARD, LIST_3_2.version),
+    (STANDARD, LIST_3_0.version),
+    (STANDARD, LIST_2_40.version),
+    (own::NAME, own::VERSION),
+];
 
 /// `C_GetFunctionList`: the functions of version 2.40, as every application knows them.
 pub(crate) fn function_list(mut list: Place<'_, *mut ck::CK_FUNCTION_LIST>) -> Result<()> {
@@ -60,16 +71,11 @@ pub(crate) fn interface_of(
 ) -> Result<()> {
     found.check()?;
     let wanted = version.value();
-    let fits = |(interface, version): &(&ck::CK_INTERFACE, &ck::CK_VERSION)| {
+    let fits = |(interface, (called, version)): &(&ck::CK_INTERFACE, &(&CStr, ck::CK_VERSION))| {
         let same = wanted.is_none_or(|wanted| (wanted.major, wanted.minor) == (version.major, version.minor));
-        same && interface.flags & flags == flags
+        same && interface.flags & flags == flags && name.allows(called)
     };
-    let interface = INTERFACES
-        .0
-        .iter()
-        .zip(&VERSIONS)
-        .find(fits)
-        .filter(|_| name.allows(STANDARD));
+    let interface = INTERFACES.0.iter().zip(&KNOWN).find(fits);
     let (interface, _) = interface.ok_or_else(|| {
         Error::new(
             Rv::FunctionFailed,

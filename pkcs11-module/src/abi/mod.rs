@@ -12,6 +12,7 @@ pub(crate) mod bootstrap;
 pub(crate) mod boundary;
 pub mod functions;
 mod interfaces;
+pub mod own;
 mod parameters;
 mod refusal;
 pub(crate) mod root;

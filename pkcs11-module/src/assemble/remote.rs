@@ -7,9 +7,11 @@ use std::sync::Arc;
 use keyenclave_aws_kms::{AwsKms, AwsOptions};
 use keyenclave_bridge::bridge::Bridge;
 use keyenclave_bridge::call::Service;
-use keyenclave_bridge::remote::{RemoteOptions, RemoteToken};
+use keyenclave_bridge::remote::{PinCheck, RemoteOptions, RemoteToken};
 use keyenclave_bridge::settings::Settings;
-use keyenclave_model::token::{HandleSource, Token};
+use keyenclave_model::error::{Error, Result, Rv};
+use keyenclave_model::token::{HandleSource, Pin, Token};
+use keyenclave_soft::PinHash;
 
 use super::Remote;
 use crate::config::{AwsKmsConfig, RemoteConfig, SlotConfig};
@@ -59,10 +61,28 @@ impl Remote {
             // Two slots may show one place to different identities, and each token has a serial number of its own.
             place: format!("{place}\n{}", slot.label),
             model,
-            pin: None,
+            pin: remote.pin_hash.as_deref().map(pin_check),
             sidecar: None,
         };
         Arc::new(RemoteToken::new(bridge, options, Arc::clone(handles)))
+    }
+}
+
+/// Who checks the PIN of a slot. A hash that cannot be read lets nobody in.
+fn pin_check(hash: &str) -> Arc<dyn PinCheck> {
+    Arc::new(Hashed(PinHash::parse(hash).map_err(|error| error.to_string())))
+}
+
+/// A hashed PIN, or why it cannot be read.
+struct Hashed(Result<PinHash, String>);
+
+impl PinCheck for Hashed {
+    fn check(&self, pin: Pin<'_>) -> Result<()> {
+        match &self.0 {
+            Ok(hash) if hash.is(pin)? => Ok(()),
+            Ok(_) => Err(Rv::PinIncorrect.into()),
+            Err(error) => Err(Error::new(Rv::GeneralError, format!("`pin_hash`: {error}"))),
+        }
     }
 }
 

@@ -150,6 +150,14 @@ pub fn read(file: &Path) -> Result<Config, ConfigError> {
     parse::parse(&text, file, &Surroundings::of_process())
 }
 
+/// What `pin_hash` in the configuration has to be for a PIN.
+///
+/// # Errors
+/// `CKR_PIN_LEN_RANGE`, `CKR_HOST_MEMORY`.
+pub fn pin_hash(pin: &[u8]) -> keyenclave_model::error::Result<String> {
+    keyenclave_soft::PinHash::make(keyenclave_model::token::Pin(pin))
+}
+
 impl Config {
     /// What holds without any file: one soft slot in the user's data directory.
     fn unwritten(surroundings: &Surroundings) -> Self {

@@ -2,6 +2,7 @@
 //! Session management functions (PKCS#11 3.2, section 5.6).
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use cryptoki_sys as ck;
 use keyenclave_model::error::{Error, Result, Rv};
@@ -73,7 +74,7 @@ pub fn get_session_info(
         flags: ck::CKF_SERIAL_SESSION
             | flag(session.writable, ck::CKF_RW_SESSION)
             | flag(session.asynchronous, ck::CKF_ASYNC_SESSION),
-        ulDeviceError: 0,
+        ulDeviceError: caller.session.device_error.load(Ordering::Relaxed).into(),
     });
     Ok(())
 }

@@ -6,6 +6,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::AtomicU32;
 
 use cryptoki_sys as ck;
 use keyenclave_model::error::{Result, Rv};
@@ -24,6 +25,9 @@ pub struct Session {
     pub writable: bool,
     /// Whether it is an asynchronous session: what takes long is fetched later (PKCS#11 3.2, section 5.21).
     pub asynchronous: bool,
+    /// `ulDeviceError`: what the service or device said of the last call of this session that failed; 0 where it was
+    /// not the cause.
+    pub device_error: AtomicU32,
     /// What it has under way. Held for moments, never across a call to a token.
     pub operations: Mutex<Operations>,
 }
@@ -40,6 +44,7 @@ impl SessionTable {
             slot,
             writable: flags & ck::CKF_RW_SESSION != 0,
             asynchronous: flags & ck::CKF_ASYNC_SESSION != 0,
+            device_error: AtomicU32::new(0),
             operations: Mutex::default(),
         };
         self.0.write().insert(id, Arc::new(session));

@@ -47,6 +47,8 @@ pub enum Command {
     Verify(Verify),
     /// Say whether the module and its tokens can be used, and if not, why.
     Health(Health),
+    /// Hash a PIN for the setting `pin_hash` of the configuration.
+    PinHash(PinHash),
 }
 
 /// `keyenclave quickstart`.
@@ -246,6 +248,14 @@ pub struct Verify {
 #[derive(Args)]
 pub struct Health {
     /// Where the user's PIN comes from: with one, a login is tried on every initialised token.
+    #[command(flatten)]
+    pub pin: PinSource,
+}
+
+/// `keyenclave pin-hash`.
+#[derive(Args)]
+pub struct PinHash {
+    /// Where the PIN comes from.
     #[command(flatten)]
     pub pin: PinSource,
 }

@@ -65,6 +65,20 @@ kinds! {
     NotFound = "not-found", 8, "there is no such slot, token, key or file";
 }
 
+impl Kind {
+    /// The kind of a failure of which the module says where the fault lies.
+    fn of_reason(reason: &str) -> Option<Self> {
+        [
+            Self::Configuration,
+            Self::Connectivity,
+            Self::Provider,
+            Self::Permission,
+        ]
+        .into_iter()
+        .find(|kind| kind.name() == reason)
+    }
+}
+
 impl Failure {
     /// A failure of this kind.
     pub fn new(kind: Kind, message: impl Into<String>, help: impl Into<String>) -> Self {
@@ -104,6 +118,13 @@ impl Failure {
         )
     }
 
+    /// Under which number the log of the service behind the token has the request that failed.
+    pub fn request_id(&self) -> Option<&str> {
+        let told = self.refusal.as_ref().and_then(|refusal| refusal.told.as_ref());
+        told.map(|told| told.request_id.as_str())
+            .filter(|id| !id.is_empty())
+    }
+
     /// The failure as one JSON object.
     pub fn json(&self) -> Value {
         let Self {
@@ -116,8 +137,9 @@ impl Failure {
             "kind": kind.name(),
             "message": message,
             "help": help,
-            "function": refusal.map(|refusal| refusal.function),
-            "rv": refusal.map(|refusal| rv_name(refusal.rv)),
+            "function": refusal.as_ref().map(|refusal| refusal.function),
+            "rv": refusal.as_ref().map(|refusal| rv_name(refusal.rv)),
+            "request_id": self.request_id(),
         }})
     }
 }
@@ -134,12 +156,25 @@ impl fmt::Display for Failure {
 
 impl From<Refusal> for Failure {
     fn from(refusal: Refusal) -> Self {
-        let (kind, help) = advice(refusal.rv);
-        let message = format!("{} returned {}", refusal.function, rv_name(refusal.rv));
+        let (usual, help) = advice(refusal.rv);
+        let mut message = format!("{} returned {}", refusal.function, rv_name(refusal.rv));
+        let (mut kind, mut help) = (usual, help.to_owned());
+        if let Some(told) = &refusal.told {
+            if !told.message.is_empty() {
+                message.push_str(&format!(": {}", told.message));
+            }
+            if !told.request_id.is_empty() {
+                message.push_str(&format!(" [request {}]", told.request_id));
+            }
+            if !told.advice.is_empty() {
+                help.clone_from(&told.advice);
+            }
+            kind = Kind::of_reason(&told.reason).unwrap_or(usual);
+        }
         Self {
             kind,
             message,
-            help: help.to_owned(),
+            help,
             refusal: Some(refusal),
         }
     }
@@ -216,6 +251,7 @@ fn advice(rv: ck::CK_RV) -> (Kind, &'static str) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::loader::Told;
 
     const GUIDE: &str = include_str!("../../../docs/guide/cli.md");
 
@@ -228,10 +264,37 @@ mod tests {
     }
 
     #[test]
+    fn what_the_module_tells_of_a_service_counts_before_the_return_value() {
+        let told = Told {
+            message: "sign: not allowed (AccessDeniedException)".to_owned(),
+            reason: "permission".to_owned(),
+            request_id: "r-1".to_owned(),
+            advice: "grant it".to_owned(),
+        };
+        let failure = Failure::from(Refusal {
+            function: "C_Sign",
+            rv: ck::CKR_DEVICE_ERROR,
+            told: Some(Box::new(told)),
+        });
+        assert_eq!(
+            (failure.kind, failure.help.as_str()),
+            (Kind::Permission, "grant it")
+        );
+        let expected =
+            "C_Sign returned CKR_DEVICE_ERROR: sign: not allowed (AccessDeniedException) [request r-1]";
+        assert_eq!(failure.message, expected);
+        assert_eq!(
+            failure.json().pointer("/error/request_id"),
+            Some(&Value::from("r-1"))
+        );
+    }
+
+    #[test]
     fn a_refusal_is_told_with_function_and_name() {
         let failure = Failure::from(Refusal {
             function: "C_Login",
             rv: ck::CKR_PIN_INCORRECT,
+            told: None,
         });
         assert_eq!(
             (failure.kind, failure.message.as_str()),

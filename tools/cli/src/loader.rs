@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::ptr::null_mut;
 
 use cryptoki_sys as ck;
+use keyenclave_module::abi::own;
 use libloading::{Library, Symbol};
 
 use crate::failure::Failure;
@@ -20,12 +21,38 @@ const ITEMS_MAX: usize = 1 << 24;
 pub type Returned<T> = Result<T, Refusal>;
 
 /// A function's return value other than `CKR_OK`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refusal {
     /// The function.
     pub function: &'static str,
     /// What it returned.
     pub rv: ck::CK_RV,
+    /// What the module says of it beyond that, where it is KeyEnclave's.
+    pub told: Option<Box<Told>>,
+}
+
+/// What KeyEnclave's module tells of a failure. Empty where there is nothing to tell.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Told {
+    /// What failed.
+    pub message: String,
+    /// Where the fault lies.
+    pub reason: String,
+    /// Under which number the service's own log has the request.
+    pub request_id: String,
+    /// What to do.
+    pub advice: String,
+}
+
+impl Refusal {
+    /// One of which nothing more is known.
+    fn bare(function: &'static str, rv: ck::CK_RV) -> Self {
+        Self {
+            function,
+            rv,
+            told: None,
+        }
+    }
 }
 
 /// An attribute for a template, or from an object.
@@ -49,6 +76,8 @@ pub struct Mechanism {
 /// A loaded module.
 pub struct Module {
     functions: ck::CK_FUNCTION_LIST,
+    /// KeyEnclave's own functions, where the module has them.
+    own: Option<own::Functions>,
     /// Where it was found.
     pub path: PathBuf,
     /// Kept loaded for as long as the functions may be called.
@@ -60,12 +89,12 @@ macro_rules! call {
     ($module:expr, $function:ident($($argument:expr),* $(,)?)) => {{
         const NAME: &str = stringify!($function);
         match $module.functions.$function {
-            None => Err(Refusal { function: NAME, rv: ck::CKR_FUNCTION_NOT_SUPPORTED }),
+            None => Err(Refusal::bare(NAME, ck::CKR_FUNCTION_NOT_SUPPORTED)),
             Some(function) => {
                 // SAFETY: the function is the loaded module's, which `Module` keeps loaded. Every use of this macro
                 // passes pointers to memory that outlives the call and is as long as the length beside it says.
                 let rv = unsafe { function($($argument),*) };
-                if rv == ck::CKR_OK { Ok(()) } else { Err(Refusal { function: NAME, rv }) }
+                if rv == ck::CKR_OK { Ok(()) } else { Err($module.refused(NAME, rv)) }
             }
         }
     }};
@@ -89,16 +118,50 @@ impl Module {
         // SAFETY: the module returned it as the address of its function list, which is constant; or it is null.
         let functions = unsafe { list.as_ref() }.filter(|_| rv == ck::CKR_OK);
         let functions = *functions.ok_or_else(|| Failure::not_loadable(path, &"C_GetFunctionList failed"))?;
+        let own = own_functions(&library);
         Ok(Self {
             functions,
+            own,
             path: path.to_owned(),
             _library: library,
         })
     }
 
-    /// `C_Initialize`, for one thread.
-    pub fn initialize(&self) -> Returned<()> {
-        call!(self, C_Initialize(null_mut()))
+    /// `C_Initialize`; tells whether several threads may call the module.
+    pub fn initialize(&self) -> Returned<bool> {
+        let mut args = ck::CK_C_INITIALIZE_ARGS {
+            flags: ck::CKF_OS_LOCKING_OK,
+            ..ck::CK_C_INITIALIZE_ARGS::default()
+        };
+        match call!(self, C_Initialize((&raw mut args).cast())) {
+            Ok(()) => Ok(true),
+            Err(Refusal {
+                rv: ck::CKR_CANT_LOCK,
+                ..
+            }) => call!(self, C_Initialize(null_mut())).map(|()| false),
+            Err(refusal) => Err(refusal),
+        }
+    }
+
+    /// Whether what is behind a slot's token would do its work now; `None` where the module cannot be asked.
+    pub fn check_slot(&self, slot: ck::CK_SLOT_ID) -> Option<Returned<()>> {
+        let own = self.own?;
+        // SAFETY: the function is the loaded module's, which `self` keeps loaded; it takes no memory.
+        let rv = unsafe { (own.check_slot)(slot) };
+        let refused = || Err(self.refused("check_slot", rv));
+        Some(if rv == ck::CKR_OK { Ok(()) } else { refused() })
+    }
+
+    /// A function's refusal, with what the module tells of it on this thread.
+    fn refused(&self, function: &'static str, rv: ck::CK_RV) -> Refusal {
+        let told = self.own.map(|own| Told {
+            message: tell(&own, own::Part::Message),
+            reason: tell(&own, own::Part::Reason),
+            request_id: tell(&own, own::Part::RequestId),
+            advice: tell(&own, own::Part::Advice),
+        });
+        let told = told.filter(|told| *told != Told::default()).map(Box::new);
+        Refusal { function, rv, told }
     }
 
     /// `C_Finalize`.
@@ -203,8 +266,7 @@ impl Module {
                 return Ok(found);
             }
             if count > room || found.len() > ITEMS_MAX {
-                let (function, rv) = ("C_FindObjects", ck::CKR_HOST_MEMORY);
-                return Err(Refusal { function, rv });
+                return Err(Refusal::bare("C_FindObjects", ck::CKR_HOST_MEMORY));
             }
             found.extend(batch.iter().take(to_usize(count)));
         }
@@ -409,6 +471,44 @@ impl Module {
     }
 }
 
+/// KeyEnclave's own functions, if the library is KeyEnclave's.
+fn own_functions(library: &Library) -> Option<own::Functions> {
+    type GetInterface = unsafe extern "C" fn(
+        *const ck::CK_UTF8CHAR,
+        *mut ck::CK_VERSION,
+        *mut *mut ck::CK_INTERFACE,
+        ck::CK_FLAGS,
+    ) -> ck::CK_RV;
+    // SAFETY: PKCS#11 3.0 fixes the type of the function with this name.
+    let symbol: Result<Symbol<'_, GetInterface>, _> = unsafe { library.get(b"C_GetInterface\0") };
+    let get_interface = *symbol.ok()?;
+    let mut version = own::VERSION;
+    let mut interface = null_mut();
+    // SAFETY: name, version and the place for the pointer outlive the call.
+    let rv = unsafe { get_interface(own::NAME.as_ptr().cast(), &raw mut version, &raw mut interface, 0) };
+    // SAFETY: the module returned it as the address of an interface, which is constant; or it is null.
+    let interface = unsafe { interface.as_ref() }.filter(|_| rv == ck::CKR_OK)?;
+    let functions: *const own::Functions = interface.pFunctionList.cast();
+    // SAFETY: an interface of this name and version is a constant structure of this type.
+    unsafe { functions.as_ref() }.copied()
+}
+
+/// One part of what the module tells of the last failure.
+fn tell(own: &own::Functions, part: own::Part) -> String {
+    /// No sentence of the module is longer, in bytes.
+    const ROOM: usize = 16_384;
+    let text = output(ROOM, |text, len| {
+        // SAFETY: the function is the loaded module's; `text` has room for `len` bytes, and both outlive the call.
+        let rv = unsafe { (own.last_failure)(part as ck::CK_ULONG, text, len) };
+        if rv == ck::CKR_OK {
+            Ok(())
+        } else {
+            Err(Refusal::bare("last_failure", rv))
+        }
+    });
+    String::from_utf8_lossy(&text.unwrap_or_default()).into_owned()
+}
+
 /// Output of a C function, for which there is room for `room` bytes.
 fn output(room: usize, fill: impl FnOnce(*mut u8, *mut ck::CK_ULONG) -> Returned<()>) -> Returned<Vec<u8>> {
     let mut bytes = vec![0; room];
@@ -463,7 +563,7 @@ fn room<T: Clone + Default>(function: &'static str, count: ck::CK_ULONG) -> Retu
     let rv = ck::CKR_HOST_MEMORY;
     match to_usize(count) {
         count if count <= ITEMS_MAX => Ok(vec![T::default(); count]),
-        _ => Err(Refusal { function, rv }),
+        _ => Err(Refusal::bare(function, rv)),
     }
 }
 

@@ -10,7 +10,10 @@ use crate::pin::{self, Pin};
 use crate::place;
 
 /// An initialised module; finalised when it is dropped.
-pub struct Running(Module);
+pub struct Running {
+    module: Module,
+    threads: bool,
+}
 
 impl Running {
     /// Loads and initialises the module that is told, or KeyEnclave's own.
@@ -19,7 +22,7 @@ impl Running {
     /// A [`Failure`]; a wrong configuration of KeyEnclave is told as such.
     pub fn start(told: Option<&std::path::Path>) -> Result<Self, Failure> {
         let module = Module::load(&place::module(told)?)?;
-        module
+        let threads = module
             .initialize()
             .map_err(|refusal| match keyenclave_module::config::load() {
                 Err(error) if refusal.rv == ck::CKR_FUNCTION_FAILED => {
@@ -32,12 +35,17 @@ impl Running {
                 }
                 _ => refusal.into(),
             })?;
-        Ok(Self(module))
+        Ok(Self { module, threads })
     }
 
     /// The module.
     pub fn module(&self) -> &Module {
-        &self.0
+        &self.module
+    }
+
+    /// Whether several threads may call it.
+    pub fn may_thread(&self) -> bool {
+        self.threads
     }
 
     /// Every slot, with what is in it.
@@ -45,15 +53,19 @@ impl Running {
     /// # Errors
     /// The module's refusal to list them.
     pub fn slots(&self) -> Result<Vec<Slot>, Failure> {
-        let ids = self.0.slots()?;
+        let ids = self.module.slots()?;
         let slots = ids.into_iter().map(|id| Slot {
             id,
             description: self
-                .0
+                .module
                 .slot_info(id)
                 .map(|info| text(&info.slotDescription))
                 .unwrap_or_default(),
-            token: self.0.token_info(id).map(TokenInfo::from).map_err(Failure::from),
+            token: self
+                .module
+                .token_info(id)
+                .map(TokenInfo::from)
+                .map_err(Failure::from),
         });
         Ok(slots.collect())
     }
@@ -136,7 +148,7 @@ impl Running {
     /// # Errors
     /// A [`Failure`] when the token is not there or the module refuses.
     pub fn session(&self, slot: ck::CK_SLOT_ID, flags: ck::CK_FLAGS) -> Result<Session<'_>, Failure> {
-        let info = TokenInfo::from(self.0.token_info(slot)?);
+        let info = TokenInfo::from(self.module.token_info(slot)?);
         if !info.is_initialised() {
             let message = format!("the token in slot {slot} is not initialised");
             return Err(Failure::new(
@@ -145,10 +157,10 @@ impl Running {
                 "run `keyenclave token init` first",
             ));
         }
-        let handle = self.0.open_session(slot, flags)?;
+        let handle = self.module.open_session(slot, flags)?;
         Ok(Session {
             slot,
-            module: &self.0,
+            module: &self.module,
             handle,
         })
     }
@@ -160,7 +172,7 @@ impl Running {
     pub fn login(&self, which: &Which, flags: ck::CK_FLAGS) -> Result<Session<'_>, Failure> {
         let slot = self.slot(which)?;
         let session = self.session(slot, flags)?;
-        let info = TokenInfo::from(self.0.token_info(slot)?);
+        let info = TokenInfo::from(self.module.token_info(slot)?);
         if info.flags & ck::CKF_LOGIN_REQUIRED != 0 {
             let pin = pin::read(&which.pin, &format!("PIN of token `{}`", info.label))?;
             session.login(ck::CKU_USER, &pin)?;
@@ -172,7 +184,7 @@ impl Running {
 impl Drop for Running {
     fn drop(&mut self) {
         // The program ends: whatever this returns, there is nothing left to do about it.
-        let _ = self.0.finalize();
+        let _ = self.module.finalize();
     }
 }
 

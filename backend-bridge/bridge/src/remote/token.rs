@@ -21,6 +21,7 @@ use super::pin::PinCheck;
 use super::plan;
 use super::work::Parts;
 use crate::bridge::Bridge;
+use crate::call::CheckHealth;
 
 /// What a slot of a remote service is, beside its service.
 pub struct RemoteOptions {
@@ -166,6 +167,13 @@ impl Token for RemoteToken {
 
     fn submit(&self, cx: &CallCx, work: Work<'_>) -> Step {
         self.work(cx, work).unwrap_or_else(Step::from)
+    }
+
+    fn health(&self, cx: &CallCx) -> Step {
+        self.parts.bridge.step(cx.deadline, async move |asker| {
+            asker.ask(CheckHealth).await?;
+            Ok(Out::Done)
+        })
     }
 
     fn close_session(&self, session: SessionId) {

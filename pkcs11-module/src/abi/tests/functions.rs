@@ -113,18 +113,18 @@ fn the_function_list_is_there_before_the_module_is_initialised() {
 
 #[test]
 fn the_interfaces_are_listed_with_the_two_call_rule() {
-    let mut list = [ck::CK_INTERFACE::default(); 3];
+    let mut list = [ck::CK_INTERFACE::default(); 4];
     let list_interfaces = |list: *mut ck::CK_INTERFACE, mut count| {
         // SAFETY: the count and the list of as many outlive the call.
         let rv = unsafe { C_GetInterfaceList(list, &raw mut count) };
         (rv, count)
     };
-    assert_eq!(list_interfaces(null_mut(), 0), (ck::CKR_OK, 3));
+    assert_eq!(list_interfaces(null_mut(), 0), (ck::CKR_OK, 4));
     assert_eq!(
         list_interfaces(list.as_mut_ptr(), 2),
-        (ck::CKR_BUFFER_TOO_SMALL, 3)
+        (ck::CKR_BUFFER_TOO_SMALL, 4)
     );
-    assert_eq!(list_interfaces(list.as_mut_ptr(), 3), (ck::CKR_OK, 3));
+    assert_eq!(list_interfaces(list.as_mut_ptr(), 4), (ck::CKR_OK, 4));
     assert!(
         list.iter().all(|interface| interface.flags == 0),
         "a child has to initialise"

@@ -29,6 +29,7 @@ struct Row {
     state: State,
     reason: Option<&'static str>,
     message: Option<String>,
+    request_id: Option<String>,
     help: Option<String>,
     #[serde(skip)]
     kind: Option<Kind>,
@@ -54,11 +55,7 @@ pub fn run(module: Option<&Path>, args: &Health) -> Result<Answer, Failure> {
     let pin = pin::given(&args.pin)?;
     let running = Running::start(module)?;
     let info = running.module().info()?;
-    let slots: Vec<_> = running
-        .slots()?
-        .into_iter()
-        .map(|slot| look(&running, slot, pin.as_ref()))
-        .collect();
+    let slots = look_at_all(&running, pin.as_ref())?;
     let none = || Failure::new(Kind::Configuration, "the module has no slots", "configure one");
     let trouble = slots.iter().find_map(|row| row.kind);
     if slots.is_empty() {
@@ -77,6 +74,28 @@ pub fn run(module: Option<&Path>, args: &Health) -> Result<Answer, Failure> {
     Ok(Answer::new(&report)?.with_trouble(trouble))
 }
 
+/// Looks at all slots, side by side where the module allows it: one that does not answer holds up no other.
+fn look_at_all(running: &Running, pin: Option<&Pin>) -> Result<Vec<Row>, Failure> {
+    let slots = running.slots()?;
+    if !running.may_thread() {
+        return Ok(slots.into_iter().map(|slot| look(running, slot, pin)).collect());
+    }
+    let ended = |_| {
+        Failure::new(
+            Kind::Other,
+            "looking at a slot failed inside",
+            "please report this as a bug",
+        )
+    };
+    std::thread::scope(|scope| {
+        let looks: Vec<_> = slots
+            .into_iter()
+            .map(|slot| scope.spawn(move || look(running, slot, pin)))
+            .collect();
+        looks.into_iter().map(|look| look.join().map_err(ended)).collect()
+    })
+}
+
 /// Looks at one slot.
 fn look(running: &Running, slot: Slot, pin: Option<&Pin>) -> Row {
     let label = slot
@@ -93,6 +112,7 @@ fn look(running: &Running, slot: Slot, pin: Option<&Pin>) -> Row {
         Err(failure) => (State::Failed, Some(failure)),
     };
     let kind = failure.as_ref().map(|failure| failure.kind);
+    let request_id = failure.as_ref().and_then(Failure::request_id).map(str::to_owned);
     let (message, help) = failure.map(|failure| (failure.message, failure.help)).unzip();
     Row {
         id: slot.id,
@@ -100,12 +120,13 @@ fn look(running: &Running, slot: Slot, pin: Option<&Pin>) -> Row {
         state,
         reason: kind.map(Kind::name),
         message,
+        request_id,
         help,
         kind,
     }
 }
 
-/// Opens a session, has it make random bytes, and logs in if there is a PIN.
+/// Asks what is behind the token, opens a session, has it make random bytes, and logs in if there is a PIN.
 fn try_token(running: &Running, id: u64, token: &TokenInfo, pin: Option<&Pin>) -> Result<State, Failure> {
     if !token.is_initialised() {
         return Ok(State::Uninitialised);
@@ -113,6 +134,9 @@ fn try_token(running: &Running, id: u64, token: &TokenInfo, pin: Option<&Pin>) -
     if token.flags & ck::CKF_USER_PIN_LOCKED != 0 {
         let help = "the security officer can set a new user PIN";
         return Err(Failure::new(Kind::Permission, "the user's PIN is locked", help));
+    }
+    if let Some(answer) = running.module().check_slot(id) {
+        answer?;
     }
     let session = running.session(id, 0)?;
     if token.flags & ck::CKF_RNG != 0 {
@@ -134,6 +158,7 @@ impl fmt::Display for Report {
             reason,
             message,
             help,
+            request_id: _,
             kind: _,
         } in &self.slots
         {

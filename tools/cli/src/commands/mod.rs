@@ -4,6 +4,7 @@
 mod config;
 mod health;
 mod keys;
+mod pin_hash;
 mod quickstart;
 mod sign;
 mod slots;
@@ -38,6 +39,7 @@ pub fn run(cli: Cli) -> Result<Answer, Failure> {
         Command::Sign(args) => sign::run(module, &args, json),
         Command::Verify(args) => verify::run(module, &args),
         Command::Health(args) => health::run(module, &args),
+        Command::PinHash(args) => pin_hash::run(&args),
     }
 }
 

@@ -63,14 +63,14 @@ fn dishonest() -> Module {
             C_FindObjects: Some(find),
             ..ck::CK_FUNCTION_LIST::default()
         },
+        own: None,
         path: PathBuf::new(),
         _library: libloading::os::unix::Library::this().into(),
     }
 }
 
 fn refusal(function: &'static str) -> Refusal {
-    let rv = ck::CKR_HOST_MEMORY;
-    Refusal { function, rv }
+    Refusal::bare(function, ck::CKR_HOST_MEMORY)
 }
 
 #[test]
