@@ -139,8 +139,8 @@ fn first_slot(module: &Module) -> CK_SLOT_ID {
     *slots.first().expect("a slot")
 }
 
-/// P-256, P-384 and P-521: object identifier in DER, size of a coordinate in bytes, name in OpenSSL.
-pub const CURVES: [(&[u8], usize, &str); 3] = [
+/// P-256, P-384, P-521 and secp256k1: object identifier in DER, size of a coordinate in bytes, name in OpenSSL.
+pub const CURVES: [(&[u8], usize, &str); 4] = [
     (
         &[0x06, 0x08, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07],
         32,
@@ -148,6 +148,7 @@ pub const CURVES: [(&[u8], usize, &str); 3] = [
     ),
     (&[0x06, 0x05, 0x2b, 0x81, 0x04, 0x00, 0x22], 48, "secp384r1"),
     (&[0x06, 0x05, 0x2b, 0x81, 0x04, 0x00, 0x23], 66, "secp521r1"),
+    (&[0x06, 0x05, 0x2b, 0x81, 0x04, 0x00, 0x0a], 32, "secp256k1"),
 ];
 
 /// A data object on the token; private as asked.

@@ -6,7 +6,7 @@ use keyenclave_model::algorithm::{Curve, HASHES, Hash};
 /// The hash whose output goes with a curve (FIPS 186-5, section 6.1.1: no weaker than the curve).
 pub const fn curve_hash(curve: Curve) -> Hash {
     match curve {
-        Curve::P256 => Hash::Sha256,
+        Curve::P256 | Curve::Secp256k1 => Hash::Sha256,
         Curve::P384 => Hash::Sha384,
         Curve::P521 => Hash::Sha512,
     }
@@ -98,12 +98,13 @@ const _: () = assert!(DIGEST_INFOS.len() == HASHES.len(), "every hash has a Dige
 mod tests {
     #![allow(clippy::unwrap_used)]
     use keyenclave_crypto::{EcPrivateKey, digest};
+    use keyenclave_model::algorithm::CURVES;
 
     use super::*;
 
     #[test]
     fn a_fitted_digest_signs_what_the_digest_itself_would() {
-        for curve in [Curve::P256, Curve::P384, Curve::P521] {
+        for curve in CURVES.iter().map(|row| row.curve) {
             let key = EcPrivateKey::generate(curve).unwrap();
             for row in HASHES {
                 let raw = digest(row.hash, b"message");

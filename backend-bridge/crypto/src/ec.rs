@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-//! ECDSA (FIPS 186-5, section 6) over the NIST prime curves.
+//! ECDSA (FIPS 186-5, section 6) over the NIST prime curves and secp256k1.
 //!
 //! Signatures are `r ‖ s`, each as long as a field element, which is the form of PKCS#11; points are SEC 1 octets.
 //! Nonces come from aws-lc's generator with the key and the digest mixed in.
@@ -211,10 +211,11 @@ impl Point {
     }
 }
 
-const NIDS: [(Curve, c_int); 3] = [
+const NIDS: [(Curve, c_int); 4] = [
     (Curve::P256, sys::NID_X9_62_prime256v1),
     (Curve::P384, sys::NID_secp384r1),
     (Curve::P521, sys::NID_secp521r1),
+    (Curve::Secp256k1, sys::NID_secp256k1),
 ];
 
 /// A key with a group and nothing else.

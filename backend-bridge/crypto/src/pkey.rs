@@ -21,7 +21,7 @@ const DER_ROOM: usize = 6 * 1024;
 pub enum PublicKey {
     /// An RSA key.
     Rsa(RsaPublicKey),
-    /// A key on one of the NIST curves.
+    /// A key on one of the Weierstrass curves.
     Ec(EcPublicKey),
     /// A key on edwards25519.
     Ed25519(Ed25519PublicKey),
@@ -53,7 +53,7 @@ impl PublicKey {
 pub enum PrivateKey {
     /// An RSA key.
     Rsa(RsaPrivateKey),
-    /// A key on one of the NIST curves.
+    /// A key on one of the Weierstrass curves.
     Ec(EcPrivateKey),
     /// A key on edwards25519.
     Ed25519(Ed25519PrivateKey),

@@ -260,3 +260,52 @@ fn one_key_signs_on_many_threads() {
         }
     });
 }
+
+/// Wycheproof, ecdsa_secp256k1_sha256_p1363_test (tests 1, 4, 153 and 154): point, signature of "123400" with SHA-256,
+/// whether it is valid.
+const SECP256K1: [(&str, &str, bool); 4] = [
+    (
+        "04b838ff44e5bc177bf21189d0766082fc9d843226887fc9760371100b7ee20a6f\
+           f0c9d75bfba7b31a6bca1974496eeb56de357071955d83c4b1badaa0b21832e9",
+        "813ef79ccefa9a56f7ba805f0e478584fe5f0dd5f567bc09b5123ccbc9832365\
+         900e75ad233fcc908509dbff5922647db37c21f4afd3203ae8dc4ae7794b0f87",
+        true,
+    ),
+    (
+        "04b838ff44e5bc177bf21189d0766082fc9d843226887fc9760371100b7ee20a6f\
+           f0c9d75bfba7b31a6bca1974496eeb56de357071955d83c4b1badaa0b21832e9",
+        "7ec10863310565a908457fa0f1b87a79bc4fcf10b9e0e4320ac021c106b31ddc\
+         6ff18a52dcc0336f7af62400a6dd9b810732baf1ff758000d6f613a556eb31ba",
+        false,
+    ),
+    (
+        "044280509aab64edfc0b4a2967e4cbce849cb544e4a77313c8e6ece579fbd7420a\
+           2e89fe5cc1927d554e6a3bb14033ea7c922cd75cba2c7415fdab52f20b1860f1",
+        "55555555555555555555555555555554e8e4f44ce51835693ff0ca2ef01215c1\
+         091a08870ff4daf9123b30c20e8c4fc8505758dcf4074fcaff2170c9bfcf74f4",
+        true,
+    ),
+    (
+        "044f8df145194e3c4fc3eea26d43ce75b402d6b17472ddcbb254b8a79b0bf3d9cb\
+           2aa20d82844cb266344e71ca78f2ad27a75a09e5bc0fa57e4efd9d465a0888db",
+        "55555555555555555555555555555554e8e4f44ce51835693ff0ca2ef01215c1\
+         7c370dc0ce8c59a8b273cba44a7c1191fc3186dc03cab96b0567312df0d0b250",
+        true,
+    ),
+];
+
+#[test]
+fn published_signatures_on_secp256k1_are_told_from_damaged_ones() {
+    let hashed = digest(Hash::Sha256, b"123400");
+    let order = "fffffffffffffffffffffffffffffffebaaedce6af48a03bbfd25e8cd0364141";
+    for (point, signature, is_valid) in SECP256K1 {
+        let key = EcPublicKey::from_point(Curve::Secp256k1, &unhex(point)).unwrap();
+        let signature = unhex(signature);
+        assert_eq!(key.verify(&hashed, &signature).is_ok(), is_valid);
+        let (r, s) = signature.split_at(32);
+        let (zero, order) = ([0; 32], unhex(order));
+        for bad in [[r, &zero], [&zero, s], [r, &order], [&order, s], [&zero, &zero]] {
+            assert_eq!(key.verify(&hashed, &bad.concat()), Err(Error::Verification));
+        }
+    }
+}

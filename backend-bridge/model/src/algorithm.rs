@@ -112,6 +112,8 @@ pub enum Curve {
     P384,
     /// NIST P-521, secp521r1.
     P521,
+    /// secp256k1 (SEC 2, section 2.4.1): for ECDSA.
+    Secp256k1,
 }
 
 /// What is known of one curve: a row of [`CURVES`].
@@ -151,6 +153,13 @@ pub const CURVES: &[CurveRow] = &[
         aliases: &["secp521r1"],
         bits: 521,
         oid: &[0x06, 0x05, 0x2b, 0x81, 0x04, 0x00, 0x23],
+    },
+    CurveRow {
+        curve: Curve::Secp256k1,
+        name: "secp256k1",
+        aliases: &[],
+        bits: 256,
+        oid: &[0x06, 0x05, 0x2b, 0x81, 0x04, 0x00, 0x0a],
     },
 ];
 

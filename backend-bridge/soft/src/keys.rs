@@ -8,7 +8,7 @@ use keyenclave_crypto::{
     AesKey, EcPrivateKey, EcPublicKey, Ed25519PrivateKey, Ed25519PublicKey, HmacKey, RsaComponents,
     RsaPrivateKey, RsaPublicKey,
 };
-use keyenclave_model::algorithm::{Curve, HASHES, Hash};
+use keyenclave_model::algorithm::{CURVES, Curve, HASHES, Hash};
 use keyenclave_model::attribute;
 use keyenclave_model::edwards;
 use keyenclave_model::error::{Error, Result, Rv};
@@ -165,10 +165,9 @@ pub(crate) fn ed25519_point(point: &[u8]) -> Result<Ed25519PublicKey> {
 pub(crate) fn curve(object: &Object) -> Result<Curve> {
     let params = object.bytes(ck::CKA_EC_PARAMS).unwrap_or_default();
     Curve::from_ec_params(params).ok_or_else(|| {
-        Error::new(
-            Rv::CurveNotSupported,
-            "CKA_EC_PARAMS names none of P-256, P-384 and P-521",
-        )
+        let known: Vec<_> = CURVES.iter().map(|row| row.name).collect();
+        let detail = format!("CKA_EC_PARAMS names none of {}", known.join(", "));
+        Error::new(Rv::CurveNotSupported, detail)
     })
 }
 

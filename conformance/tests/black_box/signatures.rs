@@ -223,7 +223,7 @@ fn pss_takes_a_mask_hash_and_a_salt_of_their_own() {
 }
 
 #[test]
-fn ecdsa_signs_on_three_curves_as_openssl_verifies() {
+fn ecdsa_signs_on_every_curve_as_openssl_verifies() {
     in_own_process(|| {
         needing(&["openssl"], || {
             let place = Place::of_this_process();

@@ -78,6 +78,7 @@ const SPECS: &[KeySpec] = &[
     KeySpec::Ec(Curve::P256),
     KeySpec::Ec(Curve::P384),
     KeySpec::Ec(Curve::P521),
+    KeySpec::Ec(Curve::Secp256k1),
     KeySpec::Ed25519,
     KeySpec::Hmac(Hash::Sha256),
     KeySpec::Hmac(Hash::Sha512),
