@@ -22,6 +22,7 @@ use super::entries::Entries;
 use super::entry::{Detail, Entry, Hint};
 use super::kept::{Kept, retagged_id};
 use super::objects::Half;
+use super::survey::Scope;
 use crate::bridge::Asker;
 use crate::call::{CallKind, DescribeKey, FetchPublicKey};
 use crate::error::{Error, ErrorKind, Result, Sent};
@@ -51,6 +52,8 @@ pub(super) struct State {
     pub(super) failed: Option<(Error, Instant)>,
     pub(super) flight: Option<Flight>,
     pub(super) survey: Option<Flight>,
+    /// Until when the tags of the keys of a scope are all known, unless a key is listed that was not.
+    pub(super) surveyed: HashMap<Scope, Instant>,
     pub(super) survey_failed: Option<(Error, Instant)>,
     pub(super) uses: u64,
     pub(super) described: usize,
@@ -151,6 +154,18 @@ impl Catalogue {
     }
 
     /// What is known of a key now.
+    /// What a key is called, now that it was described: a label that only the description shows counts.
+    fn adopt_label(&self, name: &KeyName, described: Option<&str>) -> Option<String> {
+        let mut state = self.state.lock();
+        let entry = state.entries.get_mut(name)?;
+        if described.is_some() && described != entry.listed.label.as_deref() && entry.patched.is_none() {
+            let before = std::mem::replace(&mut entry.listed.label, described.map(str::to_owned));
+            let families = [before.as_deref(), described];
+            relabel(&mut state.entries, |family| families.contains(&Some(family)));
+        }
+        state.entries.get(name).map(|entry| entry.label.clone())
+    }
+
     fn build(&self, info: KeyInfo, spki: Option<Vec<u8>>) -> Result<Detail> {
         let name = &info.listed.name;
         let learned = self.state.lock().entries.change(name, |entry| {
@@ -218,6 +233,7 @@ impl Catalogue {
             let note = state.notes.get(name.as_str()).cloned();
             // A listing may have been quicker.
             state.entries.add(&name, || Entry::new(info.listed.clone()));
+            state.surveyed.clear();
             state.entries.change(&name, |entry| {
                 entry.patched = Some(Instant::now());
                 entry.note = note;
@@ -244,7 +260,7 @@ impl Catalogue {
         if state.orphans.len() > ORPHANS {
             state.orphans.pop_first();
         }
-        drop_entries(&mut state, |gone| gone == name);
+        drop_entries(&mut state, |gone, _| gone == name);
         state.entries.relabel(|family| Some(family) == label.as_deref());
     }
 
@@ -325,7 +341,7 @@ pub(super) fn gone(name: &KeyName) -> Error {
 }
 
 /// Takes keys out, and their handles with them.
-pub(super) fn drop_entries(state: &mut State, is_gone: impl Fn(&KeyName) -> bool) {
+pub(super) fn drop_entries(state: &mut State, is_gone: impl Fn(&KeyName, &Entry) -> bool) {
     let State {
         entries, by_handle, ..
     } = state;

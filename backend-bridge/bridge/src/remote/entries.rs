@@ -63,10 +63,10 @@ impl Entries {
     /// Takes keys out, after a last look at each.
     pub(super) fn remove(
         &mut self,
-        is_gone: impl Fn(&KeyName) -> bool,
+        is_gone: impl Fn(&KeyName, &Entry) -> bool,
         mut last: impl FnMut(&KeyName, Entry),
     ) {
-        for (name, entry) in self.map.extract_if(.., |name, _| is_gone(name)) {
+        for (name, entry) in self.map.extract_if(.., |name, entry| is_gone(name, entry)) {
             for hash in entry.indexed {
                 self.index.remove(&(hash, name.clone()));
             }
@@ -91,6 +91,9 @@ impl Entries {
             self.hasher.hash_one((Column::Id, entry.id())),
         ];
         let before = std::mem::replace(&mut entry.indexed, now);
+        if before == now {
+            return;
+        }
         for hash in before.into_iter().filter(|hash| !now.contains(hash)) {
             self.index.remove(&(hash, name.clone()));
         }
@@ -126,18 +129,25 @@ impl Entries {
         let newest = names.pop();
         let mut seen = BTreeSet::new();
         for (index, name) in names.iter().enumerate() {
-            self.change(name, |entry| {
-                if entry.listed.is_current {
-                    label.clone_into(&mut entry.family);
-                    return;
-                }
-                let number = entry.listed.version.filter(|version| seen.insert(*version));
-                let number = number.unwrap_or(index as u64 + 1);
-                entry.family = format!("{label}/versions/{number}");
-            });
+            let Some(entry) = self.map.get(name) else {
+                continue;
+            };
+            if entry.listed.is_current {
+                self.rename(name, label);
+                continue;
+            }
+            let number = entry.listed.version.filter(|version| seen.insert(*version));
+            let number = number.unwrap_or(index as u64 + 1);
+            self.rename(name, &format!("{label}/versions/{number}"));
         }
         if let Some(name) = newest {
-            self.change(&name, |entry| label.clone_into(&mut entry.family));
+            self.rename(&name, label);
+        }
+    }
+
+    fn rename(&mut self, name: &KeyName, family: &str) {
+        if self.map.get(name).is_some_and(|entry| entry.family != family) {
+            self.change(name, |entry| family.clone_into(&mut entry.family));
         }
     }
 }
@@ -208,7 +218,7 @@ mod tests {
         assert!(with(&entries, "web").is_empty());
         let id = entries.get_mut(&first).unwrap().id().to_vec();
         assert_eq!(names(entries.with(Column::Id, &id)), ["k/1"]);
-        entries.remove(|name| *name == first, |_, _| {});
+        entries.remove(|name, _| *name == first, |_, _| {});
         assert!(entries.with(Column::Id, &id).is_empty() && entries.index.len() == 2);
     }
 }

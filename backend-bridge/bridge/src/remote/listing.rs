@@ -4,7 +4,7 @@
 //! A listing goes on when whoever began it has lost patience, else a big one would never end. A failed one is told
 //! again for a moment, without asking.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ use super::entry::Entry;
 use crate::bridge::Asker;
 use crate::call::{CallKind, ListKeys};
 use crate::error::{Error, Result, Sent};
-use crate::key::ListedKey;
+use crate::key::{KeyName, ListedKey};
 
 /// How long a listing may be behind what we did ourselves.
 const GRACE: Duration = Duration::from_secs(120);
@@ -99,6 +99,11 @@ impl Catalogue {
     /// Ends a listing.
     fn land(&self, outcome: Result<Vec<ListedKey>>) -> Result<()> {
         let now = Instant::now();
+        // Before the lock, which signatures take, too.
+        let outcome = outcome.map(|keys| {
+            let named = keys.into_iter().map(|key| (key.name.clone(), key));
+            named.collect::<HashMap<_, _>>()
+        });
         let mut state = self.state.lock();
         state.flight = None;
         match outcome {
@@ -141,28 +146,36 @@ pub(super) fn broken_off(call: CallKind) -> Error {
 }
 
 /// Puts a listing in the place of the last one; handles of keys that are still there stay.
-fn merge(state: &mut State, keys: Vec<ListedKey>, now: Instant) {
+fn merge(state: &mut State, mut listed: HashMap<KeyName, ListedKey>, now: Instant) {
     let is_recent = |time: &Instant| now.duration_since(*time) < GRACE;
     state.destroyed.retain(|_, time| is_recent(time));
-    let mut listed: HashMap<_, _> = keys.into_iter().map(|key| (key.name.clone(), key)).collect();
     listed.retain(|name, _| !state.destroyed.contains_key(name));
-    let kept: BTreeSet<_> = state
-        .entries
-        .iter()
-        .filter(|(name, entry)| listed.contains_key(*name) || entry.patched.as_ref().is_some_and(is_recent))
-        .map(|(name, _)| name.clone())
-        .collect();
-    drop_entries(state, |name| !kept.contains(name));
+    // Labels of which the keys may be other ones now.
+    let mut families = HashSet::new();
+    let is_gone = |name: &KeyName, entry: &Entry| {
+        !listed.contains_key(name) && !entry.patched.as_ref().is_some_and(is_recent)
+    };
+    for (name, entry) in state.entries.iter() {
+        if is_gone(name, entry) {
+            families.extend(entry.listed.label.clone());
+        }
+    }
+    drop_entries(state, is_gone);
     for (name, key) in listed {
-        let note = state.notes.get(name.as_str()).cloned();
         match state.entries.get_mut(&name) {
-            Some(entry) if entry.patched.as_ref().is_some_and(is_recent) => {}
-            Some(entry) if entry.listed == key => {}
-            Some(_) => drop(state.entries.change(&name, |entry| entry.relist(key))),
+            Some(entry) if entry.patched.as_ref().is_some_and(is_recent) || entry.listed == key => continue,
+            Some(entry) => {
+                families.extend(entry.listed.label.clone());
+                families.extend(key.label.clone());
+                state.entries.change(&name, |entry| entry.relist(key));
+            }
             None => {
+                let note = state.notes.get(name.as_str()).cloned();
+                families.extend(key.label.clone());
                 state.entries.add(&name, || Entry::new(key).with_note(note));
             }
         }
+        state.surveyed.clear();
     }
-    state.entries.relabel(|_| true);
+    state.entries.relabel(|label| families.contains(label));
 }

@@ -33,7 +33,7 @@ pub(super) struct KeyObjects {
 }
 
 /// Which of a key's objects.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(super) enum Half {
     Private,
     Public,

@@ -27,15 +27,12 @@ impl Catalogue {
         if !self.is_fresh() {
             return None;
         }
-        let candidates = self.candidates(template);
-        let known: Option<Vec<_>> = candidates
-            .into_iter()
-            .map(|(name, known)| Some((name, known?)))
-            .collect();
-        let known = known?;
-        let found = self.matching(&known, template, sees_private);
-        let is_final = self.missing(template, &known, &found).is_none();
-        is_final.then_some(found)
+        let mut found = Found::default();
+        for (name, detail) in self.candidates(template) {
+            found.take(name, &*detail?, template, sees_private);
+        }
+        let is_final = self.missing(template, &found).is_none();
+        is_final.then(|| self.objects(found))
     }
 
     /// The objects that match.
@@ -49,47 +46,42 @@ impl Catalogue {
         sees_private: bool,
     ) -> ModelResult<Vec<ObjectId>> {
         self.fresh(&asker).await?;
-        let known = self.describe_candidates(&asker, &template).await?;
-        let found = self.matching(&known, &template, sees_private);
-        let Some(scope) = self.missing(&template, &known, &found) else {
-            return Ok(found);
+        let found = self.look_through(&asker, &template, sees_private).await?;
+        let Some(scope) = self.missing(&template, &found) else {
+            return Ok(self.objects(found));
         };
         self.survey(&asker, scope).await?;
-        let known = self.describe_candidates(&asker, &template).await?;
-        Ok(self.matching(&known, &template, sees_private))
+        let found = self.look_through(&asker, &template, sees_private).await?;
+        Ok(self.objects(found))
     }
 
     /// Which keys must be looked at before it can be said that nothing else matches. A label that is listed, and an id
     /// that is some key's, are taken for that key's alone, so that finding it costs nothing more: another key that has
     /// the same in a tag is found as well once it has been looked at.
-    fn missing(
-        &self,
-        template: &Template,
-        known: &[(KeyName, Arc<Detail>)],
-        found: &[ObjectId],
-    ) -> Option<Scope> {
+    fn missing(&self, template: &Template, found: &Found) -> Option<Scope> {
         if template.get(CKA_KEYENCLAVE_REMOTE_NAME).is_some() || template.get(ck::CKA_UNIQUE_ID).is_some() {
             return None;
         }
         let scope = Scope::of(template)?;
         let is_miss = match scope {
-            Scope::Unlabelled => found.is_empty(),
-            Scope::All => known.is_empty(),
+            Scope::Unlabelled => found.matching.is_empty(),
+            Scope::All => !found.has_candidates,
         };
         (is_miss && self.is_unsurveyed(scope)).then_some(scope)
     }
 
-    /// Everything that may match, described.
-    async fn describe_candidates(
+    /// Compares everything that may match, described if need be. What was compared need not stay in memory.
+    async fn look_through(
         self: &Arc<Self>,
         asker: &Asker,
         template: &Template,
-    ) -> ModelResult<Vec<(KeyName, Arc<Detail>)>> {
-        let mut known = Vec::new();
+        sees_private: bool,
+    ) -> ModelResult<Found> {
+        let mut found = Found::default();
         let mut unknown = Vec::new();
         for (name, detail) in self.candidates(template) {
             match detail {
-                Some(detail) => known.push((name, detail)),
+                Some(detail) => found.take(name, &detail, template, sees_private),
                 None => unknown.push(name),
             }
         }
@@ -107,13 +99,13 @@ impl Catalogue {
             }
             match tasks.join_next().await {
                 None => break,
-                Some(Ok((name, Ok(detail)))) => known.push((name, detail)),
+                Some(Ok((name, Ok(detail)))) => found.take(name, &detail, template, sees_private),
                 Some(Ok((name, Err(error)))) => self.pass_over(&name, error)?,
                 Some(Err(_)) => return Err(ModelError::new(Rv::FunctionCanceled, "the slot was shut down")),
             }
         }
-        known.sort_by(|one, other| one.0.cmp(&other.0));
-        Ok(known)
+        found.matching.sort();
+        Ok(found)
     }
 
     /// Leaves a key out of searches for a while, if the reason lies with the key.
@@ -158,23 +150,38 @@ impl Catalogue {
             .collect()
     }
 
-    fn matching(
-        &self,
-        known: &[(KeyName, Arc<Detail>)],
-        template: &Template,
-        sees_private: bool,
-    ) -> Vec<ObjectId> {
-        let mut found = Vec::new();
-        for (name, detail) in known {
-            for half in [Half::Private, Half::Public] {
-                let object = detail.objects.half(half);
-                let matches = |object: &&Arc<_>| is_visible(object, sees_private) && object.matches(template);
-                if object.filter(matches).is_some() {
-                    found.extend(self.handle(name, half));
-                }
-            }
+    /// The handles of what was found.
+    fn objects(&self, found: Found) -> Vec<ObjectId> {
+        let matching = found.matching.iter();
+        matching
+            .flat_map(|(name, halves)| halves.iter().filter_map(|half| self.handle(name, *half)))
+            .collect()
+    }
+}
+
+/// What a search has come to.
+#[derive(Default)]
+struct Found {
+    /// Keys of which at least one object matches, and which.
+    matching: Vec<(KeyName, Vec<Half>)>,
+    /// Whether there was anything to be compared.
+    has_candidates: bool,
+}
+
+impl Found {
+    fn take(&mut self, name: KeyName, detail: &Detail, template: &Template, sees_private: bool) {
+        self.has_candidates = true;
+        let matches = |half: &Half| {
+            let object = detail.objects.half(*half);
+            object.is_some_and(|object| is_visible(object, sees_private) && object.matches(template))
+        };
+        let halves: Vec<_> = [Half::Private, Half::Public]
+            .into_iter()
+            .filter(matches)
+            .collect();
+        if !halves.is_empty() {
+            self.matching.push((name, halves));
         }
-        found
     }
 }
 

@@ -30,7 +30,7 @@ pub(super) const PARALLEL: usize = 32;
 const PACE: Duration = Duration::from_millis(36);
 
 /// Which keys a search must know the tags of.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Scope {
     /// Those that the listing gives no label.
     Unlabelled,
@@ -55,13 +55,31 @@ impl Scope {
 impl Catalogue {
     /// Whether there are keys whose tags a search must know and nobody does.
     pub(super) fn is_unsurveyed(&self, scope: Scope) -> bool {
-        let state = self.state.lock();
-        self.unsurveyed(&state, scope).next().is_some()
+        let mut state = self.state.lock();
+        let now = Instant::now();
+        if state.surveyed.get(&scope).is_some_and(|until| *until > now) {
+            return false;
+        }
+        if self.unsurveyed(&state, scope).next().is_some() {
+            return true;
+        }
+        let expiry = self.hint_expiry(&state);
+        let concerned = state.entries.iter().filter(|(_, entry)| scope.concerns(entry));
+        let oldest = concerned
+            .filter_map(|(_, entry)| Some(entry.hint.as_ref()?.seen))
+            .min();
+        state.surveyed.insert(scope, oldest.unwrap_or(now) + expiry);
+        false
+    }
+
+    /// How long it is believed what was seen in tags.
+    fn hint_expiry(&self, state: &State) -> Duration {
+        let many = u32::try_from(state.entries.len()).unwrap_or(u32::MAX);
+        self.settings.description_expiry.max(PACE.saturating_mul(many))
     }
 
     fn unsurveyed<'a>(&self, state: &'a State, scope: Scope) -> impl Iterator<Item = &'a KeyName> + use<'a> {
-        let many = u32::try_from(state.entries.len()).unwrap_or(u32::MAX);
-        let expiry = self.settings.description_expiry.max(PACE.saturating_mul(many));
+        let expiry = self.hint_expiry(state);
         let is_known = move |entry: &Entry| {
             entry
                 .hint

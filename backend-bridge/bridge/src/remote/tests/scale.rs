@@ -3,6 +3,7 @@
 //! `cargo test --profile ci -p keyenclave-bridge --lib figures -- --ignored --nocapture`.
 
 use super::*;
+use crate::call::ListKeys;
 
 const MANY: usize = 100_000;
 /// So many are described at the same time at the most, a tenth less after some were forgotten.
@@ -41,6 +42,22 @@ fn search(bench: &Bench, what: &str, attributes: Attributes) -> (usize, Vec<Obje
     (requests, found)
 }
 
+/// How many keys the bare service lists.
+fn listed(memory: &MemoryService) -> usize {
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    runtime.block_on(async {
+        let (mut count, mut page) = (0, None);
+        loop {
+            let answer = ask(memory, ListKeys { page }).await.unwrap();
+            count += answer.keys.len();
+            page = answer.next;
+            if page.is_none() {
+                return count;
+            }
+        }
+    })
+}
+
 fn label(label: &str) -> Attributes {
     vec![(ck::CKA_LABEL, Value::bytes(label))]
 }
@@ -58,6 +75,9 @@ fn figures_for_a_hundred_thousand_keys() {
         ..Settings::default()
     };
     let bench = bench_with(service_with_keys(MANY, 1000), settings, None);
+    let begun = Instant::now();
+    assert_eq!(listed(&bench.memory), MANY);
+    println!("the service's own part of a listing: {:?}", begun.elapsed());
     assert_eq!(search(&bench, "first search, by label", label("key-5")).0, 102);
     let (requests, found) = search(&bench, "another label", label("key-99999"));
     assert_eq!((requests, found.len()), (2, 2));
@@ -79,6 +99,7 @@ fn figures_for_a_hundred_thousand_keys() {
             .count()
     };
     assert!(described <= DESCRIBED, "{described}");
+    assert_eq!(search(&bench, "a label that nobody has", label("none")).0, 0);
     bench.token.parts.catalogue.doubt();
     assert_eq!(search(&bench, "a label, listed anew", label("key-99999")).0, 102);
 }
