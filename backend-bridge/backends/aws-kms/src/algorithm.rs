@@ -19,6 +19,7 @@ pub(crate) static SPECS: &[(KeySpec, RemoteSpec)] = &[
     (KeySpec::Ec(Curve::P256), RemoteSpec::EccNistP256),
     (KeySpec::Ec(Curve::P384), RemoteSpec::EccNistP384),
     (KeySpec::Ec(Curve::P521), RemoteSpec::EccNistP521),
+    (KeySpec::Ec(Curve::Secp256k1), RemoteSpec::EccSecgP256K1),
     (KeySpec::Ed25519, RemoteSpec::EccNistEdwards25519),
     (KeySpec::Hmac(Hash::Sha224), RemoteSpec::Hmac224),
     (KeySpec::Hmac(Hash::Sha256), RemoteSpec::Hmac256),
@@ -216,7 +217,6 @@ mod tests {
             "ML_DSA_SHAKE_256",
             "SM2DSA",
             "SM2PKE",
-            "ECC_SECG_P256K1",
         ];
         let known = SPECS.iter().map(|row| row.1.as_str());
         let known = known.chain(SIGNING.iter().map(|row| row.2.as_str()));

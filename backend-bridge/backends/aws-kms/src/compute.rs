@@ -11,7 +11,7 @@ use keyenclave_bridge::key::Algorithm;
 use keyenclave_model::algorithm::Curve;
 use zeroize::Zeroizing;
 
-use crate::{AwsKms, algorithm, key};
+use crate::{AwsKms, MAX_MESSAGE, algorithm, key};
 
 /// So many random bytes come with one request.
 const RANDOM: usize = 1024;
@@ -36,6 +36,9 @@ impl AwsKms {
             let what = format!("{:?} does not sign {} bytes", call.algorithm, call.digest.len());
             Error::bad_input(CallKind::Sign, Sent::No, what)
         })?;
+        if row.1.is_none() {
+            check_length(CallKind::Sign, call.digest.len())?;
+        }
         let request = self.ask(CallKind::Sign, |kms| {
             kms.sign()
                 .key_id(call.key.as_str())
@@ -88,6 +91,7 @@ impl AwsKms {
     pub(crate) async fn code(&self, call: &MacMessage) -> Result<Vec<u8>> {
         let (algorithm, len) =
             algorithm::mac(call.algorithm).ok_or_else(|| not_computed(CallKind::Mac, call.algorithm))?;
+        check_length(CallKind::Mac, call.message.len())?;
         let request = self.ask(CallKind::Mac, |kms| {
             kms.generate_mac()
                 .key_id(call.key.as_str())
@@ -136,6 +140,17 @@ fn in_form(algorithm: Algorithm, digest: usize, signature: Vec<u8>) -> Option<Ve
         }
         Algorithm::Ed25519 | Algorithm::Ed25519ph => (signature.len() == ED25519).then_some(signature),
         _ => RSA.contains(&signature.len()).then_some(signature),
+    }
+}
+
+/// AWS refuses longer messages too; whether emulators do is their affair.
+fn check_length(call: CallKind, len: usize) -> Result<()> {
+    match len <= MAX_MESSAGE {
+        true => Ok(()),
+        false => {
+            let what = format!("a message has {MAX_MESSAGE} bytes at the most");
+            Err(Error::bad_input(call, Sent::No, what))
+        }
     }
 }
 

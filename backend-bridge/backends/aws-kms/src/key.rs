@@ -88,13 +88,14 @@ fn protection(origin: Option<&OriginType>) -> Protection {
     }
 }
 
-/// Holds an answer against the question: the key that AWS says it used must be the one that was asked for.
+/// Holds an answer against the question: the key that AWS says it used must be the one that was asked for, by its ARN
+/// or by the id at its end.
 ///
 /// # Errors
 /// `Integrity` for another key, or none.
 pub(crate) fn check(call: CallKind, asked: &KeyName, answered: Option<&str>) -> Result<()> {
     match answered {
-        Some(name) if name == asked.as_str() => Ok(()),
+        Some(name) if name == asked.as_str() || name == asked.short() => Ok(()),
         Some(name) => Err(Error::integrity(
             call,
             Sent::Maybe,
@@ -218,7 +219,9 @@ mod tests {
     #[test]
     fn an_answer_for_another_key_is_not_taken() {
         let asked = KeyName::new(ARN);
-        assert!(check(CallKind::Sign, &asked, Some(ARN)).is_ok());
+        for right in [ARN, "mrk-1234abcd12ab34cd56ef1234567890ab"] {
+            assert!(check(CallKind::Sign, &asked, Some(right)).is_ok());
+        }
         for wrong in [
             None,
             Some("arn:aws:kms:eu-west-1:111122223333:key/mrk-1234abcd12ab34cd56ef1234567890ab"),
