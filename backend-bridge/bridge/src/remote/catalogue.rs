@@ -154,18 +154,6 @@ impl Catalogue {
     }
 
     /// What is known of a key now.
-    /// What a key is called, now that it was described: a label that only the description shows counts.
-    fn adopt_label(&self, name: &KeyName, described: Option<&str>) -> Option<String> {
-        let mut state = self.state.lock();
-        let entry = state.entries.get_mut(name)?;
-        if described.is_some() && described != entry.listed.label.as_deref() && entry.patched.is_none() {
-            let before = std::mem::replace(&mut entry.listed.label, described.map(str::to_owned));
-            let families = [before.as_deref(), described];
-            relabel(&mut state.entries, |family| families.contains(&Some(family)));
-        }
-        state.entries.get(name).map(|entry| entry.label.clone())
-    }
-
     fn build(&self, info: KeyInfo, spki: Option<Vec<u8>>) -> Result<Detail> {
         let name = &info.listed.name;
         let learned = self.state.lock().entries.change(name, |entry| {

@@ -216,16 +216,6 @@ impl Entry {
         Some(renamed)
     }
 
-    /// A new listing of the key, with the label that only its description shows.
-    pub(super) fn with_described_label(&self, mut listed: ListedKey) -> ListedKey {
-        let described = self
-            .detail
-            .get()
-            .and_then(|known| known.info.listed.label.clone());
-        listed.label = described.or(listed.label);
-        listed
-    }
-
     /// Forgets what was described.
     pub(super) fn forget(&mut self) {
         self.detail = Arc::default();
