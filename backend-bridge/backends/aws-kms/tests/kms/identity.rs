@@ -104,17 +104,20 @@ fn a_slow_credential_process_is_not_begun_anew_by_every_try() {
     });
 }
 
+/// What is wrong with some options.
+type Change<'a> = &'a dyn Fn(&mut AwsOptions);
+
 #[test]
 fn what_is_wrongly_configured_is_named_and_heals() {
     in_own_process(|| {
         at_home(async {
             let server = service("AKIDTEST", "UnrecognizedClientException");
-            let wrong = |change: &dyn Fn(&mut AwsOptions)| {
+            let wrong = |change: Change<'_>| {
                 let mut options = options(&server.url);
                 change(&mut options);
                 AwsKms::new(options)
             };
-            let cases: [(&dyn Fn(&mut AwsOptions), &str); 5] = [
+            let cases: [(Change<'_>, &str); 5] = [
                 (&|options| options.endpoint = Some("kms".to_owned()), "`endpoint`"),
                 (&|options| options.fips = true, "`fips`"),
                 (
