@@ -7,11 +7,11 @@ use std::sync::Arc;
 use keyenclave_aws_kms::{AwsKms, AwsOptions};
 use keyenclave_bridge::bridge::Bridge;
 use keyenclave_bridge::call::Service;
-use keyenclave_bridge::remote::{PinCheck, RemoteOptions, RemoteToken};
+use keyenclave_bridge::remote::{HashedPin, PinCheck, RemoteOptions, RemoteToken};
 use keyenclave_bridge::settings::Settings;
 use keyenclave_model::error::{Error, Result, Rv};
 use keyenclave_model::token::{HandleSource, Pin, Token};
-use keyenclave_soft::PinHash;
+use keyenclave_soft::sidecar;
 
 use super::Remote;
 use crate::config::{AwsKmsConfig, RemoteConfig, SlotConfig};
@@ -56,33 +56,33 @@ impl Remote {
         handles: &Arc<HandleSource>,
     ) -> Arc<dyn Token> {
         let bridge = Bridge::new(service, settings(remote), Arc::clone(&self.runtime));
+        let beside = |directory| Arc::new(sidecar(directory, Arc::clone(handles)));
         let options = RemoteOptions {
             label: slot.label.clone(),
             // Two slots may show one place to different identities, and each token has a serial number of its own.
             place: format!("{place}\n{}", slot.label),
             model,
             pin: remote.pin_hash.as_deref().map(pin_check),
-            sidecar: None,
+            sidecar: remote.sidecar.as_deref().map(beside),
         };
         Arc::new(RemoteToken::new(bridge, options, Arc::clone(handles)))
     }
 }
 
-/// Who checks the PIN of a slot. A hash that cannot be read lets nobody in.
+/// Who checks the PIN of a slot.
 fn pin_check(hash: &str) -> Arc<dyn PinCheck> {
-    Arc::new(Hashed(PinHash::parse(hash).map_err(|error| error.to_string())))
+    match HashedPin::parse(hash) {
+        Ok(pin) => Arc::new(pin),
+        Err(error) => Arc::new(Unreadable(error.to_string())),
+    }
 }
 
-/// A hashed PIN, or why it cannot be read.
-struct Hashed(Result<PinHash, String>);
+/// A hash that cannot be read, which the configuration refuses before: nobody gets in.
+struct Unreadable(String);
 
-impl PinCheck for Hashed {
-    fn check(&self, pin: Pin<'_>) -> Result<()> {
-        match &self.0 {
-            Ok(hash) if hash.is(pin)? => Ok(()),
-            Ok(_) => Err(Rv::PinIncorrect.into()),
-            Err(error) => Err(Error::new(Rv::GeneralError, format!("`pin_hash`: {error}"))),
-        }
+impl PinCheck for Unreadable {
+    fn check(&self, _pin: Pin<'_>) -> Result<()> {
+        Err(Error::new(Rv::GeneralError, format!("`pin_hash`: {}", self.0)))
     }
 }
 

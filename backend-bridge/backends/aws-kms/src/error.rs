@@ -139,7 +139,9 @@ fn answered(call: CallKind, code: Option<&str>, message: Option<&str>, response:
         Some(message) => shortened(message),
         None => format!("the service answered with status {status}"),
     };
-    let error = made(kind, call, sent, what).with_retry_after(retry_after(response));
+    let error = made(kind, call, sent, what)
+        .with_status(status)
+        .with_retry_after(retry_after(response));
     let error = match code {
         Some(code) => error.with_remote_code(shortened(code)),
         None => error,
