@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: MIT
 // Uses a token as a Java key store: signs, verifies, encrypts, digests, makes session keys on many threads.
-// Arguments: the provider's configuration file, the PIN.
+// Arguments: the provider's configuration file, the PIN, the hashes that the token signs with, and the aliases of keys.
 
 import java.security.*;
+import java.security.spec.MGF1ParameterSpec;
+import java.security.spec.PSSParameterSpec;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Collections;
@@ -24,11 +26,14 @@ public class KeyStoreProgram {
         KeyStore store = KeyStore.getInstance("PKCS11", provider);
         store.load(null, arguments[1].toCharArray());
         System.out.println("entries: " + Collections.list(store.aliases()));
-        for (String signature : new String[] {"SHA1withRSA", "SHA256withRSA", "SHA384withRSA", "SHA512withRSA"}) {
-            sign(store, "rsa", signature);
-        }
-        for (String signature : new String[] {"SHA256withECDSA", "SHA384withECDSA", "SHA512withECDSA"}) {
-            sign(store, "ec", signature);
+        for (String alias : Arrays.asList(arguments).subList(3, arguments.length)) {
+            boolean isRsa = store.getCertificate(alias).getPublicKey().getAlgorithm().equals("RSA");
+            for (String hash : arguments[2].split(",")) {
+                sign(store, alias, hash + "with" + (isRsa ? "RSA" : "ECDSA"), null);
+                if (isRsa && !hash.equals("SHA1")) {
+                    sign(store, alias, "RSASSA-PSS", pss(hash));
+                }
+            }
         }
         encrypt();
         digest();
@@ -37,20 +42,34 @@ public class KeyStoreProgram {
         System.out.println("done");
     }
 
-    static void sign(KeyStore store, String alias, String algorithm) throws Exception {
+    static PSSParameterSpec pss(String hash) throws Exception {
+        String name = hash.replace("SHA", "SHA-");
+        int salt = MessageDigest.getInstance(name).getDigestLength();
+        return new PSSParameterSpec(name, "MGF1", new MGF1ParameterSpec(name), salt, 1);
+    }
+
+    static Signature signature(String algorithm, PSSParameterSpec pss, Provider by) throws Exception {
+        Signature signature = by == null ? Signature.getInstance(algorithm) : Signature.getInstance(algorithm, by);
+        if (pss != null) {
+            signature.setParameter(pss);
+        }
+        return signature;
+    }
+
+    static void sign(KeyStore store, String alias, String algorithm, PSSParameterSpec pss) throws Exception {
         byte[] data = "some data".getBytes();
-        Signature signer = Signature.getInstance(algorithm, provider);
+        Signature signer = signature(algorithm, pss, provider);
         signer.initSign((PrivateKey) store.getKey(alias, null));
         signer.update(data);
         byte[] signature = signer.sign();
         PublicKey key = store.getCertificate(alias).getPublicKey();
         // Once by the token and once by Java's own code.
-        for (Signature verifier : List.of(Signature.getInstance(algorithm, provider), Signature.getInstance(algorithm))) {
+        for (Signature verifier : List.of(signature(algorithm, pss, provider), signature(algorithm, pss, null))) {
             verifier.initVerify(key);
             verifier.update(data);
             check(verifier.verify(signature), algorithm + " by " + verifier.getProvider());
         }
-        System.out.println(algorithm + " verified");
+        System.out.println(alias + ": " + algorithm + " verified");
     }
 
     static void encrypt() throws Exception {

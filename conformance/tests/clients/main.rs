@@ -8,33 +8,61 @@
     clippy::indexing_slicing
 )] // test code
 
+mod aws;
+mod nginx;
 mod readme;
 
 use keyenclave_conformance::case::{finish, needing, own_module};
 use keyenclave_conformance::place::{Place, tool_path};
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::time::Duration;
 
 /// Where Debian puts libp11's engine for OpenSSL 3.0.
 const ENGINE: &str = "/usr/lib/*/engines-3/pkcs11.so";
 
+/// What the scripts need that run Java.
+const JAVA: &[&str] = &[
+    "bash",
+    "pkcs11-tool",
+    "openssl",
+    ENGINE,
+    "keytool",
+    "jarsigner",
+    "java",
+    "jar",
+];
+
 /// How long a script may take.
 const LIMIT: Duration = Duration::from_secs(300);
 
-/// Runs a script of `clients/` in a new place.
-fn client(script: &str) {
-    let clients = Path::new(env!("CARGO_MANIFEST_DIR")).join("clients");
-    let place = Place::new();
+/// The directory of the scripts.
+fn clients() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("clients")
+}
+
+/// A script of `clients/` in this place.
+fn script(place: &Place, name: &str) -> Command {
     let mut command = place.command("bash");
     command
         .args(["-euxo", "pipefail"])
-        .arg(clients.join(script))
-        .env("CLIENTS", &clients)
+        .arg(clients().join(name))
+        .env("CLIENTS", clients())
         .env("KEYENCLAVE", tool_path());
+    command
+}
+
+/// Runs a command and shows what it printed; panics with that if it fails or takes too long.
+fn run(command: Command) {
     match finish(command, LIMIT) {
         Ok(output) => println!("{output}"),
         Err(output) => panic!("{output}"),
     }
+}
+
+/// Runs a script of `clients/` on the soft slot of a new place.
+fn client(name: &str) {
+    run(script(&Place::new(), name));
 }
 
 #[test]
@@ -56,18 +84,7 @@ fn openssl_makes_certificates_and_cms_through_its_engine() {
 
 #[test]
 fn java_uses_the_token_as_a_key_store() {
-    needing(
-        &[
-            "bash",
-            "pkcs11-tool",
-            "openssl",
-            "keytool",
-            "jarsigner",
-            "java",
-            "jar",
-        ],
-        || client("java.sh"),
-    );
+    needing(JAVA, || client("java.sh"));
 }
 
 #[test]

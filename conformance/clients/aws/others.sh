@@ -1,0 +1,15 @@
+# OpenSSH with keys in AWS KMS, and what GnuTLS' p11tool is told.
+. "$CLIENTS/token.sh"
+user --keypairgen --key-type EC:prime256v1 --label made --id 01
+# p11-kit forbids modules to make threads, which calls to a service need: it is told so, and nothing crashes.
+fails p11tool --provider "$MODULE" --list-all "pkcs11:token=$TOKEN" 2>errors
+grep CKR_NEED_TO_CREATE_THREADS errors
+
+ssh-keygen -D "$MODULE" >public-keys
+ssh-keygen -i -m PKCS8 -f api-ec.pub >converted
+grep -F "$(cat converted)" public-keys
+# A certificate authority for hosts, whose key is at the service.
+ssh-keygen -t ed25519 -N '' -f host
+grep -F "$(cat converted)" public-keys | head -n 1 >authority.pub
+ssh-keygen -s authority.pub -D "$MODULE" -I host -h -n localhost host.pub
+ssh-keygen -L -f host-cert.pub | grep "Signing CA: ECDSA"
