@@ -369,3 +369,54 @@ fn labels_do_not_steer_the_terminal() {
     let exact = bench.user("keys list --json").json();
     assert_eq!(exact[0]["label"], label);
 }
+
+#[test]
+fn a_service_that_is_not_reached_is_told_with_its_reason_and_holds_up_no_other_slot() {
+    let bench = Bench::blank();
+    let config =
+        b"[[slot]]\nlabel = \"far\"\nbackend = \"aws-kms\"\nregion = \"eu-west-1\"\nsidecar = \"side\"\n\
+        endpoint = \"http://127.0.0.1:1\"\n[[slot]]\nlabel = \"near\"\nbackend = \"soft\"\npath = \"near\"\n";
+    bench.write("config.toml", config, 0o600);
+    let run = |line: &str| {
+        let mut command = bench.command();
+        command
+            .env("AWS_ACCESS_KEY_ID", "a")
+            .env("AWS_SECRET_ACCESS_KEY", "b");
+        bench::Outcome::from(command.args(line.split(' ')).output().unwrap())
+    };
+    let health = run("health --json");
+    let report: Value = serde_json::from_str(&health.out).unwrap();
+    assert_eq!((health.code, &report["healthy"]), (4, &json!(false)));
+    let slots = &report["slots"];
+    assert_eq!(
+        (&slots[0]["state"], &slots[0]["reason"]),
+        (&json!("failed"), &json!("connectivity"))
+    );
+    assert_eq!(slots[1]["state"], "uninitialised");
+    // No PIN is asked for: what fails is the search, and it says why.
+    let said = run("keys list --slot 0").fails(4);
+    assert!(
+        said.contains("C_FindObjectsInit") && said.contains("check the endpoint"),
+        "{said}"
+    );
+}
+
+#[test]
+fn a_hashed_pin_is_what_the_configuration_takes() {
+    let bench = Bench::blank();
+    let hash = bench.user("pin-hash --json").json();
+    let hash = hash["pin_hash"].as_str().unwrap();
+    assert!(!hash.contains(PIN));
+    let config = format!(
+        "[[slot]]\nlabel = \"k\"\nbackend = \"aws-kms\"\nregion = \"eu-west-1\"\npin_hash = \"{hash}\"\n"
+    );
+    bench.write("config.toml", config.as_bytes(), 0o600);
+    bench.run(["config", "check", "config.toml"]).ok();
+    assert!(
+        bench
+            .run("keys list --slot 0".split(' '))
+            .fails(2)
+            .contains("--pin-file"),
+        "a login is required"
+    );
+}
