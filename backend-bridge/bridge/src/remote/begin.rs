@@ -45,6 +45,6 @@ impl Begin {
             return Err(Rv::MechanismInvalid.into());
         }
         let hash = self.mechanism.algorithm().hash();
-        Ok(Box::new(Remote::new(self.bridge, &detail.info, spec, plan, hash)))
+        Ok(Box::new(Remote::new(self.bridge, detail, spec, plan, hash)))
     }
 }

@@ -4,6 +4,7 @@
 use std::sync::{Arc, OnceLock};
 
 use cryptoki_sys as ck;
+use keyenclave_crypto::PublicKey;
 use keyenclave_model::error::{Error, Result, Rv};
 use keyenclave_model::mechanism::Mechanism;
 use keyenclave_model::token::{ObjectId, Operation, OperationClass};
@@ -26,6 +27,7 @@ pub(super) struct Detail {
     note: Option<Arc<Note>>,
     spki: Option<Vec<u8>>,
     local: OnceLock<LocalKey>,
+    verifier: OnceLock<Option<PublicKey>>,
 }
 
 impl Detail {
@@ -53,6 +55,7 @@ impl Detail {
             note,
             spki,
             local: OnceLock::new(),
+            verifier: OnceLock::new(),
         })
     }
 
@@ -65,6 +68,12 @@ impl Detail {
             is_private,
             self.until,
         )
+    }
+
+    /// The public half for checking what the service answers; `None` for a key that has none.
+    pub(super) fn verifier(&self) -> Option<&PublicKey> {
+        let parse = || PublicKey::from_spki_der(self.spki.as_deref()?).ok();
+        self.verifier.get_or_init(parse).as_ref()
     }
 
     /// Begins an operation with the public half, here.

@@ -26,6 +26,7 @@ mod objects;
 mod operation;
 mod pin;
 mod plan;
+mod proof;
 mod search;
 mod survey;
 mod token;

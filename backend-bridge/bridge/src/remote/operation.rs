@@ -3,6 +3,8 @@
 //!
 //! Hashing is done here as the message comes in; sizes come from the description of the key and are never asked for.
 
+use std::sync::Arc;
+
 use keyenclave_crypto::{Digest, ct_eq, digest};
 use keyenclave_model::algorithm::Hash;
 use keyenclave_model::edwards;
@@ -11,12 +13,14 @@ use keyenclave_model::gathered::Gathered;
 use keyenclave_model::token::{CallCx, End, Operation, Out, OutputLen, Part, Step};
 use zeroize::Zeroizing;
 
+use super::entry::Detail;
 use super::plan::{Plan, sign_block};
+use super::proof;
 use crate::bridge::Bridge;
 use crate::call::{CallKind, DecryptData, EncryptData, MacMessage, SignDigest};
 use crate::digest::fit;
 use crate::error::{Error as CallError, Sent};
-use crate::key::{Algorithm, KeyInfo, KeyName, KeySpec};
+use crate::key::{Algorithm, KeySpec};
 
 /// What PKCS #1 v1.5 padding takes at least, in bytes (RFC 8017, section 7.2.1).
 const PKCS1_OVERHEAD: usize = 11;
@@ -30,9 +34,8 @@ const SYMMETRIC_CIPHERTEXT: usize = 6144;
 /// An operation with a remote key.
 pub(super) struct Remote {
     bridge: Bridge,
-    key: KeyName,
+    detail: Arc<Detail>,
     spec: KeySpec,
-    algorithms: Vec<Algorithm>,
     plan: Plan,
     message: Message,
 }
@@ -49,7 +52,13 @@ enum Message {
 
 impl Remote {
     /// Starts an operation. `hash` is the one that the mechanism computes over the message.
-    pub(super) fn new(bridge: Bridge, info: &KeyInfo, spec: KeySpec, plan: Plan, hash: Option<Hash>) -> Self {
+    pub(super) fn new(
+        bridge: Bridge,
+        detail: &Arc<Detail>,
+        spec: KeySpec,
+        plan: Plan,
+        hash: Option<Hash>,
+    ) -> Self {
         let message = match (plan, hash) {
             (Plan::Mac(..) | Plan::Encrypt, _)
             | (Plan::Sign(Algorithm::Ed25519) | Plan::Decrypt(Algorithm::Symmetric), _) => {
@@ -61,9 +70,8 @@ impl Remote {
         };
         Self {
             bridge,
-            key: info.listed.name.clone(),
+            detail: Arc::clone(detail),
             spec,
-            algorithms: info.algorithms.clone(),
             plan,
             message,
         }
@@ -92,7 +100,7 @@ impl Remote {
     /// Makes the request with what the service is to work on.
     fn send(self, cx: &CallCx, input: &[u8], end: &End<'_>) -> Result<Step> {
         self.check_len(input.len())?;
-        let (key, most) = (self.key.clone(), self.len().max());
+        let (key, most) = (self.detail.info.listed.name.clone(), self.len().max());
         Ok(match self.plan {
             Plan::Sign(algorithm) => {
                 let digest = self.digest_for(algorithm, input)?;
@@ -106,7 +114,7 @@ impl Remote {
                 )
             }
             Plan::SignBlock => {
-                let (algorithm, digest) = sign_block(input, &self.algorithms)?;
+                let (algorithm, digest) = sign_block(input, &self.detail.info.algorithms)?;
                 self.sign(
                     cx,
                     SignDigest {
@@ -204,10 +212,16 @@ impl Remote {
 
     fn sign(self, cx: &CallCx, call: SignDigest) -> Step {
         let wanted = self.len().max();
+        let (algorithm, input) = (call.algorithm, call.digest.clone());
         self.bridge.step(cx.deadline, async move |asker| {
             let signature = asker.ask(call).await?;
             if signature.len() != wanted {
                 let what = format!("the signature has {} bytes, not {wanted}", signature.len());
+                return Err(CallError::integrity(CallKind::Sign, Sent::Refused, what).into());
+            }
+            let verifier = self.detail.verifier();
+            if verifier.is_some_and(|key| !proof::holds(key, algorithm, &input, &signature)) {
+                let what = "the signature is not this key's over this message";
                 return Err(CallError::integrity(CallKind::Sign, Sent::Refused, what).into());
             }
             Ok(Out::Bytes(Zeroizing::new(signature)))
