@@ -241,14 +241,24 @@ impl Sidecar {
         };
         // A handle was found or made before, so that the store is open; it may have been replaced since.
         self.open(Purpose::Reading)?;
-        let held = self.engine().look_up(cx.access, object)?;
-        if notes::is_note(&held.opened().object) {
-            return Err(Rv::ObjectHandleInvalid.into());
-        }
+        self.check_held(cx, object)
+            .map_err(|error| match (&work, error.rv()) {
+                (Work::Begin { .. }, Rv::ObjectHandleInvalid) => Rv::KeyHandleInvalid.into(),
+                _ => error,
+            })?;
         if let Work::Copy { template, .. } | Work::Set { template, .. } = &work {
             notes::check_not_a_note(template.bytes(ck::CKA_APPLICATION))?;
         }
         Ok(self.token.submit(cx, work))
+    }
+
+    /// Whether there is such an object that applications may see.
+    fn check_held(&self, cx: &CallCx, object: ObjectId) -> Result<()> {
+        let held = self.engine().look_up(cx.access, object)?;
+        if notes::is_note(&held.opened().object) {
+            return Err(Rv::ObjectHandleInvalid.into());
+        }
+        Ok(())
     }
 }
 
