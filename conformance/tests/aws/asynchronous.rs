@@ -134,7 +134,7 @@ fn a_session_closed_while_it_waits_stops_waiting() {
 #[test]
 fn the_deadline_runs_from_acceptance() {
     case(|ministack| {
-        let aws = Aws::new(ministack);
+        let aws = Aws::hurried(ministack);
         aws.elsewhere("web");
         let s = aws.session(ASYNC);
         let (private, _) = aws.pair(s, "web");

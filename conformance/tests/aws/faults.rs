@@ -2,7 +2,7 @@
 //! One table of what goes wrong at the service and what an application sees of it. Each row is held in time, heals by
 //! itself, and touches neither another slot nor `C_Initialize`.
 
-use crate::slot::{Aws, MARGIN, OPERATION, case, module, session, slot, slots};
+use crate::slot::{Aws, MARGIN, OPERATION, case, hurried, module, session, slots};
 use cryptoki_sys::*;
 use keyenclave_conformance::Rv;
 use keyenclave_conformance::cloud::{Account, Fault, Lie, On, Proxy, configure};
@@ -110,7 +110,7 @@ fn heals<T>(name: &str, mut call: impl FnMut() -> Result<T, Rv>) -> T {
 #[test]
 fn each_trouble_has_its_return_value_in_time_and_heals() {
     case(|ministack| {
-        let aws = Aws::new(ministack);
+        let aws = Aws::hurried(ministack);
         aws.elsewhere("web");
         let s = aws.session(RW);
         let (private, _) = aws.pair(s, "web");
@@ -140,7 +140,7 @@ fn a_first_search_in_trouble_fails_in_time_and_heals() {
                 // A listing has no signatures to lie about.
                 continue;
             }
-            let aws = Aws::new(ministack);
+            let aws = Aws::hurried(ministack);
             let label = format!("web {name}").replace(' ', "-");
             aws.elsewhere(&label);
             let s = aws.session(RW);
@@ -169,7 +169,11 @@ fn starting_and_looking_around_never_touches_the_network() {
         let (hung, shut) = (Proxy::before(ministack), Proxy::before(ministack));
         hung.fault(On::all(), Fault::Hang);
         shut.refuse();
-        configure(&place, "", &[slot("hung", hung.url()), slot("shut", shut.url())]);
+        configure(
+            &place,
+            "",
+            &[hurried("hung", hung.url()), hurried("shut", shut.url())],
+        );
         let (module, took) = timed(|| {
             let module = module();
             for slot in slots(&module) {
@@ -191,7 +195,11 @@ fn a_slot_in_trouble_does_not_hold_up_the_others() {
     case(|ministack| {
         let place = Place::of_this_process();
         let (ill, well) = (Proxy::before(ministack), Proxy::before(ministack));
-        configure(&place, "", &[slot("ill", ill.url()), slot("well", well.url())]);
+        configure(
+            &place,
+            "",
+            &[hurried("ill", ill.url()), hurried("well", well.url())],
+        );
         let api = ministack.api(&Account::of_this_process());
         api.create_named_key("web", "ECC_NIST_P256", crate::slot::SIGNS);
         let module = module();
@@ -237,7 +245,7 @@ fn a_slot_in_trouble_does_not_hold_up_the_others() {
 #[test]
 fn a_service_that_hangs_once_costs_one_try_and_not_the_operation() {
     case(|ministack| {
-        let aws = Aws::new(ministack);
+        let aws = Aws::hurried(ministack);
         aws.elsewhere("web");
         let s = aws.session(RW);
         let (private, _) = aws.pair(s, "web");

@@ -6,7 +6,7 @@ use crate::slot::{Aws, case};
 use cryptoki_sys::*;
 use keyenclave_conformance::Rv;
 use keyenclave_conformance::case::finish;
-use keyenclave_conformance::cloud::{Fault, On, configure};
+use keyenclave_conformance::cloud::{AwsSlot, Fault, On, configure};
 use keyenclave_conformance::place::module_path;
 use keyenclave_conformance::token::{RW, THREADS};
 use std::sync::Arc;
@@ -23,11 +23,7 @@ fn run(way: &str, setting: &str, latency: Duration) {
         let aws = Aws::new(ministack);
         aws.elsewhere("web");
         assert_eq!(aws.finalize(false), Rv::OK);
-        configure(
-            &aws.place,
-            setting,
-            &[crate::slot::slot("cloud", aws.proxy.url())],
-        );
+        configure(&aws.place, setting, &[AwsSlot::new("cloud", aws.proxy.url())]);
         aws.proxy.latency(latency);
         let mut program = aws.place.command(aws.place.compiled("remote"));
         program.arg(module_path()).arg(way);
@@ -146,7 +142,7 @@ fn a_host_that_runs_tokio_signs_from_its_tasks() {
 #[test]
 fn a_process_ends_while_the_service_hangs() {
     case(|ministack| {
-        let aws = Aws::new(ministack);
+        let aws = Aws::hurried(ministack);
         aws.elsewhere("web");
         aws.proxy.fault(On::the("Sign"), Fault::Hang);
         let mut program = aws.place.command(aws.place.compiled("remote"));

@@ -142,7 +142,7 @@ fn a_generation_without_repeats_makes_one_key_whatever_request_fails() {
 #[test]
 fn a_lost_answer_never_makes_a_second_key() {
     case(|ministack| {
-        let aws = Aws::new(ministack);
+        let aws = Aws::hurried(ministack);
         let s = aws.session(RW);
         assert!(aws.find(s, &[]).unwrap().is_empty());
         for (made, fault) in [Fault::Lost, Fault::Truncated, Fault::Garbage, Fault::Silent]

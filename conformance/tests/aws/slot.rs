@@ -10,12 +10,12 @@ use keyenclave_conformance::token::{CURVES, RW, THREADS, Token};
 use std::ops::Deref;
 use std::time::Duration;
 
-/// How long an operation may take in these cases, and one try of it.
-pub const OPERATION: Duration = Duration::from_millis(1500);
-const ATTEMPT: Duration = Duration::from_millis(400);
+/// How long an operation may take in cases that wait for it, and one try of it.
+pub const OPERATION: Duration = Duration::from_millis(2500);
+const ATTEMPT: Duration = Duration::from_millis(600);
 
 /// What a busy machine may add to a deadline before a call counts as too late.
-pub const MARGIN: Duration = Duration::from_millis(1500);
+pub const MARGIN: Duration = Duration::from_millis(2500);
 
 /// What a key is made for, as the service says it.
 pub const SIGNS: &str = "SIGN_VERIFY";
@@ -45,14 +45,22 @@ pub fn case<F: FnOnce(&'static Ministack)>(body: F) {
     Ministack::in_own_process(body);
 }
 
-/// A slot with the times of these cases.
-pub fn slot(label: &str, endpoint: &str) -> AwsSlot {
-    AwsSlot::new(label, endpoint)
-        .with("operation_timeout", OPERATION.as_millis())
+/// A slot with little time.
+pub fn hurried(label: &str, endpoint: &str) -> AwsSlot {
+    hurry(AwsSlot::new(label, endpoint))
+}
+
+fn hurry(slot: AwsSlot) -> AwsSlot {
+    slot.with("operation_timeout", OPERATION.as_millis())
         .with("attempt_timeout", ATTEMPT.as_millis())
 }
 
 impl Aws {
+    /// With little time for an operation.
+    pub fn hurried(ministack: &Ministack) -> Self {
+        Self::with(ministack, hurry)
+    }
+
     /// With usual settings; nothing has gone over the network yet.
     pub fn new(ministack: &Ministack) -> Self {
         Self::with(ministack, |slot| slot)
@@ -62,7 +70,7 @@ impl Aws {
     pub fn with(ministack: &Ministack, settings: impl FnOnce(AwsSlot) -> AwsSlot) -> Self {
         let place = Place::of_this_process();
         let proxy = Proxy::before(ministack);
-        configure(&place, "", &[settings(slot("cloud", proxy.url()))]);
+        configure(&place, "", &[settings(AwsSlot::new("cloud", proxy.url()))]);
         Self {
             api: ministack.api(&Account::of_this_process()),
             proxy,

@@ -21,7 +21,7 @@ const NEEDED: &[(&str, &str)] = &[
     ("javac", "openjdk-17-jdk-headless"),
     ("keytool", "openjdk-17-jdk-headless"),
     ("jarsigner", "openjdk-17-jdk-headless"),
-    ("nginx", "nginx-light"),
+    ("nginx", "nginx"),
     ("p11tool", "gnutls-bin"),
     ("ssh-keygen", "openssh-client"),
     ("nm", "binutils"),
