@@ -119,7 +119,7 @@ impl Service {
         let configuration = directory.path().join("keyenclave.toml");
         let slot = format!(
             "environment = \"development\"\n[[slot]]\nlabel = \"bench\"\nbackend = \"aws-kms\"\n\
-             region = \"eu-central-1\"\nendpoint = \"{}\"\noperation-timeout = 60000\n",
+             region = \"eu-central-1\"\nendpoint = \"{}\"\noperation_timeout = 60000\n",
             self.endpoint
         );
         std::fs::write(&configuration, slot).expect("a configuration");

@@ -312,7 +312,7 @@ fn a_full_slot_of_aws_is_understood() {
             sidecar: Some(PathBuf::from("/etc/side")),
         },
     };
-    assert_eq!(config.slots[0].backend, BackendConfig::AwsKms(expected));
+    assert_eq!(config.slots[0].backend, BackendConfig::AwsKms(Box::new(expected)));
 }
 
 #[test]

@@ -59,7 +59,7 @@ pub enum BackendConfig {
     /// The built-in soft token.
     Soft(SoftConfig),
     /// AWS Key Management Service.
-    AwsKms(AwsKmsConfig),
+    AwsKms(Box<AwsKmsConfig>),
 }
 
 /// The settings of a soft token.

@@ -174,7 +174,7 @@ fn slot(
                     reader.refuse(&place(*setting), message, help);
                 }
             }
-            BackendConfig::AwsKms(aws_kms(&values, &own, places))
+            BackendConfig::AwsKms(Box::new(aws_kms(&values, &own, places)))
         }
     };
     let path = match backend {

@@ -137,9 +137,9 @@ fn a_look_at_the_tags_goes_on_when_nobody_waits_for_it_any_more() {
         ck::CKA_UNIQUE_ID,
         Value::bytes("only the listing is fetched"),
     )]);
-    bench.faulty.otherwise(Fault::Delay(Duration::from_millis(30)));
+    bench.faulty.otherwise(Fault::Delay(Duration::from_millis(200)));
     let impatient = CallCx {
-        deadline: Some(Instant::now() + Duration::from_millis(60)),
+        deadline: Some(Instant::now() + Duration::from_millis(600)),
         ..cx(None)
     };
     let label = template(labelled("key-199"));
