@@ -17,9 +17,6 @@
 //! assert_eq!(proxy.counts().of("Sign"), 2);
 //! proxy.heal();
 //! ```
-//!
-//! With `KEYENCLAVE_TEST_AWS=1` the tests that need no proxy run against the real service, in the region and with the
-//! credentials of the environment. They make keys there, schedule them for deletion, and cost money: never in CI.
 
 mod api;
 mod count;
