@@ -39,7 +39,11 @@ const SANITIZERS: [Sanitizer; 2] = [
         name: "address",
         symbols: "__asan*",
         options: ("ASAN_OPTIONS", "detect_leaks=0:detect_odr_violation=0"),
-        suites: &[("black_box", &[]), ("robustness", &["load::", "damage::"])],
+        suites: &[
+            ("black_box", &[]),
+            ("robustness", &["load::", "damage::"]),
+            ("aws", &["asynchronous::", "lost::"]),
+        ],
     },
 ];
 
@@ -52,6 +56,10 @@ pub fn run(arguments: &[String]) -> Result<(), String> {
     let mut page = Page::default();
     page.row("everything of `cargo xtask test`", || test::run(&[]));
     page.row("release build", || quickstart::build().map(drop));
+    page.row(
+        "without any backend: lints, the module's tests, black_box",
+        without_backends,
+    );
     for sanitizer in &SANITIZERS {
         let suites: Vec<_> = sanitizer
             .suites
@@ -83,6 +91,42 @@ fn suite_name(suite: &str, cases: &[&str]) -> String {
         [] => suite.to_owned(),
         cases => format!("{suite} ({})", cases.join(", ")),
     }
+}
+
+/// Builds the library with nothing but the soft token, and tests it.
+fn without_backends() -> Result<(), String> {
+    // A directory of its own: in the usual one the libraries of both builds would take each other's place.
+    let target = project::target().join("without-backends");
+    let prepared = |arguments: &[&str]| {
+        let mut command = cargo();
+        command.env("CARGO_TARGET_DIR", &target).args(arguments).args([
+            "--profile",
+            "ci",
+            "--no-default-features",
+        ]);
+        command
+    };
+    let module = [
+        "--package",
+        "keyenclave-pkcs11",
+        "--package",
+        "keyenclave-pkcs11-cdylib",
+    ];
+    run::shown(
+        prepared(&["clippy", "--all-targets"])
+            .args(module)
+            .args(["--", "-D", "warnings"]),
+    )?;
+    run::shown(&mut prepared(&["test", "--package", "keyenclave-pkcs11"]))?;
+    run::shown(prepared(&["build", "--package", "keyenclave"]).args(module))?;
+    let built = Built::in_directory(&target.join("ci"));
+    let mut command = test::command(
+        &built,
+        &["--package", "keyenclave-conformance", "--test", "black_box"],
+    );
+    let (tally, outcome) = test::tests(command.args(["--profile", "ci"]));
+    tally.print();
+    outcome
 }
 
 /// Builds library and tests with one sanitizer and runs its suites.
