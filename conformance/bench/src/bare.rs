@@ -13,7 +13,7 @@ use aws_sdk_kms::types::{MessageType, SigningAlgorithmSpec};
 use tokio::runtime::{Builder, Runtime};
 
 use crate::figures::{Figures, Watch};
-use crate::service::KEY;
+use crate::service::{DIGEST, KEY};
 
 /// As many workers as the module's own runtime has.
 const WORKERS: usize = 2;
@@ -38,7 +38,7 @@ async fn sign(client: &Client) {
         .sign()
         .key_id(KEY)
         .message_type(MessageType::Digest)
-        .message(Blob::new([7; 32]));
+        .message(Blob::new(DIGEST));
     let answer = request
         .signing_algorithm(SigningAlgorithmSpec::EcdsaSha256)
         .send()

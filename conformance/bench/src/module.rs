@@ -14,7 +14,7 @@ use keyenclave_conformance::token::THREADS;
 use keyenclave_conformance::{Module, Rv};
 
 use crate::figures::{Figures, Watch};
-use crate::service::LABEL;
+use crate::service::{DIGEST, LABEL};
 
 /// The module, initialised, with a slot at the service.
 struct Slot {
@@ -50,9 +50,8 @@ impl Slot {
         let mut signature = [0; 64];
         let written = self
             .module
-            .sign_into(session, &[7; 32][..], Out::Room(&mut signature));
+            .sign_into(session, &DIGEST[..], Out::Room(&mut signature));
         assert_eq!((written.rv, written.len), (Rv::OK, 64));
-        assert_eq!(signature, [0x11; 64]);
     }
 }
 
@@ -101,7 +100,7 @@ pub fn pending(module: &Path, count: usize) -> Figures {
         .map(|_| {
             let session = slot.session(CKF_ASYNC_SESSION);
             assert_eq!(slot.module.sign_init(session, CKM_ECDSA, key), Rv::OK);
-            match slot.module.sign_start(session, &[7; 32], 64) {
+            match slot.module.sign_start(session, &DIGEST, 64) {
                 Started::Pending(waiting) => waiting,
                 Started::Done(_) => panic!("the signature was there at once"),
                 Started::Failed(rv, _) => panic!("{rv:?}"),
@@ -114,7 +113,7 @@ pub fn pending(module: &Path, count: usize) -> Figures {
         waiting.retain_mut(
             |waiting| match slot.module.async_fetch(waiting).expect("a signature") {
                 Some(signature) => {
-                    assert_eq!(signature, [0x11; 64]);
+                    assert_eq!(signature.len(), 64);
                     false
                 }
                 None => true,

@@ -16,7 +16,8 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Method, Request, Response};
 use hyper_util::rt::TokioIo;
-use keyenclave_crypto::PublicKey;
+use keyenclave_crypto::EcPrivateKey;
+use keyenclave_model::algorithm::Curve;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
@@ -25,20 +26,36 @@ pub const KEY: &str = "arn:aws:kms:eu-central-1:111122223333:key/11111111-2222-3
 /// Its alias, without `alias/`.
 pub const LABEL: &str = "bench";
 
-/// The base point of P-256, a public key as good as any.
-const POINT: [&str; 2] = [
-    "6b17d1f2e12c4247f8bce6e563a440f277037d812deb33a0f4a13945d898c296",
-    "4fe342e2fe1a7f9b8ee7eb4a7c0f9e162bce33576b315ececbb6406837bf51f5",
-];
-/// `SubjectPublicKeyInfo` up to an uncompressed P-256 point (RFC 5480).
-const HEAD: &str = "3059301306072a8648ce3d020106082a8648ce3d03010703420004";
-/// `r` and `s` in DER, each of 32 bytes without a leading zero.
-const SIGNATURE: [u8; 70] = {
-    let mut der = [0x11; 70];
-    (der[0], der[1], der[2], der[3]) = (0x30, 68, 0x02, 32);
-    (der[36], der[37]) = (0x02, 32);
-    der
-};
+/// The digest that everybody has signed.
+pub const DIGEST: [u8; 32] = [7; 32];
+
+/// What is handed out of the key.
+struct Key {
+    spki: Vec<u8>,
+    /// Of [`DIGEST`], in DER.
+    signature: Vec<u8>,
+}
+
+impl Key {
+    /// A new key, and a signature of which both numbers have 32 bytes and no leading zero: DER has one form for these.
+    fn new() -> Self {
+        let key = EcPrivateKey::generate(Curve::P256).expect("a key");
+        let spki = key
+            .public()
+            .and_then(|public| public.spki_der())
+            .expect("its public half");
+        let is_plain = |number: &[u8]| (1..0x80).contains(&number[0]);
+        let mut raw = [0; 64];
+        loop {
+            key.sign(&DIGEST, &mut raw).expect("a signature");
+            let (r, s) = raw.split_at(32);
+            if is_plain(r) && is_plain(s) {
+                let signature = [&[0x30, 68, 0x02, 32], r, &[0x02, 32], s].concat();
+                return Self { spki, signature };
+            }
+        }
+    }
+}
 
 #[derive(Default)]
 struct Counts {
@@ -58,14 +75,14 @@ pub fn run(latency: Duration) {
 async fn serve(latency: Duration) {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     println!("http://{}", listener.local_addr().expect("an address"));
-    let counts = Arc::new(Counts::default());
+    let (key, counts) = (Arc::new(Key::new()), Arc::new(Counts::default()));
     loop {
         let (stream, _) = listener.accept().await.expect("a connection");
         stream.set_nodelay(true).expect("an option");
-        let counts = Arc::clone(&counts);
+        let (key, counts) = (Arc::clone(&key), Arc::clone(&counts));
         tokio::spawn(async move {
             let first = std::sync::Once::new();
-            let answer = service_fn(|request| answer(request, latency, &counts, &first));
+            let answer = service_fn(|request| answer(request, latency, &key, &counts, &first));
             // A client that goes away is no failure of ours.
             drop(
                 http1::Builder::new()
@@ -79,6 +96,7 @@ async fn serve(latency: Duration) {
 async fn answer(
     request: Request<Incoming>,
     latency: Duration,
+    key: &Key,
     counts: &Counts,
     first: &std::sync::Once,
 ) -> Result<Response<Full<Bytes>>, Infallible> {
@@ -108,13 +126,13 @@ async fn answer(
                 tokio::time::sleep(latency).await;
             }
         }
-        kms(&call)
+        kms(&call, key)
     };
     let response = Response::builder().header("content-type", "application/x-amz-json-1.1");
     Ok(response.body(Full::from(body.to_string())).expect("an answer"))
 }
 
-fn kms(call: &str) -> Value {
+fn kms(call: &str, key: &Key) -> Value {
     let id = KEY.rsplit('/').next().expect("an id");
     match call {
         "ListKeys" => json!({"Keys": [{"KeyId": id, "KeyArn": KEY}], "Truncated": false}),
@@ -131,23 +149,12 @@ fn kms(call: &str) -> Value {
             "CreationDate": 1.7e9, "Description": "", "MultiRegion": false,
         }}),
         "GetPublicKey" => json!({
-            "KeyId": KEY, "PublicKey": encode(public_key()), "KeyUsage": "SIGN_VERIFY", "KeySpec": "ECC_NIST_P256",
+            "KeyId": KEY, "PublicKey": encode(&key.spki), "KeyUsage": "SIGN_VERIFY", "KeySpec": "ECC_NIST_P256",
             "CustomerMasterKeySpec": "ECC_NIST_P256", "SigningAlgorithms": ["ECDSA_SHA_256"],
         }),
-        "Sign" => json!({"KeyId": KEY, "Signature": encode(SIGNATURE), "SigningAlgorithm": "ECDSA_SHA_256"}),
+        "Sign" => {
+            json!({"KeyId": KEY, "Signature": encode(&key.signature), "SigningAlgorithm": "ECDSA_SHA_256"})
+        }
         _ => json!({"__type": "UnsupportedOperationException"}),
     }
-}
-
-fn public_key() -> Vec<u8> {
-    let digits = format!("{HEAD}{}{}", POINT[0], POINT[1]);
-    let pairs = digits
-        .as_bytes()
-        .chunks(2)
-        .map(|pair| std::str::from_utf8(pair).expect("digits"));
-    let spki: Vec<_> = pairs
-        .map(|pair| u8::from_str_radix(pair, 16).expect("digits"))
-        .collect();
-    assert!(PublicKey::from_spki_der(&spki).is_ok(), "the key is one");
-    spki
 }
