@@ -2,21 +2,8 @@
 # keys that the service's own API made, a program uses the key store.
 . "$CLIENTS/token.sh"
 export PKCS11_MODULE_PATH=$MODULE
-printf 'name = KeyEnclave\nlibrary = %s\nslotListIndex = 0\n' "$MODULE" >use.cfg
-# Java makes keys for one session and has the token copy them afterwards, which a key at a service cannot be; told so,
-# it makes them at the service.
-(cat use.cfg && printf 'attributes(generate, CKO_PRIVATE_KEY, *) = {\n  CKA_TOKEN = true\n}\n') >generate.cfg
-
-store="-keystore NONE -storetype PKCS11 -storepass anything"
-key_tool() { keytool "$@" -addprovider SunPKCS11 -providerarg use.cfg $store; }
-# Without -providername Java makes RSA keys by itself.
-generate() { keytool -genkeypair -addprovider SunPKCS11 -providerarg generate.cfg -providername SunPKCS11-KeyEnclave $store "$@"; }
-sign_jar() {
-    jar --create --file $1.jar data
-    jarsigner -addprovider SunPKCS11 -providerArg use.cfg $store $1.jar $1
-    jarsigner -verify -verbose -certs $1.jar >verified
-    grep "jar verified" verified
-}
+. "$CLIENTS/aws/java-provider.sh"
+store="$store -storepass anything"
 
 echo "some text" >data
 generate -alias rsa -keyalg RSA -keysize 2048 -dname CN=rsa

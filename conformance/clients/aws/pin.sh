@@ -1,4 +1,4 @@
-# pkcs11-tool and OpenSSL on a slot of AWS KMS whose keys a PIN of this machine's guards.
+# pkcs11-tool, OpenSSL and Java on a slot of AWS KMS whose keys a PIN of this machine's guards.
 . "$CLIENTS/token.sh"
 . "$CLIENTS/operations.sh"
 export PKCS11_MODULE_PATH=$MODULE
@@ -20,5 +20,15 @@ openssl req -new -x509 -engine pkcs11 -keyform engine -key "$(uri api-ec)" -subj
 user --write-object api-ec.der --type cert --id "$(id_of api-ec)" --label api-ec
 user --read-object --type cert --label api-ec --output-file read
 cmp api-ec.der read
+
+. "$CLIENTS/aws/java-provider.sh"
+store="$store -storepass $PIN"
+generate -alias java -keyalg EC -groupname secp256r1 -dname CN=java
+key_tool -list | grep "java, PrivateKeyEntry"
+sign_jar java
+sign_jar api-ec
+store="${store/-storepass $PIN/-storepass wrong-pin}"
+fails key_tool -list
+
 user --delete-object --type privkey --label made
 fails test "$(id_of made)"

@@ -72,3 +72,11 @@ openssl genpkey -algorithm RSA -out foreign.pem
 openssl rsa -in foreign.pem -outform DER -out foreign-key.der
 fails user --write-object foreign-key.der --type privkey --id 78 --label foreign
 fails test "$(id_of foreign)"
+
+# Many programs log in whatever the token says: where there is no PIN, any is taken.
+LOGIN="--login --pin anything"
+signs_with_ec api-ec
+openssl req -new -engine pkcs11 -keyform engine -key "$(uri api-ec)" -subj /CN=api-ec -out api-ec.csr
+openssl req -in api-ec.csr -verify -noout
+user --keypairgen --key-type EC:prime256v1 --label after-login --id 09
+user --delete-object --type privkey --label after-login

@@ -95,9 +95,9 @@ fn pkcs11_tool_signs_with_ed25519_in_aws() {
 }
 
 #[test]
-fn pkcs11_tool_logs_in_to_aws_with_the_pin_of_the_slot() {
+fn programs_log_in_to_aws_with_the_pin_of_the_slot() {
     own_module(|| {
-        needing(PKCS11_TOOL, || {
+        needing(JAVA, || {
             Ministack::needed(|ministack| {
                 let pin = format!("{PIN_HASH:?}");
                 let cloud = Cloud::new(ministack, ministack.url(), |slot| slot.with("pin_hash", pin));
@@ -137,5 +137,14 @@ fn gnutls_and_openssh_see_keys_in_aws() {
                 Ministack::needed(|ministack| client(ministack, "aws/others.sh", &[]));
             },
         );
+    });
+}
+
+#[test]
+fn stunnel_serves_from_many_threads_with_keys_in_aws() {
+    own_module(|| {
+        needing(&["bash", "pkcs11-tool", "openssl", "stunnel4", ENGINE], || {
+            Ministack::needed(|ministack| client(ministack, "aws/stunnel.sh", &[]));
+        });
     });
 }

@@ -22,6 +22,7 @@ const NEEDED: &[(&str, &str)] = &[
     ("keytool", "openjdk-17-jdk-headless"),
     ("jarsigner", "openjdk-17-jdk-headless"),
     ("nginx", "nginx"),
+    ("stunnel4", "stunnel4"),
     ("p11tool", "gnutls-bin"),
     ("ssh-keygen", "openssh-client"),
     ("nm", "binutils"),
