@@ -73,7 +73,7 @@ macro_rules! kinds {
         impl Error {
             $($(#[$doc])*
             pub fn $constructor(call: CallKind, sent: Sent, what: impl Into<Cow<'static, str>>) -> Self {
-                Self::new(ErrorKind::$kind, call, sent, what.into())
+                Self::of(ErrorKind::$kind, call, sent, what)
             })*
         }
     };
@@ -111,6 +111,8 @@ kinds! {
     Configuration(configuration) = 12: Configuration, Permanent, "correct the slot's settings";
     /// A mistake in this library.
     Internal(internal) = 13: Provider, Permanent, "this is a mistake in KeyEnclave: please report it with this message";
+    /// A key that was made a moment ago is not known everywhere in the service yet.
+    Unsettled(unsettled) = 14: Provider, Transient, "the key is there: try again in a few seconds";
 }
 
 /// Whether the service may have acted upon the request.
@@ -142,18 +144,25 @@ struct Content {
 }
 
 impl Error {
-    fn new(kind: ErrorKind, call: CallKind, sent: Sent, what: Cow<'static, str>) -> Self {
+    /// A failure of a kind that a table says.
+    pub fn of(kind: ErrorKind, call: CallKind, sent: Sent, what: impl Into<Cow<'static, str>>) -> Self {
         Self(Box::new(Content {
             kind,
             call,
             sent,
-            what,
+            what: what.into(),
             retry_after: None,
             remote_code: None,
             status: 0,
             request_id: None,
             source: None,
         }))
+    }
+
+    /// The same failure, now that more is known of what it means.
+    pub(crate) fn turned(mut self, kind: ErrorKind) -> Self {
+        self.0.kind = kind;
+        self
     }
 
     /// When the service asks to be tried again.

@@ -31,6 +31,8 @@ pub const fn rv(kind: ErrorKind, call: CallKind) -> Rv {
             _ => Rv::ArgumentsBad,
         },
         ErrorKind::Unsupported => Rv::FunctionNotSupported,
+        // PKCS#11 3.2, section 5.1.1: the same call may succeed another time.
+        ErrorKind::Unsettled => Rv::FunctionFailed,
         ErrorKind::Conflict | ErrorKind::Integrity => Rv::FunctionFailed,
         ErrorKind::Configuration | ErrorKind::Internal => Rv::GeneralError,
     }

@@ -4,7 +4,6 @@
 //! What AWS says is passed on, but for what may hold a secret: a refused signature is explained with all signed
 //! headers, the session token among them, and a refused value may be quoted.
 
-use std::borrow::Cow;
 use std::error::Error as StdError;
 use std::time::Duration;
 
@@ -113,11 +112,11 @@ where
             answered(call, context.err().code(), context.err().message(), context.raw())
         }
         SdkError::ResponseError(context) => unreadable(call, failure, context.raw()),
-        SdkError::TimeoutError(_) => made(Timeout, call, Maybe, "the SDK's time was up".to_owned()),
+        SdkError::TimeoutError(_) => Error::of(Timeout, call, Maybe, "the SDK's time was up".to_owned()),
         SdkError::DispatchFailure(dispatch) => not_answered(call, dispatch),
         _ => match find::<CredentialsError>(failure) {
             Some(error) => no_credentials(call, error),
-            None => made(
+            None => Error::of(
                 Configuration,
                 call,
                 Sent::No,
@@ -139,7 +138,7 @@ fn answered(call: CallKind, code: Option<&str>, message: Option<&str>, response:
         Some(message) => shortened(message),
         None => format!("the service answered with status {status}"),
     };
-    let error = made(kind, call, sent, what)
+    let error = Error::of(kind, call, sent, what)
         .with_status(status)
         .with_retry_after(retry_after(response));
     let error = match code {
@@ -176,10 +175,10 @@ fn unreadable(call: CallKind, failure: &(dyn StdError + 'static), response: &Htt
     // The body is only there as bytes once all of it has come.
     let error = if status >= 500 || response.body().bytes().is_none() {
         let what = format!("the answer was broken off: {}", words(failure));
-        made(Unavailable, call, Maybe, what)
+        Error::of(Unavailable, call, Maybe, what)
     } else {
         let what = format!("the answer is not the service's: {}", words(failure));
-        made(Integrity, call, Maybe, what)
+        Error::of(Integrity, call, Maybe, what)
     };
     numbered(error, response)
 }
@@ -187,7 +186,7 @@ fn unreadable(call: CallKind, failure: &(dyn StdError + 'static), response: &Htt
 /// No answer came.
 fn not_answered(call: CallKind, dispatch: &DispatchFailure) -> Error {
     let Some(connector) = dispatch.as_connector_error() else {
-        return made(Unavailable, call, Maybe, "the request failed".to_owned());
+        return Error::of(Unavailable, call, Maybe, "the request failed".to_owned());
     };
     if let Some(error) = find::<CredentialsError>(connector) {
         return no_credentials(call, error);
@@ -198,26 +197,26 @@ fn not_answered(call: CallKind, dispatch: &DispatchFailure) -> Error {
     if connector.is_timeout() {
         // Connecting is all that has a limit.
         let what = "no connection came about in time".to_owned();
-        return made(Timeout, call, Sent::No, what);
+        return Error::of(Timeout, call, Sent::No, what);
     }
     let is_connect = find::<HttpError>(connector).is_some_and(HttpError::is_connect);
     let what = words(connector);
     if connector.is_user() {
-        made(
+        Error::of(
             Configuration,
             call,
             Sent::No,
             format!("the request cannot be made: {what}"),
         )
     } else if is_connect {
-        made(
+        Error::of(
             Unavailable,
             call,
             Sent::No,
             format!("the service cannot be reached: {what}"),
         )
     } else if connector.is_io() || find::<HttpError>(connector).is_some() {
-        made(
+        Error::of(
             Unavailable,
             call,
             Maybe,
@@ -232,15 +231,15 @@ fn not_answered(call: CallKind, dispatch: &DispatchFailure) -> Error {
             () => Unavailable,
         };
         let sent = if kind == Unavailable { Maybe } else { Sent::No };
-        made(kind, call, sent, format!("the request cannot be made: {what}"))
+        Error::of(kind, call, sent, format!("the request cannot be made: {what}"))
     }
 }
 
 fn no_credentials(call: CallKind, error: &CredentialsError) -> Error {
     let what = format!("this process has no credentials: {}", words(error));
     match error {
-        CredentialsError::InvalidConfiguration(_) => made(Configuration, call, Sent::No, what),
-        _ => made(Credential, call, Sent::No, what),
+        CredentialsError::InvalidConfiguration(_) => Error::of(Configuration, call, Sent::No, what),
+        _ => Error::of(Credential, call, Sent::No, what),
     }
 }
 
@@ -250,30 +249,10 @@ fn tls(call: CallKind, error: &rustls::Error) -> Error {
             let what = format!(
                 "the service's certificate is not accepted: {reason}; check `ca_file`, the endpoint's name, and proxies"
             );
-            made(Configuration, call, Sent::No, what)
+            Error::of(Configuration, call, Sent::No, what)
         }
         // After the handshake this is a lost connection.
-        error => made(Unavailable, call, Maybe, format!("TLS failed: {error}")),
-    }
-}
-
-/// An error of a kind.
-pub(crate) fn made(kind: ErrorKind, call: CallKind, sent: Sent, what: impl Into<Cow<'static, str>>) -> Error {
-    let what = what.into();
-    match kind {
-        Throttled => Error::throttled(call, sent, what),
-        Unavailable => Error::unavailable(call, sent, what),
-        Timeout => Error::timeout(call, sent, what),
-        Credential => Error::credential(call, sent, what),
-        Denied => Error::denied(call, sent, what),
-        NotFound => Error::not_found(call, sent, what),
-        Disabled => Error::disabled(call, sent, what),
-        Conflict => Error::conflict(call, sent, what),
-        BadInput => Error::bad_input(call, sent, what),
-        Unsupported => Error::unsupported(call, sent, what),
-        Integrity => Error::integrity(call, sent, what),
-        Configuration => Error::configuration(call, sent, what),
-        Internal => Error::internal(call, sent, what),
+        error => Error::of(Unavailable, call, Maybe, format!("TLS failed: {error}")),
     }
 }
 

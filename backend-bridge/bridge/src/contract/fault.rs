@@ -144,20 +144,5 @@ impl Service for Faulty {
 
 /// A failure of a kind, for whatever call.
 pub fn failure(kind: ErrorKind, call: CallKind, sent: Sent) -> Error {
-    let make = match kind {
-        ErrorKind::Throttled => Error::throttled,
-        ErrorKind::Unavailable => Error::unavailable,
-        ErrorKind::Timeout => Error::timeout,
-        ErrorKind::Credential => Error::credential,
-        ErrorKind::Denied => Error::denied,
-        ErrorKind::NotFound => Error::not_found,
-        ErrorKind::Disabled => Error::disabled,
-        ErrorKind::Conflict => Error::conflict,
-        ErrorKind::BadInput => Error::bad_input,
-        ErrorKind::Unsupported => Error::unsupported,
-        ErrorKind::Integrity => Error::integrity,
-        ErrorKind::Configuration => Error::configuration,
-        ErrorKind::Internal => Error::internal,
-    };
-    make(call, sent, "a fault that was asked for")
+    Error::of(kind, call, sent, "a fault that was asked for")
 }

@@ -8,6 +8,7 @@
 mod breaker;
 mod cache;
 mod limit;
+mod newborn;
 mod retry;
 mod timeout;
 mod trace;

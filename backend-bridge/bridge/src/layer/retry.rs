@@ -3,7 +3,9 @@
 //!
 //! What may be repeated is decided by the call and by whether it was sent ([`Repeat`](crate::call::Repeat)), not by the
 //! kind of failure alone. Pauses grow exponentially with full jitter, are never shorter than the service asks for, and
-//! never reach past the deadline: one deadline and one budget for all tries.
+//! never reach past the deadline: one deadline and one budget for all tries. Only a key that the service does not know
+//! yet, though it has just made it ([`newborn`](super::newborn)), is asked for until the deadline: that passes by itself,
+//! and nobody is spared by giving up.
 //!
 //! Right: `retry → breaker → timeout`: each try has a time of its own and is counted by the breaker. Wrong:
 //! `timeout → retry`: one hung try uses up all the time. Wrong: `breaker → retry`: the breaker would learn of three
@@ -15,9 +17,10 @@ use std::time::Duration;
 use keyenclave_crypto::rand;
 use tokio::time::Instant;
 
+use super::newborn::Newborn;
 use super::{Cx, Layer, Next};
 use crate::call::{Reply, Request};
-use crate::error::Error;
+use crate::error::{Error, ErrorKind};
 use crate::settings::Settings;
 
 /// Some duration between zero and the given one.
@@ -40,6 +43,7 @@ pub(super) struct Retry {
     backoff: Duration,
     max_backoff: Duration,
     jitter: Jitter,
+    newborn: Newborn,
 }
 
 impl Retry {
@@ -49,13 +53,15 @@ impl Retry {
             backoff: settings.backoff,
             max_backoff: settings.max_backoff,
             jitter,
+            newborn: Newborn::default(),
         }
     }
 
     /// How long to pause before try number `tries`, counted from 0; `None` to give up.
     fn pause(&self, cx: &Cx, request: &Request, error: &Error, tries: u32) -> Option<Duration> {
         let repeat = request.kind().facts().repeat;
-        if tries >= self.retries || !error.kind().is_transient() || !repeat.allows(error.sent()) {
+        let is_spent = tries >= self.retries && error.kind() != ErrorKind::Unsettled;
+        if is_spent || !error.kind().is_transient() || !repeat.allows(error.sent()) {
             return None;
         }
         let longest = self
@@ -77,8 +83,11 @@ impl Layer for Retry {
             let mut tries = 0;
             loop {
                 let error = match next.call(cx, request).await {
-                    Ok(response) => return Ok(response),
-                    Err(error) => error,
+                    Ok(response) => {
+                        self.newborn.see(request, &response);
+                        return Ok(response);
+                    }
+                    Err(error) => self.newborn.judge(request, error),
                 };
                 let Some(pause) = self.pause(cx, request, &error, tries) else {
                     return Err(error);

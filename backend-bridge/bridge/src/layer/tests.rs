@@ -126,6 +126,70 @@ async fn what_will_fail_again_is_not_repeated() {
     }
 }
 
+impl Bench {
+    /// With a key that was made through it, of which the service does not know.
+    async fn with_newborn() -> Self {
+        let mut bench = bench().await;
+        let made = bench.stack.ask(&within(5 * SECOND), generation()).await.unwrap();
+        bench.key = made.listed.name;
+        bench.unknown();
+        bench
+    }
+
+    fn unknown(&self) {
+        self.faulty
+            .otherwise(self.fault(ErrorKind::NotFound, Sent::Refused));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_key_that_was_just_made_is_asked_for_until_it_is_known() {
+    let bench = Bench::with_newborn().await;
+    let begun = Instant::now();
+    let known = async {
+        tokio::time::sleep(3 * SECOND).await;
+        bench.faulty.otherwise(Fault::None);
+    };
+    let (signature, ()) = tokio::join!(bench.signs(), known);
+    signature.unwrap();
+    assert!(begun.elapsed() < 5 * SECOND);
+    assert!(bench.faulty.count(CallKind::Sign) > 4);
+}
+
+#[tokio::test(start_paused = true)]
+async fn that_a_new_key_is_not_known_yet_is_said_at_the_deadline_and_not_remembered() {
+    let bench = Bench::with_newborn().await;
+    let fetch = || FetchPublicKey {
+        key: bench.key.clone(),
+    };
+    let begun = Instant::now();
+    let error = bench.stack.ask(&within(5 * SECOND), fetch()).await.unwrap_err();
+    assert_eq!(
+        (error.kind(), error.sent()),
+        (ErrorKind::Unsettled, Sent::Refused)
+    );
+    assert!(begun.elapsed() > 2 * SECOND && begun.elapsed() <= 5 * SECOND);
+    bench.faulty.otherwise(Fault::None);
+    bench.stack.ask(&within(5 * SECOND), fetch()).await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_key_that_was_made_a_while_ago_or_destroyed_is_believed_to_be_gone() {
+    let old = Bench::with_newborn().await;
+    tokio::time::advance(30 * SECOND).await;
+    let destroyed = Bench::with_newborn().await;
+    destroyed.faulty.otherwise(Fault::None);
+    let call = DestroyKey {
+        key: destroyed.key.clone(),
+    };
+    destroyed.stack.ask(&within(SECOND), call).await.unwrap();
+    destroyed.unknown();
+    for bench in [old, destroyed] {
+        assert_eq!(bench.signs().await.unwrap_err().kind(), ErrorKind::NotFound);
+        assert_eq!(bench.faulty.count(CallKind::Sign), 1);
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_lost_answer_never_makes_a_second_key() {
     let bench = bench().await;

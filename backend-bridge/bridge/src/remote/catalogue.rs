@@ -26,7 +26,7 @@ use super::survey::Scope;
 use crate::bridge::Asker;
 use crate::call::{CallKind, DescribeKey, FetchPublicKey};
 use crate::error::{Error, ErrorKind, Result, Sent};
-use crate::key::{KeyInfo, KeyName, KeySpec, KeyState};
+use crate::key::{KeyInfo, KeyName, KeySpec, KeyState, ListedKey};
 use crate::settings::Settings;
 
 /// See the module.
@@ -212,28 +212,31 @@ impl Catalogue {
         }))
     }
 
-    /// Adds a key that was just made.
-    pub(super) fn add(&self, info: KeyInfo, spki: Option<Vec<u8>>) -> Result<Arc<Detail>> {
+    /// Lists a key that was just made.
+    pub(super) fn add(&self, listed: &ListedKey) {
+        let name = &listed.name;
+        let mut state = self.state.lock();
+        state.destroyed.remove(name);
+        let note = state.notes.get(name.as_str()).cloned();
+        // A listing may have been quicker.
+        state.entries.add(name, || Entry::new(listed.clone()));
+        state.surveyed.clear();
+        state.entries.change(name, |entry| {
+            entry.patched = Some(Instant::now());
+            entry.note = note;
+        });
+        let label = listed.label.as_deref();
+        state.entries.relabel(|family| Some(family) == label);
+    }
+
+    /// Takes over the description of a key that is listed.
+    pub(super) fn take(&self, info: KeyInfo, spki: Option<Vec<u8>>) -> Result<()> {
         let name = info.listed.name.clone();
-        {
-            let mut state = self.state.lock();
-            state.destroyed.remove(&name);
-            let note = state.notes.get(name.as_str()).cloned();
-            // A listing may have been quicker.
-            state.entries.add(&name, || Entry::new(info.listed.clone()));
-            state.surveyed.clear();
-            state.entries.change(&name, |entry| {
-                entry.patched = Some(Instant::now());
-                entry.note = note;
-            });
-            let label = info.listed.label.as_deref();
-            state.entries.relabel(|family| Some(family) == label);
-        }
         let detail = Arc::new(self.build(info, spki)?);
         if let Some(entry) = self.state.lock().entries.get_mut(&name) {
-            entry.detail = Arc::new(OnceCell::new_with(Some(Arc::clone(&detail))));
+            entry.detail = Arc::new(OnceCell::new_with(Some(detail)));
         }
-        Ok(detail)
+        Ok(())
     }
 
     /// Takes a key out that was destroyed, or is not there.

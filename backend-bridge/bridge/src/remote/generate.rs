@@ -22,7 +22,8 @@ use super::objects::{Half, SYMMETRIC_LEN};
 use crate::bridge::Asker;
 use crate::call::{CallKind, FetchPublicKey, GenerateKey, Usage};
 use crate::capability::Capability;
-use crate::key::KeySpec;
+use crate::error::Result as CallResult;
+use crate::key::{KeyInfo, KeyName, KeySpec};
 
 /// The call that makes a pair.
 ///
@@ -169,22 +170,49 @@ pub(super) async fn generated(keeper: &Keeper, asker: &Asker, mut new: NewKey) -
         }
         answer => answer?,
     };
-    let name = info.listed.name.clone();
-    keeper.note(&name, &new.kept).await?;
-    let spki = match has_public_half(&info) {
-        true => Some(asker.ask(FetchPublicKey { key: name.clone() }).await?),
-        false => None,
-    };
-    let detail = catalogue.add(info, spki)?;
+    let (name, is_pair) = (info.listed.name.clone(), has_public_half(&info));
+    catalogue.add(&info.listed);
     std::mem::forget(doubt);
+    let noted = keeper.note(&name, &new.kept).await;
+    noted.map_err(|error| exists(&name, &error))?;
+    take_in(catalogue, asker, info)
+        .await
+        .map_err(|error| exists(&name, &error.into()))?;
     let handle = |half| catalogue.handle(&name, half).ok_or_else(unexpected);
     let private = handle(Half::Private)?;
-    match detail.objects.half(Half::Public) {
-        Some(_) => Ok(Out::Pair {
-            public: handle(Half::Public)?,
-            private,
-        }),
-        None => Ok(Out::Object(private)),
+    if !is_pair {
+        return Ok(Out::Object(private));
+    }
+    let public = handle(Half::Public)?;
+    Ok(Out::Pair { public, private })
+}
+
+/// Completes the description of a new key. What keeps that from happening now and passes by itself is nobody's
+/// business: whoever uses the key has it described again.
+async fn take_in(catalogue: &Catalogue, asker: &Asker, info: KeyInfo) -> CallResult<()> {
+    let key = info.listed.name.clone();
+    let spki = match has_public_half(&info) {
+        true => match asker.ask(FetchPublicKey { key: key.clone() }).await {
+            Ok(spki) => Some(spki),
+            Err(error) if error.kind().is_transient() => {
+                log::warn!("{key} was made, and its public key will be fetched when it is needed: {error}");
+                return Ok(());
+            }
+            Err(error) => return Err(error),
+        },
+        false => None,
+    };
+    catalogue.take(info, spki)
+}
+
+/// What failed once the key was there, and which key that is: nobody is to make a second one for want of the first.
+fn exists(name: &KeyName, error: &Error) -> Error {
+    let detail = error.detail().unwrap_or_default();
+    let detail = format!("the key exists, as {name}, but something failed after it was made: {detail}");
+    let told = Error::new(error.rv(), detail);
+    match error.remote() {
+        Some(remote) => told.with_remote(remote.clone()),
+        None => told,
     }
 }
 

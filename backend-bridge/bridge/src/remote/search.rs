@@ -111,7 +111,7 @@ impl Catalogue {
     /// Leaves a key out of searches for a while, if the reason lies with the key.
     fn pass_over(&self, name: &KeyName, error: Error) -> Result<()> {
         match error.kind() {
-            ErrorKind::NotFound => return Ok(()),
+            ErrorKind::NotFound | ErrorKind::Unsettled => return Ok(()),
             ErrorKind::Denied | ErrorKind::Disabled | ErrorKind::Unsupported | ErrorKind::Integrity => {}
             _ => return Err(error),
         }

@@ -6,6 +6,7 @@ mod catalogue;
 mod life;
 mod messages;
 mod names;
+mod newborn;
 mod objects;
 mod operations;
 mod pins;
