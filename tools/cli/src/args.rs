@@ -293,7 +293,7 @@ mod tests {
             .map(|mechanism| mechanism.name());
         names.extend(
             mechanisms
-                .filter(|name| name.ends_with("sha256"))
+                .filter(|name| !name.ends_with("sha384") && !name.ends_with("sha512"))
                 .map(|name| format!("`{name}`")),
         );
         for name in names {

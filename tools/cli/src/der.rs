@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 //! The little DER that signatures and public keys need: written for OpenSSL, read back strictly.
 
+use keyenclave_model::edwards;
+
 /// ASN.1 tags (X.690).
 const INTEGER: u8 = 0x02;
 const BIT_STRING: u8 = 0x03;
@@ -29,6 +31,14 @@ pub fn ec_public_key(params: &[u8], point: &[u8]) -> Vec<u8> {
     };
     let algorithm = element(SEQUENCE, &[&EC_PUBLIC_KEY[..], params].concat());
     element(SEQUENCE, &[algorithm, bit_string(bare)].concat())
+}
+
+/// The SubjectPublicKeyInfo of an Ed25519 key from `CKA_EC_POINT` (RFC 8410, section 4). `None` for what is no
+/// point.
+pub fn ed25519_public_key(point: &[u8]) -> Option<Vec<u8>> {
+    let bare = edwards::point(point)?;
+    let algorithm = element(SEQUENCE, edwards::OID);
+    Some(element(SEQUENCE, &[algorithm, bit_string(bare)].concat()))
 }
 
 /// An ECDSA signature from r and s one after the other (PKCS#11) to `Ecdsa-Sig-Value` (RFC 3279, section 2.2.3).
@@ -163,6 +173,26 @@ mod tests {
         assert_eq!(ecdsa_to_raw(&good, 31), None);
         assert_eq!(ecdsa_from_raw(&[]), None);
         assert_eq!(ecdsa_from_raw(&[1, 2, 3]), None);
+    }
+
+    #[test]
+    fn an_ed25519_point_is_taken_bare_and_wrapped_and_nothing_else_is() {
+        let point = [0x5a; 32];
+        let info = ed25519_public_key(&point).unwrap();
+        // RFC 8410, section 10.1: the 12 bytes before every such key.
+        let start = [
+            0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x03, 0x21, 0x00,
+        ];
+        assert_eq!(info, [&start[..], &point].concat());
+        assert_eq!(ed25519_public_key(&element(OCTET_STRING, &point)), Some(info));
+        for wrong in [
+            &[][..],
+            &[0x5a; 31],
+            &[0x5a; 34],
+            &element(OCTET_STRING, &[0x5a; 31]),
+        ] {
+            assert_eq!(ed25519_public_key(wrong), None);
+        }
     }
 
     #[test]

@@ -5,6 +5,8 @@ use std::fmt;
 
 use clap::ValueEnum;
 use cryptoki_sys as ck;
+use keyenclave_model::algorithm::Curve;
+use keyenclave_model::edwards;
 use serde::Serialize;
 
 use crate::args::KeyName;
@@ -24,6 +26,8 @@ pub enum Family {
     Rsa,
     /// Elliptic curves with ECDSA.
     Ec,
+    /// Edwards curves with EdDSA.
+    Edwards,
     /// Keys for a MAC.
     Secret,
     /// Anything else.
@@ -35,8 +39,10 @@ pub enum Family {
 enum Make {
     /// An RSA pair of so many bits.
     Rsa(ck::CK_ULONG),
-    /// A pair on the curve with this DER object identifier.
-    Curve(&'static [u8]),
+    /// A pair for ECDSA.
+    Curve(Curve),
+    /// A pair on edwards25519.
+    Edwards,
     /// A secret of so many bytes, by this mechanism.
     Secret(ck::CK_MECHANISM_TYPE, ck::CK_ULONG),
 }
@@ -66,10 +72,11 @@ key_types! {
     Rsa2048 = "rsa-2048", Make::Rsa(2048);
     Rsa3072 = "rsa-3072", Make::Rsa(3072);
     Rsa4096 = "rsa-4096", Make::Rsa(4096);
-    // prime256v1, secp384r1 and secp521r1 (RFC 5480, section 2.1.1.1).
-    EcP256 = "ec-p256", Make::Curve(&[0x06, 0x08, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07]);
-    EcP384 = "ec-p384", Make::Curve(&[0x06, 0x05, 0x2b, 0x81, 0x04, 0x00, 0x22]);
-    EcP521 = "ec-p521", Make::Curve(&[0x06, 0x05, 0x2b, 0x81, 0x04, 0x00, 0x23]);
+    EcP256 = "ec-p256", Make::Curve(Curve::P256);
+    EcP384 = "ec-p384", Make::Curve(Curve::P384);
+    EcP521 = "ec-p521", Make::Curve(Curve::P521);
+    EcSecp256k1 = "ec-secp256k1", Make::Curve(Curve::Secp256k1);
+    Ed25519 = "ed25519", Make::Edwards;
     Aes128 = "aes-128", Make::Secret(ck::CKM_AES_KEY_GEN, 16);
     Aes256 = "aes-256", Make::Secret(ck::CKM_AES_KEY_GEN, 32);
     Hmac256 = "hmac-256", Make::Secret(ck::CKM_GENERIC_SECRET_KEY_GEN, 32);
@@ -128,9 +135,13 @@ pub fn generate(session: &Session<'_>, kind: KeyType, label: &str, id: &KeyId) -
             public.push(bytes(ck::CKA_PUBLIC_EXPONENT, &[1, 0, 1]));
             session.generate_key_pair(ck::CKM_RSA_PKCS_KEY_PAIR_GEN, &public, &private)
         }
-        Make::Curve(params) => {
-            let (public, private) = signing(bytes(ck::CKA_EC_PARAMS, params));
+        Make::Curve(curve) => {
+            let (public, private) = signing(bytes(ck::CKA_EC_PARAMS, curve.row().oid));
             session.generate_key_pair(ck::CKM_EC_KEY_PAIR_GEN, &public, &private)
+        }
+        Make::Edwards => {
+            let (public, private) = signing(bytes(ck::CKA_EC_PARAMS, edwards::OID));
+            session.generate_key_pair(ck::CKM_EC_EDWARDS_KEY_PAIR_GEN, &public, &private)
         }
         Make::Secret(mechanism, len) => {
             let usage = match mechanism {
@@ -205,11 +216,12 @@ pub fn public_pem(session: &Session<'_>, key: &Key) -> Result<String, Failure> {
         Family::Ec => attribute(ck::CKA_EC_PARAMS)?
             .zip(attribute(ck::CKA_EC_POINT)?)
             .map(|(params, point)| der::ec_public_key(&params, &point)),
+        Family::Edwards => attribute(ck::CKA_EC_POINT)?.and_then(|point| der::ed25519_public_key(&point)),
         Family::Secret | Family::Other => None,
     };
     let info = info.ok_or_else(|| {
         let message = format!("`{}` has no public key that could be written", key.label);
-        Failure::new(Kind::Provider, message, "RSA and EC keys have one")
+        Failure::new(Kind::Provider, message, "RSA, EC and Ed25519 keys have one")
     })?;
     Ok(der::pem("PUBLIC KEY", &info))
 }
@@ -229,24 +241,44 @@ fn describe(
                 .map(|len| len.saturating_mul(8)),
         )
     };
-    let (family, prefix, bits) = match key_type {
-        Some(ck::CKK_RSA) => (Family::Rsa, "rsa", bits_of(attribute(ck::CKA_MODULUS)?)),
+    let sized =
+        |prefix: &str, bits: Option<usize>| bits.map_or(prefix.to_owned(), |bits| format!("{prefix}-{bits}"));
+    let (family, kind, bits) = match key_type {
+        Some(ck::CKK_RSA) => {
+            let bits = bits_of(attribute(ck::CKA_MODULUS)?);
+            (Family::Rsa, sized("rsa", bits), bits)
+        }
         Some(ck::CKK_EC) => {
+            let curve = attribute(ck::CKA_EC_PARAMS)?.and_then(|params| Curve::from_ec_params(&params));
+            let kind = curve.map_or("ec", curve_name).to_owned();
+            (Family::Ec, kind, curve.map(|curve| curve.row().bits))
+        }
+        Some(ck::CKK_EC_EDWARDS) => {
             let params = attribute(ck::CKA_EC_PARAMS)?;
-            (Family::Ec, "ec", params.and_then(|params| curve_bits(&params)))
+            match params.is_some_and(|params| edwards::is_ed25519(&params)) {
+                true => (
+                    Family::Edwards,
+                    KeyType::Ed25519.name().to_owned(),
+                    Some(edwards::BITS),
+                ),
+                false => (Family::Other, "other".to_owned(), None),
+            }
         }
-        Some(ck::CKK_AES) => (Family::Other, "aes", value_bits(ck::CKA_VALUE_LEN)?),
+        Some(ck::CKK_AES) => {
+            let bits = value_bits(ck::CKA_VALUE_LEN)?;
+            (Family::Other, sized("aes", bits), bits)
+        }
         Some(ck::CKK_GENERIC_SECRET | ck::CKK_SHA256_HMAC | ck::CKK_SHA384_HMAC | ck::CKK_SHA512_HMAC) => {
-            (Family::Secret, "hmac", value_bits(ck::CKA_VALUE_LEN)?)
+            let bits = value_bits(ck::CKA_VALUE_LEN)?;
+            (Family::Secret, sized("hmac", bits), bits)
         }
-        _ => (Family::Other, "other", None),
+        _ => (Family::Other, "other".to_owned(), None),
     };
     let text = |value: Option<Vec<u8>>| String::from_utf8_lossy(&value.unwrap_or_default()).into_owned();
-    let field = if family == Family::Ec { "p" } else { "" };
     Ok(Key {
         handle,
         class,
-        kind: bits.map_or(prefix.to_owned(), |bits| format!("{prefix}-{field}{bits}")),
+        kind,
         bits,
         label: text(attribute(ck::CKA_LABEL)?),
         id: hex(&attribute(ck::CKA_ID)?.unwrap_or_default()),
@@ -254,17 +286,11 @@ fn describe(
     })
 }
 
-/// The field size of a curve by its object identifier.
-fn curve_bits(params: &[u8]) -> Option<usize> {
-    let known = [
-        (KeyType::EcP256, 256),
-        (KeyType::EcP384, 384),
-        (KeyType::EcP521, 521),
-    ];
-    let found = known
-        .into_iter()
-        .find(|(kind, _)| matches!(kind.make(), Make::Curve(oid) if oid == params));
-    found.map(|(_, bits)| bits)
+/// The type of key on a curve, by its name.
+fn curve_name(curve: Curve) -> &'static str {
+    let types = KeyType::value_variants().iter();
+    let mut named = types.filter(|kind| matches!(kind.make(), Make::Curve(known) if known == curve));
+    named.next().map_or("ec", |kind| kind.name())
 }
 
 /// An id from hexadecimal digits.

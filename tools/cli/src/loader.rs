@@ -69,8 +69,19 @@ pub struct Attribute {
 pub struct Mechanism {
     /// `CKM_…`.
     pub kind: ck::CK_MECHANISM_TYPE,
+    /// What it needs beside that.
+    pub parameter: Parameter,
+}
+
+/// A mechanism's parameter.
+#[derive(Clone, Copy, Debug)]
+pub enum Parameter {
+    /// None.
+    None,
     /// For PSS.
-    pub pss: Option<ck::CK_RSA_PKCS_PSS_PARAMS>,
+    Pss(ck::CK_RSA_PKCS_PSS_PARAMS),
+    /// For EdDSA: no context, and the message is hashed before.
+    Prehash,
 }
 
 /// A loaded module.
@@ -125,6 +136,11 @@ impl Module {
             path: path.to_owned(),
             _library: library,
         })
+    }
+
+    /// Whether it is KeyEnclave's.
+    pub fn is_own(&self) -> bool {
+        self.own.is_some()
     }
 
     /// `C_Initialize`; tells whether several threads may call the module.
@@ -382,7 +398,7 @@ impl Module {
 
     /// `C_DigestInit`.
     pub fn digest_init(&self, session: ck::CK_SESSION_HANDLE, kind: ck::CK_MECHANISM_TYPE) -> Returned<()> {
-        let mut mechanism = raw_mechanism(kind, &mut None);
+        let mut mechanism = raw_mechanism(kind, &mut Raw::None);
         call!(self, C_DigestInit(session, &raw mut mechanism))
     }
 
@@ -412,8 +428,8 @@ impl Module {
         mechanism: Mechanism,
         key: ck::CK_OBJECT_HANDLE,
     ) -> Returned<()> {
-        let mut pss = mechanism.pss;
-        let mut mechanism = raw_mechanism(mechanism.kind, &mut pss);
+        let mut parameter = Raw::from(mechanism.parameter);
+        let mut mechanism = raw_mechanism(mechanism.kind, &mut parameter);
         call!(self, C_SignInit(session, &raw mut mechanism, key))
     }
 
@@ -443,8 +459,8 @@ impl Module {
         mechanism: Mechanism,
         key: ck::CK_OBJECT_HANDLE,
     ) -> Returned<()> {
-        let mut pss = mechanism.pss;
-        let mut mechanism = raw_mechanism(mechanism.kind, &mut pss);
+        let mut parameter = Raw::from(mechanism.parameter);
+        let mut mechanism = raw_mechanism(mechanism.kind, &mut parameter);
         call!(self, C_VerifyInit(session, &raw mut mechanism, key))
     }
 
@@ -536,17 +552,33 @@ fn raw(template: &[Attribute]) -> (Vec<ck::CK_ATTRIBUTE>, ck::CK_ULONG) {
     (attributes.collect(), to_ulong(template.len()))
 }
 
+/// The C form of a parameter.
+enum Raw {
+    None,
+    Pss(ck::CK_RSA_PKCS_PSS_PARAMS),
+    Eddsa(ck::CK_EDDSA_PARAMS),
+}
+
+impl From<Parameter> for Raw {
+    fn from(parameter: Parameter) -> Self {
+        match parameter {
+            Parameter::None => Self::None,
+            Parameter::Pss(pss) => Self::Pss(pss),
+            Parameter::Prehash => Self::Eddsa(ck::CK_EDDSA_PARAMS {
+                phFlag: ck::CK_TRUE,
+                ulContextDataLen: 0,
+                pContextData: null_mut(),
+            }),
+        }
+    }
+}
+
 /// The C form of a mechanism; it points at the parameter and must not outlive it.
-fn raw_mechanism(
-    kind: ck::CK_MECHANISM_TYPE,
-    pss: &mut Option<ck::CK_RSA_PKCS_PSS_PARAMS>,
-) -> ck::CK_MECHANISM {
-    let (parameter, len) = match pss {
-        Some(pss) => (
-            std::ptr::from_mut(pss).cast(),
-            size_of::<ck::CK_RSA_PKCS_PSS_PARAMS>(),
-        ),
-        None => (null_mut(), 0),
+fn raw_mechanism(kind: ck::CK_MECHANISM_TYPE, parameter: &mut Raw) -> ck::CK_MECHANISM {
+    let (parameter, len) = match parameter {
+        Raw::None => (null_mut(), 0),
+        Raw::Pss(pss) => (std::ptr::from_mut(pss).cast(), size_of_val(pss)),
+        Raw::Eddsa(eddsa) => (std::ptr::from_mut(eddsa).cast(), size_of_val(eddsa)),
     };
     ck::CK_MECHANISM {
         mechanism: kind,

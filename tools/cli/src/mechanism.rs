@@ -5,11 +5,12 @@ use clap::ValueEnum;
 use cryptoki_sys as ck;
 
 use crate::key::Family;
-use crate::loader::Mechanism;
+use crate::loader::{Mechanism, Parameter};
 
-/// One row a mechanism: variant = constant, family of keys, and for PSS the hash, MGF and salt length in bytes.
+/// One row a mechanism: variant = constant, family of keys, and the parameter: for PSS the hash, MGF and salt length in
+/// bytes.
 macro_rules! mechanisms {
-    ($($variant:ident = $kind:ident, $family:ident $(, $hash:ident, $mgf:ident, $salt:literal)?;)*) => {
+    ($($variant:ident = $kind:ident, $family:ident $(, $parameter:tt)*;)*) => {
         /// The ways to sign. The name on the command line is the variant's, in lower case with hyphens.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
         #[allow(missing_docs, reason = "each variant is the mechanism of the same name")]
@@ -19,7 +20,10 @@ macro_rules! mechanisms {
             /// What the module is told.
             pub fn mechanism(self) -> Mechanism {
                 match self {
-                    $(Self::$variant => Mechanism { kind: ck::$kind, pss: pss!($($hash, $mgf, $salt)?) },)*
+                    $(Self::$variant => Mechanism {
+                        kind: ck::$kind,
+                        parameter: parameter!($($parameter)*),
+                    },)*
                 }
             }
 
@@ -31,12 +35,15 @@ macro_rules! mechanisms {
     };
 }
 
-macro_rules! pss {
+macro_rules! parameter {
     () => {
-        None
+        Parameter::None
     };
-    ($hash:ident, $mgf:ident, $salt:literal) => {
-        Some(ck::CK_RSA_PKCS_PSS_PARAMS {
+    (prehash) => {
+        Parameter::Prehash
+    };
+    ($hash:ident $mgf:ident $salt:literal) => {
+        Parameter::Pss(ck::CK_RSA_PKCS_PSS_PARAMS {
             hashAlg: ck::$hash,
             mgf: ck::$mgf,
             sLen: $salt,
@@ -54,6 +61,8 @@ mechanisms! {
     EcdsaSha256 = CKM_ECDSA_SHA256, Ec;
     EcdsaSha384 = CKM_ECDSA_SHA384, Ec;
     EcdsaSha512 = CKM_ECDSA_SHA512, Ec;
+    Ed25519 = CKM_EDDSA, Edwards;
+    Ed25519ph = CKM_EDDSA, Edwards, prehash;
     HmacSha256 = CKM_SHA256_HMAC, Secret;
     HmacSha384 = CKM_SHA384_HMAC, Secret;
     HmacSha512 = CKM_SHA512_HMAC, Secret;
@@ -74,6 +83,7 @@ impl SignMechanism {
             (Family::Ec, 0..=256) => Some(Self::EcdsaSha256),
             (Family::Ec, 257..=384) => Some(Self::EcdsaSha384),
             (Family::Ec, _) => Some(Self::EcdsaSha512),
+            (Family::Edwards, _) => Some(Self::Ed25519),
             (Family::Secret, _) => Some(Self::HmacSha256),
             (Family::Other, _) => None,
         }
@@ -94,6 +104,7 @@ mod tests {
             "rsa-pkcs1-sha256",
             "rsa-pss-sha512",
             "ecdsa-sha384",
+            "ed25519ph",
             "hmac-sha256",
         ] {
             assert!(

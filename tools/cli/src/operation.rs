@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use cryptoki_sys as ck;
 
 use crate::failure::Failure;
-use crate::loader::{Mechanism, Returned};
+use crate::loader::{Mechanism, Parameter, Returned};
 use crate::mechanism::SignMechanism;
 use crate::token::Session;
 
@@ -125,7 +125,7 @@ pub fn verify(
 /// ECDSA of a digest that was made before.
 const BARE_ECDSA: Mechanism = Mechanism {
     kind: ck::CKM_ECDSA,
-    pss: None,
+    parameter: Parameter::None,
 };
 
 /// The input's digest by the module, where the mechanism is ECDSA with a hash and the module has no such one.

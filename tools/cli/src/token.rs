@@ -22,19 +22,11 @@ impl Running {
     /// A [`Failure`]; a wrong configuration of KeyEnclave is told as such.
     pub fn start(told: Option<&std::path::Path>) -> Result<Self, Failure> {
         let module = Module::load(&place::module(told)?)?;
-        let threads = module
-            .initialize()
-            .map_err(|refusal| match keyenclave_module::config::load() {
-                Err(error) if refusal.rv == ck::CKR_FUNCTION_FAILED => {
-                    let message = format!("the configuration cannot be used:\n{error}");
-                    Failure::new(
-                        Kind::Configuration,
-                        message,
-                        "`keyenclave config check` looks at it again",
-                    )
-                }
-                _ => refusal.into(),
-            })?;
+        if module.is_own() {
+            // Before the module reads it: that would log what is told here.
+            check_configuration()?;
+        }
+        let threads = module.initialize()?;
         Ok(Self { module, threads })
     }
 
@@ -179,6 +171,15 @@ impl Running {
         }
         Ok(session)
     }
+}
+
+fn check_configuration() -> Result<(), Failure> {
+    let unusable = |error| {
+        let message = format!("the configuration cannot be used:\n{error}");
+        let help = "`keyenclave config check` looks at it again";
+        Failure::new(Kind::Configuration, message, help)
+    };
+    keyenclave_module::config::load().map(drop).map_err(unusable)
 }
 
 impl Drop for Running {

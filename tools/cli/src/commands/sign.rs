@@ -80,7 +80,7 @@ pub fn mechanism_for(key: &Key, told: Option<SignMechanism>) -> Result<SignMecha
     let mechanism = told.or(SignMechanism::usual(key.family, key.bits.unwrap_or(0)));
     let mechanism = mechanism.ok_or_else(|| {
         let message = format!("`{}` is of type {}, which does not sign", key.label, key.kind);
-        Failure::usage(message, "RSA, EC and HMAC keys sign")
+        Failure::usage(message, "RSA, EC, Ed25519 and HMAC keys sign")
     })?;
     if mechanism.family() != key.family {
         let message = format!(
