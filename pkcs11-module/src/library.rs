@@ -57,11 +57,12 @@ impl Library {
             .warnings()
             .iter()
             .for_each(|warning| log::warn!("{warning}"));
-        if args.cannot_create_threads && config.is_remote() {
+        let refuses = config.threads == config::ThreadPolicy::Strict;
+        if args.cannot_create_threads && config.is_remote() && refuses {
             return Err(Error::new(
                 Rv::NeedToCreateThreads,
                 "the application forbids threads (CKF_LIBRARY_CANT_CREATE_OS_THREADS), and the configuration has slots \
-                 of remote services, whose calls need them",
+                 of remote services, whose calls need them; `threads = \"always\"` starts them all the same",
             ));
         }
         let handles = Arc::new(HandleSource::starting_at(args.first_handle));

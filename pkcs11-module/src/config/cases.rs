@@ -11,7 +11,7 @@ use proptest::prelude::*;
 use super::parse::parse;
 #[cfg(feature = "aws-kms")]
 use super::{AwsKmsConfig, RemoteConfig};
-use super::{BackendConfig, Config, ConfigError, Environment, ForkPolicy, Surroundings};
+use super::{BackendConfig, Config, ConfigError, Environment, ForkPolicy, Surroundings, ThreadPolicy};
 
 const GUIDE: &str = include_str!("../../../docs/guide/configuration.md");
 const AWS: &str = "[[slot]]\nlabel = \"a\"\nbackend = \"aws-kms\"\n";
@@ -66,7 +66,10 @@ const REFUSED: &[(&str, &str)] = &[
         "bakend = \"soft\"",
         ":1:1: unknown setting `bakend` at the top of the file; `backend` belongs in [[slot]]",
     ),
-    ("colour = 1", "known here: `environment`, `fork`, `log` or `slot`"),
+    (
+        "colour = 1",
+        "known here: `environment`, `fork`, `threads`, `log` or `slot`",
+    ),
     (
         "fork = true",
         "`fork`: this is of type boolean; write `strict` or `auto`",
@@ -399,14 +402,14 @@ fn all_problems_are_told_at_once_in_the_files_order() {
 
 #[test]
 fn a_full_file_is_understood() {
-    let text = "environment = \"staging\"\nfork = \"auto\"\n[log]\nlevel = \"debug\"\n\
+    let text = "environment = \"staging\"\nfork = \"auto\"\nthreads = \"always\"\n[log]\nlevel = \"debug\"\n\
         [[slot]]\nid = 3\nlabel = \"a b\"\nbackend = \"soft\"\nmax_pin_attempts = 100\n\
         [[slot]]\nlabel = \"signing\"\nbackend = \"soft\"\n\
         [[slot]]\nlabel = \"c\"\nbackend = \"soft\"\npath = \"stores/./c\"\n";
     let config = read(text).unwrap();
     assert_eq!(
-        (config.environment, config.fork),
-        (Some(Environment::Staging), ForkPolicy::Auto)
+        (config.environment, config.fork, config.threads),
+        (Some(Environment::Staging), ForkPolicy::Auto, ThreadPolicy::Always)
     );
     assert_eq!(config.log_level, log::LevelFilter::Debug);
     assert_eq!(

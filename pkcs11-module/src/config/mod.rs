@@ -22,7 +22,7 @@ use cryptoki_sys::CK_SLOT_ID;
 
 pub use error::{ConfigError, Problem};
 pub use places::Surroundings;
-pub use settings::{BackendName, Environment, ForkPolicy};
+pub use settings::{BackendName, Environment, ForkPolicy, ThreadPolicy};
 
 /// The label, and the name of the store's directory, of the slot that exists without any configuration.
 const DEFAULT_LABEL: &str = "default";
@@ -36,6 +36,8 @@ pub struct Config {
     pub environment: Option<Environment>,
     /// What a forked child finds.
     pub fork: ForkPolicy,
+    /// What a program's wish for no threads means.
+    pub threads: ThreadPolicy,
     /// Which messages are written to standard error, unless `KEYENCLAVE_LOG` says otherwise.
     pub log_level: log::LevelFilter,
     /// The slots in the order of the file; never empty, ids and labels unique.
@@ -165,6 +167,7 @@ impl Config {
             source: None,
             environment: None,
             fork: settings::DEFAULT_FORK,
+            threads: settings::DEFAULT_THREADS,
             log_level: settings::DEFAULT_LOG_LEVEL,
             slots: vec![SlotConfig::unwritten(surroundings)],
         }

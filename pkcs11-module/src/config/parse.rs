@@ -11,7 +11,7 @@ use toml::de::{DeTable, DeValue};
 
 use super::error::{ConfigError, Problem};
 use super::places::Surroundings;
-use super::settings::{self, BackendName, Environment, ForkPolicy, Section};
+use super::settings::{self, BackendName, Environment, ForkPolicy, Section, ThreadPolicy};
 use super::values::{Reader, Values, is_exposed, shortened};
 use super::{AwsKmsConfig, BackendConfig, Config, RemoteConfig, SlotConfig, SoftConfig};
 
@@ -78,6 +78,10 @@ fn config(reader: &mut Reader<'_>, table: &DeTable<'_>, file: &Path, surrounding
             .text(&settings::FORK)
             .and_then(ForkPolicy::from_name)
             .unwrap_or(settings::DEFAULT_FORK),
+        threads: top
+            .text(&settings::THREADS)
+            .and_then(ThreadPolicy::from_name)
+            .unwrap_or(settings::DEFAULT_THREADS),
         log_level: level
             .and_then(|level| log::LevelFilter::from_str(level).ok())
             .unwrap_or(settings::DEFAULT_LOG_LEVEL),

@@ -112,6 +112,16 @@ choice! {
 }
 
 choice! {
+    /// What a program's wish for no threads (`CKF_LIBRARY_CANT_CREATE_OS_THREADS`) means to slots of a service.
+    ThreadPolicy {
+        /// `C_Initialize` answers `CKR_NEED_TO_CREATE_THREADS`, as the specification says.
+        Strict = "strict",
+        /// Threads are started all the same, for programs that set the flag without a need.
+        Always = "always",
+    }
+}
+
+choice! {
     /// What can hold keys.
     BackendName {
         /// The built-in soft token.
@@ -123,6 +133,8 @@ choice! {
 
 /// What a forked child finds when nothing is said.
 pub const DEFAULT_FORK: ForkPolicy = ForkPolicy::Strict;
+/// What a program's wish for no threads means when nothing is said.
+pub const DEFAULT_THREADS: ThreadPolicy = ThreadPolicy::Strict;
 /// The level of messages when nothing is said.
 pub const DEFAULT_LOG_LEVEL: log::LevelFilter = log::LevelFilter::Warn;
 /// How many wrong PINs in a row lock a PIN when nothing is said.
@@ -143,6 +155,15 @@ pub static FORK: Setting = Setting {
     default: "`\"strict\"`",
     about: "What a forked child finds. `strict`: it must call `C_Initialize` itself. `auto`: its first call \
             initialises again; old handles are invalid and nobody is logged in.",
+};
+/// `threads`.
+pub static THREADS: Setting = Setting {
+    name: "threads",
+    kind: Kind::Choice(ThreadPolicy::NAMES),
+    default: "`\"strict\"`",
+    about: "What holds for programs that forbid libraries to start threads, if there are slots of a service, whose calls \
+            need them. `strict`: `C_Initialize` refuses with `CKR_NEED_TO_CREATE_THREADS`. `always`: threads are started \
+            at the first call all the same. p11-kit and what stands on it (`p11tool`) forbid them, and get along.",
 };
 /// `level` in `[log]`.
 pub static LEVEL: Setting = Setting {
@@ -196,7 +217,7 @@ pub static TOP: Section = Section {
     name: "",
     heading: "the top of the file",
     backend: None,
-    settings: &[&ENVIRONMENT, &FORK],
+    settings: &[&ENVIRONMENT, &FORK, &THREADS],
 };
 /// `[log]`.
 pub static LOG: Section = Section {
@@ -332,6 +353,7 @@ mod tests {
     #[test]
     fn defaults_are_what_the_table_says() {
         assert_eq!(FORK.default, format!("`\"{}\"`", DEFAULT_FORK.name()));
+        assert_eq!(THREADS.default, format!("`\"{}\"`", DEFAULT_THREADS.name()));
         assert_eq!(
             LEVEL.default,
             format!("`\"{}\"`", DEFAULT_LOG_LEVEL.as_str().to_lowercase())
