@@ -15,9 +15,11 @@ mod elsewhere;
 mod emulator;
 mod faults;
 mod hosts;
+mod identity;
 mod lost;
 mod made_here;
 #[path = "../black_box/openssl.rs"]
 #[allow(dead_code)] // more than these tests need
 mod openssl;
 mod slot;
+mod tool;

@@ -40,7 +40,7 @@ use crate::options::AwsOptions;
 const CONNECT: Duration = Duration::from_secs(3);
 /// Idle connections are dropped after this, before load balancers do it, whose limit is commonly a minute.
 const IDLE: Duration = Duration::from_secs(50);
-/// So long before its end a credential is renewed.
+/// A credential is renewed when between this and half of it is left; the SDK draws lots.
 const RENEW: Duration = Duration::from_secs(120);
 /// To a credential. Whoever waits for it has a deadline of its own; this only ends what hangs.
 const IDENTIFY: Duration = Duration::from_secs(60);

@@ -15,6 +15,7 @@ mod emulator;
 mod identity;
 mod network;
 mod recordings;
+mod roles;
 mod server;
 
 use std::future::Future;

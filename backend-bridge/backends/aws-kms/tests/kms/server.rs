@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 //! A server that answers each request with what a test says: well-formed, wrong, or not at all.
 
+use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
@@ -10,11 +11,16 @@ use serde_json::{Value, json};
 /// What the client wants.
 #[derive(Clone, Debug)]
 pub struct Asked {
+    /// Method and path.
+    pub line: String,
+    /// By their names in small letters.
+    pub headers: BTreeMap<String, String>,
+    pub body: Value,
     /// Without the service's name.
     pub operation: String,
-    pub body: Value,
-    /// The access key that signed it.
+    /// The access key that signed it, and for which region.
     pub signer: String,
+    pub region: String,
 }
 
 /// What it gets.
@@ -100,36 +106,34 @@ fn serve(connection: &TcpStream, answer: &dyn Fn(&Asked) -> Answer, seen: &Mutex
 }
 
 fn read(reader: &mut impl BufRead) -> Option<Asked> {
-    let (mut operation, mut signer, mut length) = (String::new(), String::new(), 0);
-    let mut first = String::new();
-    if reader.read_line(&mut first).ok()? == 0 {
-        return None;
+    let first = line(reader)?;
+    let mut headers = BTreeMap::new();
+    while let Some((name, value)) = line(reader)?.split_once(": ") {
+        headers.insert(name.to_ascii_lowercase(), value.to_owned());
     }
-    loop {
-        let mut line = String::new();
-        reader.read_line(&mut line).ok()?;
-        let Some((name, value)) = line.trim_end().split_once(": ") else {
-            break;
-        };
-        match name.to_ascii_lowercase().as_str() {
-            "content-length" => length = value.parse().ok()?,
-            "x-amz-target" => value.rsplit('.').next()?.clone_into(&mut operation),
-            "authorization" => {
-                value
-                    .split_once("Credential=")?
-                    .1
-                    .split('/')
-                    .next()?
-                    .clone_into(&mut signer);
-            }
-            _ => {}
-        }
-    }
-    let mut body = vec![0; length];
+    let header = |name| headers.get(name).map_or("", String::as_str);
+    let mut body = vec![0; header("content-length").parse().unwrap_or(0)];
     reader.read_exact(&mut body).ok()?;
+    // Credential=KEY/DATE/REGION/SERVICE/aws4_request
+    let signed = header("authorization").split_once("Credential=");
+    let mut scope = signed.map_or("", |(_, scope)| scope).split('/');
     Some(Asked {
-        operation,
-        signer,
+        line: first.rsplit_once(' ')?.0.to_owned(),
+        operation: header("x-amz-target")
+            .rsplit('.')
+            .next()
+            .unwrap_or_default()
+            .to_owned(),
+        signer: scope.next().unwrap_or_default().to_owned(),
+        region: scope.nth(1).unwrap_or_default().to_owned(),
         body: serde_json::from_slice(&body).unwrap_or(Value::Null),
+        headers,
     })
+}
+
+/// The next line, without its end.
+fn line(reader: &mut impl BufRead) -> Option<String> {
+    let mut line = String::new();
+    let read = reader.read_line(&mut line).ok()?;
+    (read > 0).then(|| line.trim_end().to_owned())
 }
