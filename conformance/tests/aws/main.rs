@@ -22,4 +22,3 @@ mod made_here;
 #[allow(dead_code)] // more than these tests need
 mod openssl;
 mod slot;
-mod tool;
