@@ -200,6 +200,14 @@ impl Error {
         self.0.kind
     }
 
+    /// Where the fault lies: the kind says it, but a service that answers is reached, whatever it says.
+    pub fn reason(&self) -> Reason {
+        match self.0.kind.reason() {
+            Reason::Connectivity if self.0.status != 0 => Reason::Provider,
+            reason => reason,
+        }
+    }
+
     /// Which call failed.
     pub fn call(&self) -> CallKind {
         self.0.call

@@ -48,7 +48,7 @@ const fn uses_key(call: CallKind) -> bool {
 impl From<&Error> for ModelError {
     fn from(error: &Error) -> Self {
         let kind = error.kind();
-        let reason = match kind.reason() {
+        let reason = match error.reason() {
             Reason::Configuration => "configuration",
             Reason::Connectivity => "connectivity",
             Reason::Permission => "permission",
@@ -106,6 +106,15 @@ mod tests {
         for part in ["provider", "sign", "ThrottlingException", "r-1", "quota", "1.5 s"] {
             assert!(detail.contains(part), "{detail}");
         }
+    }
+
+    #[test]
+    fn a_service_that_answers_is_reached() {
+        let reason = |status| {
+            let down = Error::unavailable(CallKind::Sign, Sent::Refused, "not now").with_status(status);
+            ModelError::from(&down).remote().unwrap().reason
+        };
+        assert_eq!((reason(0), reason(503)), ("connectivity", "provider"));
     }
 
     #[test]

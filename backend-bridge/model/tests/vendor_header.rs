@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-//! `include/keyenclave.h`: made from the table of the vendor's constants, and good C.
+//! `include/keyenclave.h`: made from the table of the vendor's constants and the text of the interface, and good C.
 #![allow(clippy::unwrap_used)]
 
 use std::fmt::Write;
@@ -10,13 +10,40 @@ use keyenclave_model::vendor::{VENDOR, VendorRow};
 
 const INCLUDE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../include");
 
+/// The interface of the module's own, `pkcs11-module/src/abi/own.rs`, in C. `conformance/programs/own.c` uses it.
+const INTERFACE: &str = r#"
+/*
+ * KeyEnclave's own functions: C_GetInterface with this name and version 1.0 gives a CK_INTERFACE whose pFunctionList
+ * is a struct keyenclave_functions. unsigned long is CK_ULONG, and what the functions return a CK_RV.
+ */
+#define KEYENCLAVE_INTERFACE "KeyEnclave"
+
+/* The parts of a failure: what failed; where the fault lies ("configuration", "connectivity", "permission" or
+ * "provider"); the number of the request in the service's own log; what to do. */
+#define KEYENCLAVE_FAILURE_MESSAGE 0UL
+#define KEYENCLAVE_FAILURE_REASON 1UL
+#define KEYENCLAVE_FAILURE_REQUEST_ID 2UL
+#define KEYENCLAVE_FAILURE_ADVICE 3UL
+
+struct keyenclave_functions {
+    /* CK_VERSION: 1.0. Members may be added at the end, with another minor version. */
+    unsigned char version[2];
+    /* Asks what is behind a slot's token whether it would do its work now, as long as the slot's operation_timeout at
+     * the most. Needs C_Initialize, but no session. */
+    unsigned long (*check_slot)(unsigned long slot);
+    /* A part of the last failure on this thread, UTF-8 without a NUL at its end. The length is treated as C_Sign
+     * treats it: a null text asks for it. What is not known is empty. */
+    unsigned long (*last_failure)(unsigned long part, unsigned char *text, unsigned long *len);
+};
+"#;
+
 /// The header as it must be.
 fn header() -> String {
     let mut text = String::from(
         "/* SPDX-License-Identifier: MIT */\n\
          /*\n \
-          * The constants that KeyEnclave adds to PKCS#11. Include the specification's pkcs11.h (or pkcs11t.h) first; on\n \
-          * its own this header defines the ranges that the specification leaves to vendors.\n \
+          * What KeyEnclave adds to PKCS#11: constants, and an interface. Include the specification's pkcs11.h (or\n \
+          * pkcs11t.h) first; on its own this header defines the ranges that the specification leaves to vendors.\n \
           *\n \
           * Made from backend-bridge/model/src/vendor.rs by its test with KEYENCLAVE_BLESS=1. Do not edit.\n \
           */\n\
@@ -31,7 +58,7 @@ fn header() -> String {
     for row in VENDOR {
         text.push_str(&constant(row));
     }
-    text + "\n#endif /* KEYENCLAVE_H */\n"
+    text + INTERFACE + "\n#endif /* KEYENCLAVE_H */\n"
 }
 
 fn constant(row: &VendorRow) -> String {

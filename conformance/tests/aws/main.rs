@@ -22,3 +22,5 @@ mod made_here;
 #[allow(dead_code)] // more than these tests need
 mod openssl;
 mod slot;
+mod told;
+mod tool;

@@ -29,7 +29,7 @@ thread_local! {
 /// Runs the handler of a function that needs the module to be initialised.
 pub(crate) fn call(function: &'static str, handler: impl FnOnce(&Library) -> Result<()>) -> ck::CK_RV {
     guarded(function, || {
-        let library = lifecycle::enter()?;
+        let library = lifecycle::enter().inspect_err(remember)?;
         SESSION.set(None);
         handler(&library).inspect_err(|error| note(&library, error))
     })
@@ -47,6 +47,12 @@ fn note(library: &Library, error: &Error) {
     if let Some(session) = SESSION.get().and_then(|id| library.sessions().find(id).ok()) {
         session.device_error.store(number, Ordering::Relaxed);
     }
+    remember(error);
+}
+
+/// For whoever asks on this thread.
+#[cold]
+fn remember(error: &Error) {
     // On a thread that is ending there is nobody left to ask.
     let _ = FAILURE.try_with(|last| last.replace(Some(error.clone())));
 }

@@ -2,7 +2,8 @@
 //! KeyEnclave's own interface, beside the specification's: what PKCS#11 has no words for.
 //!
 //! `C_GetInterface` finds it under the name `KeyEnclave`, version 1.0. The command-line tool asks it whether a slot's
-//! service answers, and why a call failed; an application may do the same.
+//! service answers, and why a call failed; an application may do the same: `include/keyenclave.h` has it in C, and
+//! `conformance/programs/own.c` holds the two together.
 
 use std::ffi::CStr;
 

@@ -237,6 +237,10 @@ fn advice(rv: ck::CK_RV) -> (Kind, &'static str) {
             Kind::Provider,
             "this token does not support that; choose another type or mechanism",
         ),
+        ck::CKR_DATA_LEN_RANGE => (
+            Kind::Usage,
+            "the mechanism does not take so much; with Ed25519 keys, --mechanism ed25519ph takes any size",
+        ),
         ck::CKR_KEY_TYPE_INCONSISTENT | ck::CKR_KEY_FUNCTION_NOT_PERMITTED => (
             Kind::Usage,
             "the key is not made for this mechanism; `keyenclave keys list` shows its type",
