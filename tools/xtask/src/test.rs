@@ -25,7 +25,11 @@ pub struct Tally {
 
 /// Runs all steps, each even if one before it failed, and prints a summary.
 pub fn run(arguments: &[String]) -> Result<(), String> {
-    let filter = filter(arguments)?;
+    everything(filter(arguments)?.as_deref()).map(drop)
+}
+
+/// Runs all steps, with the tests whose name contains `filter`; how many tests were skipped.
+pub fn everything(filter: Option<&str>) -> Result<u64, String> {
     tools::provide_all();
     let mut steps = Steps::default();
     steps.step("formatting", || cargo(&["fmt", "--all", "--check"]));
@@ -42,7 +46,7 @@ pub fn run(arguments: &[String]) -> Result<(), String> {
     let built = steps.step("build", || build(&PROFILE, &project::target().join("ci")));
     let tally = built.and_then(|built| {
         let mut command = command(&built, &["--workspace"]);
-        command.args(PROFILE).args(filter.as_deref());
+        command.args(PROFILE).args(filter);
         steps.step_with("tests", || tests(&mut command))
     });
     if filter.is_none() {
@@ -50,7 +54,8 @@ pub fn run(arguments: &[String]) -> Result<(), String> {
         steps.step("duplicate dependencies", dependencies::duplicates);
         steps.step("licences", dependencies::licences);
     }
-    steps.finish(&tally.unwrap_or_default())
+    let tally = tally.unwrap_or_default();
+    steps.finish(&tally).map(|()| tally.skipped())
 }
 
 fn filter(arguments: &[String]) -> Result<Option<String>, String> {
@@ -147,9 +152,14 @@ impl Tally {
         println!("{}", self.line());
     }
 
+    /// How many tests were skipped.
+    pub fn skipped(&self) -> u64 {
+        u64::try_from(self.skips.len()).unwrap_or(u64::MAX)
+    }
+
     /// `N passed, N failed, N skipped`.
     pub fn line(&self) -> String {
-        let skips = u64::try_from(self.skips.len()).unwrap_or(u64::MAX);
+        let skips = self.skipped();
         // Those that libtest left out it has not counted as passed.
         let passed = self.passed.saturating_sub(skips.saturating_sub(self.ignored));
         format!("{passed} passed, {} failed, {skips} skipped", self.failed)
