@@ -130,13 +130,8 @@ fn without_backends() -> Result<u64, String> {
     run::shown(&mut prepared(&["test", "--package", "keyenclave-pkcs11"]))?;
     run::shown(prepared(&["build", "--package", "keyenclave"]).args(module))?;
     let built = Built::in_directory(&target.join("ci"));
-    let mut command = test::command(
-        &built,
-        &["--package", "keyenclave-conformance", "--test", "black_box"],
-    );
-    let (tally, outcome) = test::tests(command.args(["--profile", "ci"]));
-    tally.print();
-    outcome
+    let mut command = test::command(&built, &["--package", CONFORMANCE, "--test", "black_box"]);
+    counted(command.args(["--profile", "ci"]))
 }
 
 /// Builds library and tests with one sanitizer and runs its suites.
