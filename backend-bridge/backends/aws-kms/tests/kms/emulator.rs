@@ -464,6 +464,25 @@ fn connections_that_the_service_closes_are_opened_again() {
 }
 
 #[test]
+fn a_new_key_that_is_not_known_everywhere_yet_is_asked_for_again() {
+    Ministack::in_own_process(|ministack| {
+        on(ministack, async |place| {
+            let stack = Stack::new(Arc::new(backend(place.proxy.url())), Settings::default());
+            let key = asked(&stack, pair(None)).await.unwrap().listed.name;
+            let at_first = On::the("Sign").first(5);
+            place.proxy.fault(at_first, Fault::Refused("NotFoundException"));
+            let call = SignDigest {
+                key,
+                algorithm: Algorithm::Ecdsa,
+                digest: vec![1; 32],
+            };
+            assert_eq!(asked(&stack, call).await.unwrap().len(), 64);
+            assert_eq!(place.proxy.counts().of("Sign"), 6);
+        })
+    });
+}
+
+#[test]
 fn lies_are_noticed() {
     Ministack::in_own_process(|ministack| {
         on(ministack, async |place| {
