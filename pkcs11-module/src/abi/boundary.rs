@@ -11,7 +11,7 @@ use std::panic::{AssertUnwindSafe, PanicHookInfo, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use cryptoki_sys as ck;
-use keyenclave_model::error::{Error, Result};
+use keyenclave_model::error::{Error, Result, Rv};
 use keyenclave_model::token::SessionId;
 
 use crate::library::Library;
@@ -30,9 +30,19 @@ thread_local! {
 pub(crate) fn call(function: &'static str, handler: impl FnOnce(&Library) -> Result<()>) -> ck::CK_RV {
     guarded(function, || {
         let library = lifecycle::enter().inspect_err(remember)?;
-        SESSION.set(None);
-        handler(&library).inspect_err(|error| note(&library, error))
+        on(&library, handler)
     })
+}
+
+/// Runs the handler of a function that needs no library. What it refuses is remembered all the same.
+pub(crate) fn alone(function: &'static str, handler: impl FnOnce() -> Result<()>) -> ck::CK_RV {
+    guarded(function, || handler().inspect_err(remember))
+}
+
+/// Runs a handler with the library, and keeps the record of what failed.
+pub(super) fn on(library: &Library, handler: impl FnOnce(&Library) -> Result<()>) -> Result<()> {
+    SESSION.set(None);
+    handler(library).inspect_err(|error| note(library, error))
 }
 
 /// The present call is made on this session.
@@ -43,6 +53,9 @@ pub(crate) fn on_behalf_of(session: SessionId) {
 /// Remembers a failure: for the session's `ulDeviceError`, and for whoever asks on this thread.
 #[cold]
 fn note(library: &Library, error: &Error) {
+    if !is_failure(error) {
+        return;
+    }
     let number = error.remote().map_or(0, |remote| remote.number);
     if let Some(session) = SESSION.get().and_then(|id| library.sessions().find(id).ok()) {
         session.device_error.store(number, Ordering::Relaxed);
@@ -53,8 +66,17 @@ fn note(library: &Library, error: &Error) {
 /// For whoever asks on this thread.
 #[cold]
 fn remember(error: &Error) {
+    if !is_failure(error) {
+        return;
+    }
     // On a thread that is ending there is nobody left to ask.
     let _ = FAILURE.try_with(|last| last.replace(Some(error.clone())));
+}
+
+/// Whether the call has failed. One that is asked to come back, later or with more memory, has not: what failed before
+/// it is still the last failure.
+fn is_failure(error: &Error) -> bool {
+    !matches!(error.rv(), Rv::Pending | Rv::BufferTooSmall)
 }
 
 /// The last failed call of this thread.
@@ -62,7 +84,7 @@ pub(crate) fn last_failure() -> Option<Error> {
     FAILURE.try_with(|last| last.borrow().clone()).ok().flatten()
 }
 
-/// Runs the handler of any function: nothing but a return value comes out.
+/// Runs the handler of any function: nothing but a return value comes out, and nothing is remembered.
 pub(crate) fn guarded(function: &'static str, handler: impl FnOnce() -> Result<()>) -> ck::CK_RV {
     let caller = FUNCTION.replace(Some(function));
     let outcome = catch_unwind(AssertUnwindSafe(|| report(function, handler())));
@@ -114,7 +136,6 @@ fn log_panic(function: &str, panic: &PanicHookInfo<'_>) {
 mod tests {
     #![allow(clippy::panic)]
     use super::*;
-    use keyenclave_model::error::Rv;
 
     #[test]
     fn a_panic_in_a_handler_becomes_a_general_error() {

@@ -180,7 +180,7 @@ macro_rules! export {
         boundary::call(stringify!($function), move |library| entry::$($handler)::+(library, $($value),*))
     };
     (@run $function:ident alone ($($handler:ident)::+ ($($value:expr),*))) => {
-        boundary::guarded(stringify!($function), move || $($handler)::+($($value),*))
+        boundary::alone(stringify!($function), move || $($handler)::+($($value),*))
     };
     (@run $function:ident $way:ident ($handler:ident ($($value:expr),*))) => {
         boundary::call(stringify!($function), move |library| refusal::$handler(library, $($value),*))

@@ -21,7 +21,7 @@ const SESSION: SessionId = SessionId(1);
 const NO_SESSION: SessionId = SessionId(2);
 
 /// A token that is never asked.
-struct Unused;
+pub(super) struct Unused;
 
 impl Token for Unused {
     fn info(&self) -> Result<TokenInfo> {

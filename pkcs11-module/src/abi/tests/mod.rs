@@ -8,6 +8,7 @@
 )]
 
 mod asynchronous;
+mod failures;
 pub(crate) mod forking;
 mod functions;
 mod parameters;
