@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //! AWS Key Management Service as a backend.
 //!
-//! A key's name is its ARN, its label an alias or a tag ([`label`]); AWS numbers no versions of keys that sign, so
+//! A key's name is its ARN, its label an alias or a tag (`label.rs`); AWS numbers no versions of keys that sign, so
 //! every key is the current one. Each call is one request, but for those that AWS cuts up: a description is the key
 //! and its tags, a label is an alias of its own, random bytes come by the kilobyte. All may be abandoned at any await.
 #![forbid(unsafe_code)]
