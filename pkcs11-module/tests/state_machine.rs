@@ -290,11 +290,16 @@ proptest! {
             match *act {
                 Act::Reserve(class) => {
                     let stale = model[class].begun().is_some_and(|begun| begun != login);
-                    let free = stale || model[class] == Place::Empty;
+                    let expected = match model[class] {
+                        _ if closed => Some(Rv::SessionClosed),
+                        _ if stale => None,
+                        Place::Empty => None,
+                        _ => Some(Rv::OperationActive),
+                    };
                     let outcome = real.reserve(OperationClass::ALL[class], login);
                     prop_assert_eq!(outcome.as_ref().is_ok_and(Option::is_some), stale);
-                    prop_assert_eq!(rv(outcome), (!free).then_some(Rv::OperationActive));
-                    if free {
+                    prop_assert_eq!(rv(outcome), expected);
+                    if expected.is_none() {
                         model[class] = Place::Out(login);
                     }
                 }
@@ -329,20 +334,30 @@ proptest! {
                     let expected = match model[class] {
                         Place::Waiting(begun, Some(_)) if begun == login => Some(Rv::Pending),
                         Place::Waiting(begun, None) if begun == login => None,
+                        _ if closed => Some(Rv::SessionClosed),
                         _ => Some(Rv::OperationNotInitialized),
                     };
+                    let stale = matches!(model[class], Place::Waiting(begun, _) if begun != login);
                     let activity = OperationClass::ALL[class].into();
                     let waits = real.is_waiting(activity, Ending::Single, login);
-                    prop_assert_eq!(waits, expected != Some(Rv::OperationNotInitialized));
+                    prop_assert_eq!(waits, matches!(expected, None | Some(Rv::Pending)));
                     prop_assert!(!real.is_waiting(activity, Ending::Finish, login), "another function");
+                    let other = real.look(activity, Ending::Finish, login).err();
+                    prop_assert!(other.is_some_and(|refused| refused.ended.is_none()), "another function");
+                    last_look += 1;
                     match real.look(activity, Ending::Single, login) {
                         Ok(look) => {
                             prop_assert_eq!(expected, None);
-                            last_look += 1;
                             model[class] = Place::Waiting(login, Some(last_look));
                             looks.push_back((class, last_look, look));
                         }
-                        Err(error) => prop_assert_eq!(Some(error.rv()), expected),
+                        Err(refused) => {
+                            prop_assert_eq!(Some(refused.rv), expected);
+                            prop_assert_eq!(refused.ended.is_some(), stale);
+                            if stale {
+                                model[class] = Place::Empty;
+                            }
+                        }
                     }
                 }
                 Act::LookAway => {
@@ -366,7 +381,9 @@ proptest! {
                             _ => Some(Rv::OperationNotInitialized),
                         };
                         let outcome = real.conclude(OperationClass::ALL[class].into(), look.number(), login);
-                        prop_assert_eq!(rv(outcome), expected);
+                        prop_assert_eq!(outcome.as_ref().err().map(|refused| refused.rv), expected);
+                        let ended = outcome.err().is_some_and(|refused| refused.ended.is_some());
+                        prop_assert_eq!(ended, mine && expected.is_some());
                         if mine {
                             model[class] = Place::Empty;
                         }

@@ -62,7 +62,6 @@ impl Completion<'_> {
     /// `CKR_GENERAL_ERROR` for more bytes than fit; nothing is written to the buffer then.
     pub fn bytes(&mut self, memory: &KeptOutput, bytes: &[u8]) -> Result<()> {
         if bytes.len() > length(memory.capacity).unwrap_or(0) {
-            self.failed(Some(memory));
             return Err(Error::new(
                 Rv::GeneralError,
                 "the token's result is longer than it said it would be; please report this",

@@ -11,7 +11,7 @@
 use std::time::Instant;
 
 use cryptoki_sys as ck;
-use keyenclave_model::error::{Result, Rv};
+use keyenclave_model::error::{Error, Result, Rv};
 use keyenclave_model::token::OperationClass::{Decrypt, Encrypt, Sign};
 use keyenclave_model::token::{Out, SessionId, Step, Work};
 
@@ -22,7 +22,7 @@ use crate::library::{Caller, Library};
 use crate::session::activity::Activity;
 use crate::session::operation::{Active, Ending};
 use crate::session::table::Session;
-use crate::session::waiting::{Look, Waiting};
+use crate::session::waiting::{Look, Refused, Waiting};
 use crate::slot::too_late;
 
 /// A function that may answer `CKR_PENDING`.
@@ -54,6 +54,11 @@ impl Function {
         }
     }
 
+    /// Whether it takes a buffer for its result.
+    fn has_output(&self) -> bool {
+        matches!(self.activity, Activity::Operation(_))
+    }
+
     /// The function of this name; `CKR_OPERATION_NOT_INITIALIZED` for a name that never has work under way.
     fn named(name: &Name<'_>) -> Result<&'static Self> {
         let found = FUNCTIONS
@@ -63,29 +68,42 @@ impl Function {
     }
 }
 
-/// `C_AsyncComplete`.
+/// `C_AsyncComplete`. With every error but `CKR_PENDING` the structure names the function's buffer, where it is known:
+/// see `Failed`.
 pub fn async_complete(
     lib: &Library,
     session: SessionId,
     function: Name<'_>,
     mut result: Completion<'_>,
 ) -> Result<()> {
+    let Err(Failed { error, memory }) = complete(lib, session, &function, &mut result) else {
+        return Ok(());
+    };
+    if error.rv() != Rv::Pending {
+        result.failed(memory.as_ref());
+    }
+    Err(error)
+}
+
+fn complete(
+    lib: &Library,
+    session: SessionId,
+    function: &Name<'_>,
+    result: &mut Completion<'_>,
+) -> Result<(), Failed> {
     let caller = lib.session(session)?;
     function.check()?;
-    let function = Function::named(&function)?;
+    let function = Function::named(function)?;
     result.check()?;
-    let (mut looking, mut look) = Looking::begin(&caller, function)?;
+    let (looking, mut look) = Looking::begin(&caller, function)?;
     match look.poll() {
-        Some(answer) => looking.conclude(answer, &mut result),
+        Some(answer) => looking.conclude(answer, result),
         None if look.is_late(Instant::now()) => {
             // Cancels the work.
             drop(look);
-            looking.conclude(Err(too_late()), &mut result)
+            looking.conclude(Err(too_late()), result)
         }
-        None => {
-            looking.back = Some(look);
-            Err(Rv::Pending.into())
-        }
+        None => Err(looking.look_away(look).into()),
     }
 }
 
@@ -124,7 +142,10 @@ pub fn async_join(
 ) -> Result<()> {
     lib.check_session(session)?;
     function.check()?;
-    data.buffer()?;
+    // Where there is no output, what is said about memory for it is not looked at.
+    if Function::named(&function).is_ok_and(Function::has_output) {
+        data.buffer()?;
+    }
     Err(Rv::SavedStateInvalid.into())
 }
 
@@ -135,9 +156,9 @@ pub(super) fn may_pend(session: &Session, activity: impl Into<Activity>, ending:
     session.asynchronous && FUNCTIONS.iter().any(listed)
 }
 
-/// Leaves work in its session for `C_AsyncComplete`: `CKR_PENDING`.
+/// Leaves work in its session for `C_AsyncComplete`: `CKR_PENDING`, unless the session does not want it any more.
 pub(super) fn leave<T>(place: Taken<'_>, waiting: Waiting, login: Option<u64>) -> Result<T> {
-    place.put_back(Active::waits(waiting, login));
+    place.put_back(Active::waits(waiting, login))?;
     Err(Rv::Pending.into())
 }
 
@@ -158,55 +179,93 @@ pub(super) fn generate(caller: &Caller<'_>, activity: Activity, work: Work<'_>) 
     }
 }
 
-/// Work that is lent out of its session, to ask for its answer. It goes back if there is none; otherwise, and also if
-/// the token panics, it is over.
+/// Why `C_AsyncComplete` has no result, and the function's buffer as long as that is known: while the work is in the
+/// session. Whoever has ended it otherwise has had the buffer back, so it is not named a second time.
+struct Failed {
+    error: Error,
+    memory: Option<KeptOutput>,
+}
+
+impl From<Error> for Failed {
+    fn from(error: Error) -> Self {
+        Self { error, memory: None }
+    }
+}
+
+impl From<Refused> for Failed {
+    fn from(refused: Refused) -> Self {
+        Self {
+            error: refused.rv.into(),
+            memory: refused.ended.and_then(Active::into_memory),
+        }
+    }
+}
+
+/// Work that is lent out of its session, to ask for its answer. It is over unless it goes back, also if the token
+/// panics.
 struct Looking<'a> {
     caller: &'a Caller<'a>,
     activity: Activity,
     number: u64,
-    back: Option<Look>,
 }
 
 impl<'a> Looking<'a> {
-    fn begin(caller: &'a Caller<'a>, function: &Function) -> Result<(Self, Look)> {
-        let login = caller.slot.login_number();
+    fn begin(caller: &'a Caller<'a>, function: &Function) -> Result<(Self, Look), Failed> {
         let mut operations = caller.session.operations.lock();
-        let look = operations.look(function.activity, function.ending, login)?;
+        // Asked for under the lock, as always: what is over is ended, and must not be of a later login.
+        let login = caller.slot.login_number();
+        let look = operations.look(function.activity, function.ending, login);
+        drop(operations);
+        let look = look?;
         let looking = Self {
             caller,
             activity: function.activity,
             number: look.number(),
-            back: None,
         };
         Ok((looking, look))
     }
 
+    /// Gives the work back, to be asked for again: `CKR_PENDING`, unless somebody has ended it meanwhile.
+    fn look_away(&self, look: Look) -> Error {
+        let mut operations = self.caller.session.operations.lock();
+        let refused = operations.look_away(self.activity, look);
+        let gone = operations.gone();
+        drop(operations);
+        // What nobody wants any more is dropped, and so cancelled, outside the lock.
+        refused.map_or(Rv::Pending, |_| gone).into()
+    }
+
     /// Ends the work with its answer, unless somebody has ended it meanwhile.
-    fn conclude(&self, answer: Result<Out>, result: &mut Completion<'_>) -> Result<()> {
+    fn conclude(&self, answer: Result<Out>, result: &mut Completion<'_>) -> Result<(), Failed> {
         let mut operations = self.caller.session.operations.lock();
         let login = self.caller.slot.login_number();
-        let waiting = operations.conclude(self.activity, self.number, login)?;
-        // Still under the lock: whoever ends the operation from now on finds it written.
-        hand_over(answer, waiting.memory.as_ref(), result)
+        let concluded = operations
+            .conclude(self.activity, self.number, login)
+            // Still under the lock: whoever ends the operation from now on finds it written.
+            .map(|waiting| hand_over(answer, waiting.memory, result));
+        drop(operations);
+        concluded?
     }
 }
 
 impl Drop for Looking<'_> {
     fn drop(&mut self) {
         let mut operations = self.caller.session.operations.lock();
-        let (gone, ended) = match self.back.take() {
-            Some(look) => (operations.look_away(self.activity, look), None),
-            None => (None, operations.forget(self.activity, self.number)),
-        };
+        // Nothing, where it went back or was concluded.
+        let ended = operations.forget(self.activity, self.number);
         drop(operations);
-        // What nobody wants any more is cancelled outside the lock.
-        drop((gone, ended));
+        // Outside the lock.
+        drop(ended);
     }
 }
 
 /// Writes what the work has come to.
-fn hand_over(answer: Result<Out>, memory: Option<&KeptOutput>, result: &mut Completion<'_>) -> Result<()> {
-    match (answer, memory) {
+fn hand_over(
+    answer: Result<Out>,
+    memory: Option<KeptOutput>,
+    result: &mut Completion<'_>,
+) -> Result<(), Failed> {
+    let written = match (answer, &memory) {
         (Ok(Out::Bytes(bytes)), Some(memory)) => result.bytes(memory, &bytes),
         (Ok(Out::Object(object)), None) => {
             result.objects(object, None);
@@ -216,9 +275,7 @@ fn hand_over(answer: Result<Out>, memory: Option<&KeptOutput>, result: &mut Comp
             result.objects(public, Some(private));
             Ok(())
         }
-        (answer, memory) => {
-            result.failed(memory);
-            Err(answer.err().unwrap_or_else(unexpected))
-        }
-    }
+        (answer, _) => Err(answer.err().unwrap_or_else(unexpected)),
+    };
+    written.map_err(|error| Failed { error, memory })
 }

@@ -45,7 +45,7 @@ pub fn init(
     let Out::Operation(operation) = begun else {
         return Err(unexpected());
     };
-    place.put_back(Active::new(operation, key.map(|_| login)));
+    place.put_back(Active::new(operation, key.map(|_| login)))?;
     Ok(())
 }
 
@@ -119,7 +119,7 @@ pub fn update(
     }
     let written = operation.update(&caller.call(), input, output.buffer())?;
     active.started = true;
-    place.put_back(active);
+    place.put_back(active)?;
     output.set_len(written);
     Ok(())
 }
@@ -131,7 +131,7 @@ pub fn absorb(lib: &Library, session: SessionId, class: OperationClass, input: I
     let input = input.bytes()?;
     active.running()?.update(&caller.call(), input, &mut [])?;
     active.started = true;
-    place.put_back(active);
+    place.put_back(active)?;
     Ok(())
 }
 
@@ -141,7 +141,7 @@ pub fn digest_key(lib: &Library, session: SessionId, key: ObjectId) -> Result<()
     let (place, mut active) = Taken::take(&caller, OperationClass::Digest)?;
     active.running()?.digest_key(&caller.call(), key)?;
     active.started = true;
-    place.put_back(active);
+    place.put_back(active)?;
     Ok(())
 }
 
@@ -308,7 +308,7 @@ fn deliver(place: Taken<'_>, held: Active, output: &mut Output<'_>, ending: Endi
 
 /// Leaves the operation active and says how much memory it needs: the answer to a query, or `CKR_BUFFER_TOO_SMALL`.
 fn ask_again(place: Taken<'_>, active: Active, output: &mut Output<'_>, need: usize) -> Result<()> {
-    place.put_back(active);
+    place.put_back(active)?;
     output.set_len(need);
     if output.is_query() {
         Ok(())

@@ -29,7 +29,7 @@ pub fn get_operation_state(lib: &Library, session: SessionId, mut output: Output
         Next::Run(operation) => operation.state(),
         Next::Deliver { .. } | Next::Wait(_) => Err(Rv::StateUnsaveable.into()),
     };
-    place.put_back(active);
+    place.put_back(active)?;
     let saved = Saved {
         class,
         started,

@@ -4,7 +4,7 @@
 //! Apart from the handlers because all that take something out of a session owe it the same: that the place is never
 //! left behind, whatever happens, and that nothing is dropped under the session's lock.
 
-use keyenclave_model::error::Result;
+use keyenclave_model::error::{Result, Rv};
 use keyenclave_model::token::OperationClass;
 
 use crate::library::Caller;
@@ -15,7 +15,10 @@ use crate::session::operation::Active;
 pub(super) struct Taken<'a> {
     caller: &'a Caller<'a>,
     activity: Activity,
-    back: Option<Active>,
+    /// What is answered if the login ends meanwhile.
+    logged_out: Rv,
+    /// Whether the place is still out.
+    out: bool,
 }
 
 impl<'a> Taken<'a> {
@@ -25,10 +28,12 @@ impl<'a> Taken<'a> {
     /// As [`Operations::reserve`](crate::session::operation::Operations::reserve).
     pub(super) fn reserve(caller: &'a Caller<'a>, activity: impl Into<Activity>) -> Result<Self> {
         let activity = activity.into();
-        let login = caller.slot.login_number();
-        let stale = caller.session.operations.lock().reserve(activity, login)?;
-        drop(stale);
-        Ok(Self::of(caller, activity))
+        let mut operations = caller.session.operations.lock();
+        // Asked for under the lock: what is over is ended, and must not be of a later login.
+        let reserved = operations.reserve(activity, caller.slot.login_number());
+        drop(operations);
+        drop(reserved?);
+        Ok(Self::of(caller, activity, Rv::UserNotLoggedIn))
     }
 
     /// Takes an operation out.
@@ -36,32 +41,56 @@ impl<'a> Taken<'a> {
     /// # Errors
     /// As [`Operations::take`](crate::session::operation::Operations::take).
     pub(super) fn take(caller: &'a Caller<'a>, class: OperationClass) -> Result<(Self, Active)> {
-        let login = caller.slot.login_number();
-        let active = caller.session.operations.lock().take(class, login)?;
-        Ok((Self::of(caller, class.into()), active))
+        let mut operations = caller.session.operations.lock();
+        let active = operations.take(class, caller.slot.login_number())?;
+        drop(operations);
+        Ok((
+            Self::of(caller, class.into(), Rv::OperationNotInitialized),
+            active,
+        ))
     }
 
-    pub(super) fn put_back(mut self, active: Active) {
-        self.back = Some(active);
+    /// Puts an operation back, or for the first time.
+    ///
+    /// # Errors
+    /// It was not wanted any more, and has ended: `CKR_SESSION_CLOSED` if another thread has closed the session
+    /// meanwhile. If the login is over, `CKR_OPERATION_NOT_INITIALIZED` for an operation that was active before, and
+    /// `CKR_USER_NOT_LOGGED_IN` for what begins: the specification's lists have no other.
+    pub(super) fn put_back(mut self, active: Active) -> Result<()> {
+        self.return_place(Some(active))
     }
 
-    fn of(caller: &'a Caller<'a>, activity: Activity) -> Self {
+    fn of(caller: &'a Caller<'a>, activity: Activity, logged_out: Rv) -> Self {
         Self {
             caller,
             activity,
-            back: None,
+            logged_out,
+            out: true,
+        }
+    }
+
+    fn return_place(&mut self, back: Option<Active>) -> Result<()> {
+        self.out = false;
+        let mut operations = self.caller.session.operations.lock();
+        // Asked for under the lock: a logout has its new number before it looks for what it ends.
+        let login = self.caller.slot.login_number();
+        let refused = operations.put_back(self.activity, back, login);
+        let closed = operations.is_closed();
+        drop(operations);
+        match refused {
+            None => Ok(()),
+            // What the session does not want back is dropped here, outside its lock.
+            Some(_) if closed => Err(Rv::SessionClosed.into()),
+            Some(_) => Err(self.logged_out.into()),
         }
     }
 }
 
 impl Drop for Taken<'_> {
     fn drop(&mut self) {
-        let mut operations = self.caller.session.operations.lock();
-        // Asked for under the lock: a logout has its new number before it looks for what it ends.
-        let login = self.caller.slot.login_number();
-        let ended = operations.put_back(self.activity, self.back.take(), login);
-        drop(operations);
-        // What the session does not want back is dropped outside its lock.
-        drop(ended);
+        if self.out {
+            // Nothing comes back, so nothing can be refused.
+            let _ = self.return_place(None);
+        }
     }
 }

@@ -11,6 +11,7 @@ use zeroize::Zeroizing;
 
 use super::activity::Activity;
 use super::waiting::Waiting;
+use crate::abi::values::KeptOutput;
 
 /// An operation between its beginning and its end.
 pub struct Active {
@@ -72,8 +73,12 @@ impl Operations {
     /// is over is handed back.
     ///
     /// # Errors
-    /// `CKR_OPERATION_ACTIVE`; the one that is active stays so.
+    /// `CKR_OPERATION_ACTIVE`; the one that is active stays so. `CKR_SESSION_CLOSED`: whoever found the session before
+    /// it was closed begins nothing any more.
     pub fn reserve(&mut self, activity: impl Into<Activity>, login: u64) -> Result<Option<Active>> {
+        if self.closed {
+            return Err(Rv::SessionClosed.into());
+        }
         let place = self.place(activity);
         match std::mem::replace(place, Place::Out) {
             Place::Empty => Ok(None),
@@ -220,6 +225,11 @@ impl Operations {
         self.end(Activity::all())
     }
 
+    /// Whether the session is closed.
+    pub fn is_closed(&self) -> bool {
+        self.closed
+    }
+
     /// Ends what began under a login that is over, and hands it back.
     pub fn end_stale(&mut self, login: u64) -> Vec<Active> {
         let stale = |activity: &Activity| matches!(self.place(*activity), Place::Here(active) if active.is_stale(login));
@@ -285,7 +295,15 @@ impl Active {
         }
     }
 
-    fn waiting(&self) -> Option<&Waiting> {
+    /// Where the output of what is waited for would have gone.
+    pub fn into_memory(self) -> Option<KeptOutput> {
+        match self.work {
+            Next::Wait(waiting) => waiting.memory,
+            Next::Run(_) | Next::Deliver { .. } => None,
+        }
+    }
+
+    pub(super) fn waiting(&self) -> Option<&Waiting> {
         match &self.work {
             Next::Wait(waiting) => Some(waiting),
             Next::Run(_) | Next::Deliver { .. } => None,

@@ -98,19 +98,33 @@ impl Look {
     }
 }
 
+/// Why work cannot be had.
+pub struct Refused {
+    /// The return value.
+    pub rv: Rv,
+    /// What has ended here because its login is over, to be dropped outside the lock.
+    pub ended: Option<Active>,
+}
+
 impl Operations {
-    /// Borrows work that is waited for, to ask for its answer.
+    /// Borrows work that is waited for, to ask for its answer. Work from a login that is over ends here.
     ///
     /// # Errors
     /// `CKR_OPERATION_NOT_INITIALIZED` if this function has none, or none any more; `CKR_PENDING` if another thread
     /// is asking just now.
-    pub fn look(&mut self, activity: Activity, of: Ending, login: u64) -> Result<Look> {
+    pub fn look(&mut self, activity: Activity, of: Ending, login: u64) -> Result<Look, Refused> {
         self.looks = self.looks.wrapping_add(1);
         let number = self.looks;
-        let waiting = self
-            .waiting(activity, of, login)
-            .ok_or(Rv::OperationNotInitialized)?;
-        waiting.lend(number).ok_or(Rv::Pending.into())
+        match self.waiting(activity, of, login) {
+            Some(waiting) => waiting.lend(number).ok_or(Refused {
+                rv: Rv::Pending,
+                ended: None,
+            }),
+            None => Err(Refused {
+                rv: self.gone(),
+                ended: self.end_stale_wait(activity, of, login),
+            }),
+        }
     }
 
     /// Whether this function has work that is waited for.
@@ -133,18 +147,38 @@ impl Operations {
     /// that this is called under.
     ///
     /// # Errors
-    /// `CKR_OPERATION_NOT_INITIALIZED` if it was ended meanwhile, `CKR_SESSION_CLOSED` if the session was.
-    pub fn conclude(&mut self, activity: Activity, number: u64, login: u64) -> Result<Box<Waiting>> {
+    /// `CKR_OPERATION_NOT_INITIALIZED` if it was ended meanwhile or its login is over, `CKR_SESSION_CLOSED` if the
+    /// session was closed.
+    pub fn conclude(&mut self, activity: Activity, number: u64, login: u64) -> Result<Box<Waiting>, Refused> {
+        let rv = self.gone();
+        match self.forget(activity, number) {
+            Some(Active {
+                work: Next::Wait(waiting),
+                login: began,
+                ..
+            }) if began.is_none_or(|began| began == login) => Ok(waiting),
+            ended => Err(Refused { rv, ended }),
+        }
+    }
+
+    /// Why something is not there any more: `CKR_SESSION_CLOSED` or `CKR_OPERATION_NOT_INITIALIZED`.
+    pub fn gone(&self) -> Rv {
         if self.closed {
-            return Err(Rv::SessionClosed.into());
+            Rv::SessionClosed
+        } else {
+            Rv::OperationNotInitialized
         }
-        let ended = self
-            .forget(activity, number)
-            .filter(|active| !active.is_stale(login));
-        match ended.map(|active| active.work) {
-            Some(Next::Wait(waiting)) => Ok(waiting),
-            _ => Err(Rv::OperationNotInitialized.into()),
-        }
+    }
+
+    /// Ends what this function waits for if its login is over, and hands it back.
+    fn end_stale_wait(&mut self, activity: Activity, of: Ending, login: u64) -> Option<Active> {
+        let stale = match self.place(activity) {
+            Place::Here(active) => {
+                active.is_stale(login) && active.waiting().is_some_and(|wait| wait.of == of)
+            }
+            Place::Empty | Place::Out => false,
+        };
+        stale.then(|| self.cancel(activity).ok().flatten()).flatten()
     }
 
     /// Ends work that is lent out under this number and will not come back.

@@ -124,17 +124,30 @@ fn the_end_of_a_login_is_enough_to_end_its_work() {
     let (memory, asked) = start(&scene, session, Sign);
     slot.logout().unwrap();
     assert!(asked.bytes(b"late"));
+    let (outcome, data) = complete(&scene.lib, session, name(c"C_Sign"));
+    assert_eq!(outcome, Some(Rv::OperationNotInitialized));
+    let buffer = memory.bytes.as_ptr();
+    assert_eq!((data.pValue.cast_const(), data.ulValue), (buffer, 0));
+    assert_eq!(scene.cancelled(), 1, "and that was the end of it");
     assert_eq!(
         refused(&scene.lib, session, c"C_Sign"),
-        Some(Rv::OperationNotInitialized)
+        Some(Rv::OperationNotInitialized),
+        "the buffer is named once"
     );
     assert!(memory.is_untouched());
+}
+
+#[test]
+fn the_place_of_work_from_a_login_that_is_over_is_free() {
+    let scene = asynchronous();
+    let session = open_async(&scene.lib);
+    let slot = scene.lib.slot(0).unwrap().1;
+    slot.login(session, true, Role::User, Pin(b"1234")).unwrap();
+    let (memory, _asked) = start(&scene, session, Sign);
+    slot.logout().unwrap();
     assert!(sign_init(&scene.lib, session).is_ok());
-    assert_eq!(
-        scene.cancelled(),
-        1,
-        "the place was needed, and what was left there is gone"
-    );
+    assert_eq!(scene.cancelled(), 1, "what was left there is gone");
+    assert!(memory.is_untouched());
 }
 
 #[test]

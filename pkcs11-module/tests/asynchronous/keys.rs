@@ -27,7 +27,7 @@ fn no_template() -> RawTemplate<'static> {
 }
 
 /// `C_GenerateKey`, and what became of the place for the handle.
-fn generate_key(lib: &Library, session: SessionId) -> (Option<Rv>, ck::CK_OBJECT_HANDLE) {
+pub fn generate_key(lib: &Library, session: SessionId) -> (Option<Rv>, ck::CK_OBJECT_HANDLE) {
     let mut handle = 7;
     // SAFETY: it outlives the call.
     let place = unsafe { Place::new(&raw mut handle) };
@@ -36,7 +36,7 @@ fn generate_key(lib: &Library, session: SessionId) -> (Option<Rv>, ck::CK_OBJECT
 }
 
 /// `C_GenerateKeyPair`.
-fn generate_key_pair(lib: &Library, session: SessionId) -> Option<Rv> {
+pub fn generate_key_pair(lib: &Library, session: SessionId) -> Option<Rv> {
     let (mut public, mut private) = (7, 7);
     // SAFETY: it outlives the call.
     let public = unsafe { Place::new(&raw mut public) };

@@ -14,6 +14,7 @@ mod arguments;
 mod ending;
 mod keys;
 mod many;
+mod meanwhile;
 mod results;
 mod scene;
 #[cfg(feature = "remote")]

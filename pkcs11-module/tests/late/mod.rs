@@ -56,7 +56,41 @@ impl Asked {
     }
 }
 
+/// What another thread does at a moment that the test picks: once, the next time that the moment comes.
+#[derive(Clone, Default)]
+pub struct Meanwhile(Arc<Mutex<Option<Call>>>);
+
+type Call = Box<dyn FnOnce() + Send>;
+
+impl Meanwhile {
+    /// Does this the next time.
+    pub fn next(&self, call: impl FnOnce() + Send + 'static) {
+        *self.0.lock().unwrap() = Some(Box::new(call));
+    }
+
+    fn happens(&self) {
+        let call = self.0.lock().unwrap().take();
+        if let Some(call) = call {
+            within_patience("what happens meanwhile", call);
+        }
+    }
+}
+
+/// The moments that a test can pick.
+#[derive(Clone, Default)]
+pub struct Moments {
+    /// A function has found its session, and somebody is logged in.
+    pub found: Meanwhile,
+    /// The token is given work to do.
+    pub asked: Meanwhile,
+    /// An operation is given a part.
+    pub taken_in: Meanwhile,
+    /// The token is asked for an answer, and has found whether there is one.
+    pub polled: Meanwhile,
+}
+
 struct LateToken {
+    moments: Moments,
     asked: Mutex<Sender<Asked>>,
     cancelled: Arc<AtomicUsize>,
     flags: ck::CK_FLAGS,
@@ -69,6 +103,7 @@ impl LateToken {
         Ask {
             asked: self.asked.lock().unwrap().clone(),
             cancelled: Arc::clone(&self.cancelled),
+            moments: self.moments.clone(),
         }
     }
 }
@@ -89,6 +124,7 @@ impl Token for LateToken {
         Vec::new()
     }
     fn epoch(&self) -> u64 {
+        self.moments.found.happens();
         self.replaced.load(Ordering::SeqCst)
     }
     fn submit(&self, _cx: &CallCx, work: Work<'_>) -> Step {
@@ -114,6 +150,7 @@ impl Token for LateToken {
 
 /// The way to the test.
 struct Ask {
+    moments: Moments,
     asked: Sender<Asked>,
     cancelled: Arc<AtomicUsize>,
 }
@@ -123,9 +160,11 @@ impl Ask {
         let (answer, answered) = channel();
         let input = input.to_vec();
         self.asked.send(Asked { input, answer }).unwrap();
+        self.moments.asked.happens();
         Step::Pending(Box::new(LateAnswer {
             answered,
             cancelled: self.cancelled,
+            moments: self.moments,
         }))
     }
 }
@@ -156,6 +195,7 @@ impl Operation for LateOperation {
     }
     fn update(&mut self, _cx: &CallCx, input: &[u8], _out: &mut [u8]) -> Result<usize> {
         self.message.extend_from_slice(input);
+        self.ask.moments.taken_in.happens();
         Ok(0)
     }
     fn finish(mut self: Box<Self>, cx: &CallCx, end: End<'_>) -> Step {
@@ -165,13 +205,16 @@ impl Operation for LateOperation {
 }
 
 struct LateAnswer {
+    moments: Moments,
     answered: Receiver<Result<Out>>,
     cancelled: Arc<AtomicUsize>,
 }
 
 impl Pending for LateAnswer {
     fn poll(&mut self) -> Option<Result<Out>> {
-        match self.answered.try_recv() {
+        let answer = self.answered.try_recv();
+        self.moments.polled.happens();
+        match answer {
             Ok(answer) => Some(answer),
             Err(TryRecvError::Empty) => None,
             Err(TryRecvError::Disconnected) => panic!("the test has let go of the work"),
@@ -194,6 +237,7 @@ impl Pending for LateAnswer {
 /// A library with one late token, and the test's ends of its channels.
 pub struct Scene {
     pub lib: Arc<Library>,
+    pub moments: Moments,
     asked: Receiver<Asked>,
     cancelled: Arc<AtomicUsize>,
 }
@@ -224,7 +268,9 @@ pub fn scene(timeout: Option<Duration>) -> Scene {
 pub fn scene_with(timeout: Option<Duration>, flags: ck::CK_FLAGS) -> Scene {
     let (sender, asked) = channel();
     let cancelled = Arc::new(AtomicUsize::new(0));
+    let moments = Moments::default();
     let token = Arc::new(LateToken {
+        moments: moments.clone(),
         asked: Mutex::new(sender),
         cancelled: cancelled.clone(),
         flags,
@@ -234,6 +280,7 @@ pub fn scene_with(timeout: Option<Duration>, flags: ck::CK_FLAGS) -> Scene {
     let slot = Slot::new(0, "late".to_owned(), timeout, token);
     Scene {
         lib: Arc::new(Library::with_slots(vec![slot], handles)),
+        moments,
         asked,
         cancelled,
     }

@@ -147,6 +147,37 @@ fn a_missing_argument_is_bad_whatever_is_pending() {
 }
 
 #[test]
+fn what_needs_no_buffer_does_not_look_at_one() {
+    let library = library();
+    let unknown = Some(Rv::SavedStateInvalid);
+    for name in [c"C_GenerateKey", c"C_GenerateKeyPair", c"C_SignInit"] {
+        for len in [1, HUGE[0]] {
+            let answer = join(&library, SESSION, name.as_ptr().cast(), null_mut(), len);
+            assert_eq!(answer, unknown, "{name:?}");
+        }
+    }
+}
+
+#[test]
+fn every_error_says_that_no_buffer_is_known() {
+    let library = library();
+    let mut somewhere = 0_u8;
+    for (session, name, expected) in [
+        (NO_SESSION, c"C_Sign", Rv::SessionHandleInvalid),
+        (SESSION, c"C_Sign", Rv::OperationNotInitialized),
+        (SESSION, c"C_SignInit", Rv::OperationNotInitialized),
+    ] {
+        let mut data = ck::CK_ASYNC_DATA {
+            pValue: &raw mut somewhere,
+            ..Default::default()
+        };
+        let refused = complete(&library, session, name.as_ptr().cast(), &raw mut data);
+        assert_eq!(refused, Some(expected));
+        assert!(data.pValue.is_null(), "{expected:?}");
+    }
+}
+
+#[test]
 fn a_function_without_a_result_needs_no_place_for_one() {
     let library = library();
     let outcome = complete(&library, SESSION, c"C_SignInit".as_ptr().cast(), null_mut());
