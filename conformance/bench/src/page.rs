@@ -115,3 +115,22 @@ fn machine() -> String {
         model.map_or("unknown", |(_, name)| name.trim())
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_page_has_figures() {
+        let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/performance.md");
+        let text = std::fs::read_to_string(page).expect("the page");
+        let figures = text
+            .split_once(BEGIN)
+            .and_then(|(_, rest)| rest.split_once(END))
+            .map(|(figures, _)| figures);
+        assert!(
+            figures.is_some_and(|figures| figures.contains("| signatures a second |")),
+            "{figures:?}"
+        );
+    }
+}
