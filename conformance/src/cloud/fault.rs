@@ -14,6 +14,8 @@ pub enum Fault {
     Silent,
     /// Done and answered, this much later.
     Slow(Duration),
+    /// Done and answered, but not before [`super::Proxy::release`].
+    Held,
     /// 400 with `ThrottlingException`, not done.
     Throttled,
     /// 429 with `Retry-After` in seconds, not done.

@@ -44,6 +44,8 @@ struct State {
     server: String,
     /// What the listening side has done about the door.
     done: watch::Sender<Door>,
+    /// Whether requests that [`Fault::Held`] is for may go on.
+    released: watch::Sender<bool>,
     plan: Mutex<Plan>,
 }
 
@@ -66,6 +68,7 @@ impl Proxy {
         let state = Arc::new(State {
             server,
             done: watch::Sender::new(Door::Shut),
+            released: watch::Sender::new(false),
             plan: Mutex::new(Plan {
                 rules: Vec::new(),
                 latency: Duration::ZERO,
@@ -118,12 +121,21 @@ impl Proxy {
 
     /// From now on `fault` happens to the requests of `on`. Of several rules that fit, the oldest one counts.
     pub fn fault(&self, on: On, fault: Fault) {
+        if fault == Fault::Held {
+            self.state.released.send_replace(false);
+        }
         self.state.plan().rules.push(Rule::new(on, fault));
     }
 
-    /// From now on nothing goes wrong, and connections are accepted.
+    /// Lets the requests go on that are held, and those that would be.
+    pub fn release(&self) {
+        self.state.released.send_replace(true);
+    }
+
+    /// From now on nothing goes wrong, and connections are accepted. What is held goes on.
     pub fn heal(&self) {
         self.state.plan().rules.clear();
+        self.release();
         self.turn(Door::Open);
     }
 
@@ -275,9 +287,20 @@ impl State {
         Ok(())
     }
 
+    /// Waits where that is what goes wrong; the fault that is left.
+    async fn held(&self, fault: Option<Fault>) -> Option<Fault> {
+        if fault != Some(Fault::Held) {
+            return fault;
+        }
+        let mut released = self.released.subscribe();
+        // It cannot fail: the sender is as old as the state.
+        let _ = released.wait_for(|now| *now).await;
+        None
+    }
+
     /// Answers one request, or not. An error ends the connection.
     async fn answer(&self, stream: &mut TcpStream, mut request: Message, fault: Option<Fault>) -> After {
-        let Some(fault) = fault else {
+        let Some(fault) = self.held(fault).await else {
             let answer = self.served(request).await?;
             return stream.write_all(&answer.bytes()).await;
         };

@@ -14,6 +14,8 @@ const WIDTH: usize = 64;
 const PENDING: usize = 10_000;
 /// As many connections as a slot has when nothing is said.
 const CONNECTIONS: u64 = 64;
+/// Milliseconds that nothing here may take, however busy the machine is.
+const EVER: u32 = 280_000;
 
 /// Begins a signature over a SHA-256 digest made of `byte`.
 fn begin(aws: &Aws, s: CK_SESSION_HANDLE, key: CK_OBJECT_HANDLE, byte: u8, room: usize) -> Started {
@@ -46,18 +48,13 @@ fn ten_thousand_signatures_are_under_way_from_one_thread() {
     case(|ministack| {
         // Under way means accepted: the last of them is signed long after the deadline of a single one.
         let aws = Aws::with(ministack, |slot| {
-            slot.with("operation_timeout", 120_000)
-                .with("attempt_timeout", 60_000)
+            slot.with("operation_timeout", EVER).with("attempt_timeout", EVER)
         });
         aws.elsewhere("web");
         aws.proxy.remember("Sign");
         let s = aws.session(ASYNC);
         let (private, public) = aws.pair(s, "web");
-        // Nothing comes back before all are under way.
-        aws.proxy.fault(
-            On::the("Sign").first(CONNECTIONS),
-            Fault::Slow(Duration::from_secs(4)),
-        );
+        aws.proxy.fault(On::the("Sign"), Fault::Held);
         let mut waiting: Vec<_> = (0..PENDING)
             .map(|number| {
                 let own = aws.open_session(aws.slot, ASYNC).expect("a session");
@@ -65,7 +62,12 @@ fn ten_thousand_signatures_are_under_way_from_one_thread() {
                 (own, byte, Some(pending(begin(&aws, own, private, byte, WIDTH))))
             })
             .collect();
-        assert_eq!(waiting.len(), PENDING);
+        // All are under way at once: the first is still waiting when the last has begun.
+        for (number, (_, _, one)) in waiting.iter_mut().enumerate() {
+            let answer = aws.async_fetch(one.as_mut().unwrap());
+            assert_eq!(answer, Ok(None), "signature {number}");
+        }
+        aws.proxy.release();
         let mut left = PENDING;
         let until = Instant::now() + Duration::from_secs(120);
         while left > 0 {
@@ -84,7 +86,7 @@ fn ten_thousand_signatures_are_under_way_from_one_thread() {
         let counts = aws.proxy.counts();
         assert_eq!(counts.of("Sign"), 10_000);
         assert!(
-            counts.most_open <= CONNECTIONS,
+            (2..=CONNECTIONS).contains(&counts.most_open),
             "{} connections at once",
             counts.most_open
         );

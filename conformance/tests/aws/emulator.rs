@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 //! The instruments themselves: a test that trusts a proxy which does nothing would prove nothing.
 
+use crate::slot::until_asked;
 use keyenclave_conformance::cloud::{Account, Api, Fault, Lie, Ministack, On, Proxy};
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};
@@ -84,6 +85,7 @@ fn listings_come_in_pages_that_hold_everything_once() {
                             .map(|entry| entry[name].as_str().unwrap().to_owned()),
                     );
                     pages += 1;
+                    assert!(pages <= 3, "{operation} does not end");
                     if page["Truncated"] == json!(false) {
                         break;
                     }
@@ -202,6 +204,26 @@ fn slow_answers_and_latency_take_their_time() {
             took(Duration::from_millis(30));
             proxy.fault(On::all(), Fault::Slow(Duration::from_millis(70)));
             took(Duration::from_millis(100));
+        });
+    });
+}
+
+#[test]
+fn what_is_held_is_answered_when_it_is_released() {
+    Ministack::needed(|ministack| {
+        with_proxy(ministack, |through, straight, proxy| {
+            let key = straight.create_key("ECC_NIST_P256", "SIGN_VERIFY");
+            proxy.fault(On::the("Sign"), Fault::Held);
+            std::thread::scope(|scope| {
+                let held = scope.spawn(|| sign(through, &key.id));
+                until_asked(proxy, "Sign", &held);
+                // Others pass, and it is still there when they have.
+                through.describe(&key.id);
+                assert!(!held.is_finished());
+                proxy.release();
+                assert!(held.join().unwrap().is_ok());
+            });
+            assert!(sign(through, &key.id).is_ok(), "it stays released");
         });
     });
 }

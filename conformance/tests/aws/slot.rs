@@ -8,7 +8,8 @@ use keyenclave_conformance::module::{Attr, Module, bytes, flag, number};
 use keyenclave_conformance::place::{Place, module_path};
 use keyenclave_conformance::token::{CURVES, RW, THREADS, Token};
 use std::ops::Deref;
-use std::time::Duration;
+use std::thread::ScopedJoinHandle;
+use std::time::{Duration, Instant};
 
 /// How long an operation may take in cases that wait for it, and one try of it.
 pub const OPERATION: Duration = Duration::from_millis(2500);
@@ -116,6 +117,17 @@ impl Aws {
 /// What makes an object a lasting one of this name.
 pub fn lasting(label: &str) -> [Attr; 2] {
     [flag(CKA_TOKEN, true), bytes(CKA_LABEL, label)]
+}
+
+/// Waits until a request for `operation` is at the proxy, which `asking` makes and waits for.
+#[track_caller]
+pub fn until_asked<T>(proxy: &Proxy, operation: &str, asking: &ScopedJoinHandle<'_, T>) {
+    let until = Instant::now() + Duration::from_secs(20);
+    while proxy.counts().of(operation) == 0 {
+        assert!(!asking.is_finished(), "it ended without a {operation}");
+        assert!(Instant::now() < until, "no {operation} is asked for");
+        std::thread::yield_now();
+    }
 }
 
 /// The slots of a module in their order.
