@@ -5,11 +5,12 @@
 //! is abandoned in between, no key is made twice, none is lost, and no label of another key is touched:
 //!
 //! * a new key gets its label as a tag, together with everything else, and the alias takes its place afterwards;
-//! * once the key exists nothing that goes wrong is a failure of making it;
+//! * once the key exists nothing that goes wrong is a failure of making it, nor does anything that hangs hold it up;
 //! * a new name is there before the old one goes.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use aws_sdk_kms::types::{KeyState, Tag};
 use keyenclave_bridge::call::{CallKind, DescribeKey, DestroyKey, GenerateKey, UpdateKey};
@@ -20,6 +21,8 @@ use crate::{AwsKms, algorithm, key, label, listing};
 
 /// The longest page of tags that AWS gives; a key has no more.
 const TAGS: i32 = 50;
+/// To a new key's alias. The rest of its call's time was for the key itself, which is lost if that runs out.
+const NAMING: Duration = Duration::from_secs(1);
 
 impl AwsKms {
     pub(crate) async fn described(&self, call: &DescribeKey) -> Result<KeyInfo> {
@@ -93,29 +96,37 @@ impl AwsKms {
         Ok(info)
     }
 
-    /// Gives a key that was just made its alias. The key is there whatever comes of this.
+    /// Gives a key that was just made its alias. The key is there whatever comes of this, and does not wait long for it.
     async fn name_new(&self, key: &KeyName, wanted: Wanted<'_>) -> Option<String> {
         let kept = wanted.tag.as_ref().map(|_| wanted.label.to_owned());
         let Some(alias) = &wanted.alias else {
             return kept;
         };
-        match self.create_alias(CallKind::Generate, key, alias).await {
-            Ok(true) => {
-                if wanted.tag.is_some()
-                    && let Err(error) = self
-                        .untag(CallKind::Generate, key, vec![label::TAG.to_owned()])
-                        .await
-                {
-                    log::debug!("{key} keeps its label as a tag too: {error}");
-                }
-                Some(wanted.label.to_owned())
-            }
-            Ok(false) => kept,
-            Err(error) => {
+        match tokio::time::timeout(NAMING, self.swap_tag(key, alias, wanted.tag.is_some())).await {
+            Ok(Ok(true)) => Some(wanted.label.to_owned()),
+            Ok(Ok(false)) => kept,
+            Ok(Err(error)) => {
                 log::debug!("{key} has its label as a tag alone: {error}");
                 kept
             }
+            Err(_) => {
+                log::debug!("{key} has its label as a tag for certain: there was no answer in {NAMING:?}");
+                kept
+            }
         }
+    }
+
+    /// Puts an alias in the place of a new key's tag. False if another key has the alias.
+    async fn swap_tag(&self, key: &KeyName, alias: &str, has_tag: bool) -> Result<bool> {
+        let kind = CallKind::Generate;
+        let is_named = self.create_alias(kind, key, alias).await?;
+        if is_named
+            && has_tag
+            && let Err(error) = self.untag(kind, key, vec![label::TAG.to_owned()]).await
+        {
+            log::debug!("{key} keeps its label as a tag too: {error}");
+        }
+        Ok(is_named)
     }
 
     /// Schedules the deletion. The key's aliases go with it, when its time has come.

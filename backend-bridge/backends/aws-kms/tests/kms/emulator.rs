@@ -338,6 +338,41 @@ fn a_failure_after_the_key_exists_loses_neither_key_nor_label_and_makes_no_secon
 }
 
 #[test]
+fn a_new_key_does_not_wait_for_an_alias_that_hangs() {
+    Ministack::in_own_process(|ministack| {
+        on(ministack, async |place| {
+            let stack = Stack::new(Arc::new(backend(place.proxy.url())), Settings::default());
+            for (number, (operation, fault)) in [
+                ("CreateAlias", Fault::Hang),
+                ("CreateAlias", Fault::Silent),
+                ("UntagResource", Fault::Hang),
+            ]
+            .into_iter()
+            .enumerate()
+            {
+                place.heal();
+                place.proxy.fault(On::the(operation), fault);
+                place.proxy.forget();
+                let label = format!("label-{number}");
+                let key = asked(&stack, pair(Some(&label))).await.unwrap();
+                assert_eq!(
+                    key.listed.label.as_deref(),
+                    Some(label.as_str()),
+                    "{operation} {fault:?}"
+                );
+                assert_eq!(place.proxy.counts().of("CreateKey"), 1, "{operation} {fault:?}");
+                place.heal();
+                assert_eq!(
+                    place.label(&key).await.as_deref(),
+                    Some(label.as_str()),
+                    "{operation} {fault:?}"
+                );
+            }
+        })
+    });
+}
+
+#[test]
 fn a_lost_answer_to_the_making_of_a_key_may_not_be_repeated() {
     Ministack::in_own_process(|ministack| {
         on(ministack, async |place| {
