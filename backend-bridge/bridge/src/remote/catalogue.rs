@@ -89,18 +89,23 @@ impl Catalogue {
 
     /// A key that is known and believed.
     pub(super) fn known(&self, name: &KeyName) -> Option<Arc<Detail>> {
-        self.described(name)
+        self.used(name, |entry| entry.known(self.is_private))
             .filter(|detail| detail.until > Instant::now())
     }
 
     /// A key that has been described, however long ago: what it is and can do never changes.
     pub(super) fn described(&self, name: &KeyName) -> Option<Arc<Detail>> {
+        self.used(name, |entry| entry.latest(self.is_private))
+    }
+
+    /// Looks at a key that is being used.
+    fn used<T>(&self, name: &KeyName, look: impl FnOnce(&mut Entry) -> Option<T>) -> Option<T> {
         let mut state = self.state.lock();
         let uses = state.uses + 1;
         state.uses = uses;
         let entry = state.entries.get_mut(name)?;
         entry.used = uses;
-        entry.known(self.is_private)
+        look(entry)
     }
 
     /// A key, described if need be.
@@ -127,7 +132,7 @@ impl Catalogue {
         }
     }
 
-    /// The place where a key's description belongs; an old one is forgotten.
+    /// The place where a key's description belongs; an old one is believed no more.
     fn cell(&self, name: &KeyName) -> Result<Arc<OnceCell<Arc<Detail>>>> {
         let mut state = self.state.lock();
         let entry = state.entries.get_mut(name).ok_or_else(|| gone(name))?;
@@ -136,7 +141,7 @@ impl Catalogue {
             .get()
             .is_some_and(|detail| detail.until <= Instant::now())
         {
-            entry.forget();
+            entry.renew();
         }
         Ok(Arc::clone(&entry.detail))
     }
@@ -178,10 +183,7 @@ impl Catalogue {
         if state.described <= self.settings.described_keys {
             return;
         }
-        let described = state
-            .entries
-            .iter()
-            .filter(|(_, entry)| entry.detail.initialized());
+        let described = state.entries.iter().filter(|(_, entry)| entry.is_described());
         let mut uses: Vec<_> = described.map(|(_, entry)| entry.used).collect();
         uses.sort_unstable();
         let excess = uses.len().saturating_sub(self.settings.described_keys);
@@ -273,12 +275,12 @@ impl Catalogue {
         }
     }
 
-    /// Notes what was set on a key, and forgets what was described.
+    /// Notes what was set on a key, and has it described anew.
     pub(super) fn changed(&self, name: &KeyName, kept: &Kept) {
         let mut state = self.state.lock();
         let id = retagged_id(&kept.tags);
         let before = state.entries.change(name, |entry| {
-            entry.forget();
+            entry.renew();
             let now = Instant::now();
             let hint = entry.hint.get_or_insert(Hint {
                 label: None,

@@ -139,6 +139,8 @@ pub(super) struct Entry {
     pub(super) used: u64,
     /// Filled by whoever comes first; the others wait.
     pub(super) detail: Arc<OnceCell<Arc<Detail>>>,
+    /// What was described before, until a new description is there: for what of a key never changes.
+    before: Option<Arc<Detail>>,
     handles: [Option<ObjectId>; 2],
 }
 
@@ -156,6 +158,7 @@ impl Entry {
             passed_over: None,
             used: 0,
             detail: Arc::default(),
+            before: None,
             handles: [None; 2],
         }
     }
@@ -196,8 +199,12 @@ impl Entry {
         if listed.label != self.listed.label {
             match &listed.label {
                 Some(_) => self.hint = None,
-                // An alias is gone: it may have been ours, which became a tag.
-                None => self.listed.name.short().clone_into(&mut self.family),
+                // An alias is gone, or what we set here is in a tag: only another look at the key tells.
+                None => {
+                    self.listed.name.short().clone_into(&mut self.family);
+                    self.hint = None;
+                    self.renew();
+                }
             }
         }
         self.listed = listed;
@@ -217,6 +224,7 @@ impl Entry {
     /// What is known, under the present names.
     pub(super) fn known(&mut self, is_private: bool) -> Option<Arc<Detail>> {
         let known = self.detail.get()?;
+        self.before = None;
         if known.label == self.text() && known.note == self.note {
             return Some(Arc::clone(known));
         }
@@ -225,9 +233,27 @@ impl Entry {
         Some(renamed)
     }
 
+    /// What was described last, even if it is believed no more.
+    pub(super) fn latest(&mut self, is_private: bool) -> Option<Arc<Detail>> {
+        self.known(is_private).or_else(|| self.before.clone())
+    }
+
+    /// Makes room for a new description. The present one stays until that is there.
+    pub(super) fn renew(&mut self) {
+        if let Some(detail) = std::mem::take(&mut self.detail).get() {
+            self.before = Some(Arc::clone(detail));
+        }
+    }
+
     /// Forgets what was described.
     pub(super) fn forget(&mut self) {
         self.detail = Arc::default();
+        self.before = None;
+    }
+
+    /// Whether anything is kept of a description.
+    pub(super) fn is_described(&self) -> bool {
+        self.detail.initialized() || self.before.is_some()
     }
 
     /// The handle of one of the objects, if it has been given out.

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)]
 
 mod catalogue;
+mod clock;
 mod life;
 mod messages;
 mod names;

@@ -7,7 +7,7 @@ use crate::capability::Capability;
 use crate::key::ListedKey;
 
 /// A service whose listings tell no labels, as if all of them were in tags.
-struct Unlisted(Arc<MemoryService>);
+pub(super) struct Unlisted(pub(super) Arc<MemoryService>);
 
 impl Service for Unlisted {
     fn capability(&self) -> &Capability {

@@ -181,3 +181,39 @@ fn a_disabled_key_says_so() {
         Some(Rv::KeyFunctionNotPermitted)
     );
 }
+
+#[test]
+fn a_signature_is_one_request_when_a_search_could_not_have_the_key_described_again() {
+    let settings = Settings {
+        description_expiry: Duration::ZERO,
+        retries: 0,
+        ..Settings::default()
+    };
+    let bench = bench_with(service_with_keys(1, 10), settings, None);
+    let label = || vec![(ck::CKA_LABEL, Value::bytes("key-0"))];
+    let private = [label(), vec![(ck::CKA_CLASS, Value::Ulong(ck::CKO_PRIVATE_KEY))]].concat();
+    let key = bench.find(private.clone())[0];
+    bench.faulty.plan([Fault::Fail(failure(
+        ErrorKind::Throttled,
+        CallKind::Describe,
+        Sent::Refused,
+    ))]);
+    let refused = rv(bench.run(Work::Find(&template(label()))));
+    assert_eq!(refused, Some(Rv::TokenResourceExceeded));
+    let sha = mechanism(ck::CKM_ECDSA_SHA256);
+    let (count, signature) = bench.requests(|| bench.sign(&sha, key, b"message"));
+    assert_eq!((count, signature.unwrap().len()), (1, 64));
+    // Nor does a changed name cost a signature anything, or show the name from before.
+    let renamed = vec![(ck::CKA_LABEL, Value::bytes("renamed"))];
+    bench
+        .run(Work::Set {
+            object: key,
+            template: &template(renamed.clone()),
+        })
+        .map(drop)
+        .unwrap();
+    let (count, signature) = bench.requests(|| bench.sign(&sha, key, b"message"));
+    assert_eq!((count, signature.unwrap().len()), (1, 64));
+    assert_eq!(bench.find(renamed).len(), 2);
+    assert_eq!(bench.view(key).bytes(ck::CKA_LABEL), Some(b"renamed".as_slice()));
+}
