@@ -2,9 +2,10 @@
 //! The slot's own PIN: checking it, and counting wrong ones.
 //!
 //! A try is counted before the PIN is looked at. With a sidecar the count is durable and shared by all processes, and
-//! so many wrong PINs in a row lock the PIN until another one is configured. Without one, or where it cannot be written
-//! to, this process counts for itself: from the third wrong PIN on it refuses to try another one for a while, twice as
-//! long each time, up to a minute.
+//! so many wrong PINs in a row lock the PIN until another one is configured. A sidecar that is there and cannot be written
+//! to lets nobody in: its count may stand at the limit. Only without a sidecar, or where there is no store yet and none
+//! can be made, this process counts for itself: from the third wrong PIN on it refuses to try another one for a while,
+//! twice as long each time, up to a minute.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //! Wrong PINs of the slot, counted durably: the PIN itself is in the configuration, or wherever, but not here.
 
-use keyenclave_model::error::Result;
+use keyenclave_model::error::{Error, Result, Rv};
 
 use super::{Purpose, Sidecar};
 use crate::error::{from_store, from_writing};
@@ -28,8 +28,29 @@ impl Sidecar {
     /// with this `limit`.
     ///
     /// # Errors
-    /// `CKR_PIN_LOCKED` when none is left, and what keeps the store from being written.
+    /// `CKR_PIN_LOCKED` when none is left. `CKR_TOKEN_WRITE_PROTECTED` only where there is no store and none may be
+    /// made: nothing was ever counted there. A store that is there and cannot be counted in is `CKR_DEVICE_ERROR`.
     pub fn count(&self, pin: &[u8], limit: u32) -> Result<Attempts> {
+        self.count_in_store(pin, limit)
+            .map_err(|error| self.refuse_uncounted(error))
+    }
+
+    /// Whoever may not write to a store that is there must not be taken for one who has no store: its count may stand
+    /// at the limit.
+    fn refuse_uncounted(&self, error: Error) -> Error {
+        let store = &self.engine().store;
+        if error.rv() != Rv::TokenWriteProtected || matches!(store.header(), Ok(None)) {
+            return error;
+        }
+        let detail = format!(
+            "no PIN is tried, because wrong ones are counted in {} and it cannot be written to: {error}; make it \
+             writable again",
+            store.path().display()
+        );
+        Error::new(Rv::DeviceError, detail)
+    }
+
+    fn count_in_store(&self, pin: &[u8], limit: u32) -> Result<Attempts> {
         self.open(Purpose::Writing)?;
         let before = self.counter()?;
         if before.as_ref().is_none_or(|record| record.params != pin) {

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: MIT
 //! The slot's own PIN: hashed in the configuration, wrong ones counted.
 
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt;
+
 use super::*;
 
 /// A cheap stand-in for a hash, with a limit.
@@ -101,9 +104,52 @@ fn a_damaged_count_lets_nobody_in() {
         with_pin(OnlyPin(b"1234"), Some(home.path())).log_in(b"1234"),
         None
     );
-    std::fs::write(home.path().join("sidecar.key"), [0; 32]).unwrap();
+    fs::write(home.path().join("sidecar.key"), [0; 32]).unwrap();
     let bench = with_pin(OnlyPin(b"1234"), Some(home.path()));
     assert_eq!(bench.log_in(b"1234"), Some(Rv::DeviceError));
+}
+
+/// What others may write to is not used: as good as read-only, and the same for every user that runs this.
+fn forbid_writing(path: &Path, mode: u32) {
+    fs::set_permissions(path, Permissions::from_mode(mode)).unwrap();
+}
+
+#[test]
+fn a_pin_that_was_locked_stays_locked_out_when_the_sidecar_becomes_read_only() {
+    let home = tempfile::tempdir().unwrap();
+    let bench = || with_pin(Limited(b"1234", 1), Some(home.path()));
+    assert_eq!(bench().log_in(b"4321"), Some(Rv::PinIncorrect));
+    forbid_writing(&home.path().join("sidecar.db"), 0o666);
+    for pin in [b"4321", b"1234"] {
+        assert_eq!(bench().log_in(pin), Some(Rv::DeviceError));
+    }
+}
+
+#[test]
+fn a_sidecar_that_became_read_only_lets_nobody_in_though_nothing_was_locked() {
+    let home = tempfile::tempdir().unwrap();
+    let bench = || with_pin(OnlyPin(b"1234"), Some(home.path()));
+    assert_eq!(bench().log_in(b"1234"), None);
+    forbid_writing(&home.path().join("sidecar.db"), 0o666);
+    let login = Work::Login {
+        role: Role::User,
+        pin: Pin(b"1234"),
+    };
+    let error = bench().run(login).err().unwrap();
+    assert_eq!(error.rv(), Rv::DeviceError);
+    assert!(error.detail().unwrap().contains("sidecar.db"), "{error}");
+}
+
+#[test]
+fn a_process_counts_for_itself_where_there_is_no_store_and_none_may_be_made() {
+    let home = tempfile::tempdir().unwrap();
+    forbid_writing(home.path(), 0o777);
+    let bench = with_pin(OnlyPin(b"1234"), Some(home.path()));
+    for _ in 0..3 {
+        assert_eq!(bench.log_in(b"4321"), Some(Rv::PinIncorrect));
+    }
+    assert_eq!(bench.log_in(b"1234"), Some(Rv::PinLocked));
+    assert!(!home.path().join("sidecar.db").exists());
 }
 
 #[test]
