@@ -352,6 +352,28 @@ fn notes_outlive_the_process_and_are_nobodys_objects() {
 }
 
 #[test]
+fn what_two_processes_note_of_one_key_at_once_is_all_kept() {
+    let home = tempfile::tempdir().unwrap();
+    let ids = [ck::CKA_ID, ck::CKA_SUBJECT];
+    let first = change(&[(ck::CKA_LABEL, Some(b"label"))]);
+    beside(home.path()).note("arn:a", &first).unwrap();
+    std::thread::scope(|scope| {
+        for id in ids {
+            let one = beside(home.path());
+            scope.spawn(move || {
+                for number in 0..60_u8 {
+                    one.note("arn:a", &change(&[(id, Some(&[number]))])).unwrap();
+                    let notes = one.notes().unwrap();
+                    assert_eq!(notes["arn:a"].get(&id), Some(&vec![number]));
+                }
+            });
+        }
+    });
+    let notes = beside(home.path()).notes().unwrap();
+    assert_eq!(notes["arn:a"].len(), 3);
+}
+
+#[test]
 fn nobody_can_make_or_reach_a_note_as_an_object() {
     let home = tempfile::tempdir().unwrap();
     let one = beside(home.path());

@@ -23,6 +23,9 @@ use crate::store::Revision;
 /// What is noted of one key: attributes that are bytes.
 pub type Note = BTreeMap<ck::CK_ATTRIBUTE_TYPE, Vec<u8>>;
 
+/// What is to be noted of one key; `None` takes an attribute away.
+type Change = BTreeMap<ck::CK_ATTRIBUTE_TYPE, Option<Vec<u8>>>;
+
 /// What is noted, by the key's full name at the service.
 pub type Notes = HashMap<String, Arc<Note>>;
 
@@ -96,11 +99,12 @@ impl Sidecar {
                 continue;
             };
             if let Some((key, note)) = read(&held.opened().object) {
-                notes.entry(key).or_default().extend(note);
+                merge(notes.entry(key).or_default(), note);
             }
         }
         let notes: Notes = notes
             .into_iter()
+            .filter(|(_, note)| !note.is_empty())
             .map(|(key, note)| (key, Arc::new(note)))
             .collect();
         let mut known = self.known.lock();
@@ -113,24 +117,20 @@ impl Sidecar {
         Ok((Arc::clone(&known.notes), Arc::clone(&known.handles)))
     }
 
-    /// Changes what is noted of a key: `None` takes an attribute away. Durable when it returns.
+    /// Changes what is noted of a key: `None` takes an attribute away. Durable when it returns. What other processes
+    /// note of the same key meanwhile stays.
     ///
     /// # Errors
     /// What keeps the store from being written.
-    pub fn note(&self, key: &str, change: &BTreeMap<ck::CK_ATTRIBUTE_TYPE, Option<Vec<u8>>>) -> Result<()> {
+    pub fn note(&self, key: &str, change: &Change) -> Result<()> {
         let before = self.notes()?.get(key).cloned();
         let mut after = before.as_deref().cloned().unwrap_or_default();
-        for (id, value) in change {
-            match value {
-                Some(value) => drop(after.insert(*id, value.clone())),
-                None => drop(after.remove(id)),
-            }
-        }
+        apply(change, &mut after);
         if before.as_deref() == Some(&after) || (before.is_none() && after.is_empty()) {
             return Ok(());
         }
         self.open(Purpose::Writing)?;
-        self.write(key, &after)
+        self.change_note(key, change)
     }
 
     /// Forgets a key that is gone.
@@ -138,39 +138,78 @@ impl Sidecar {
     /// # Errors
     /// As [`Self::note`].
     pub fn forget(&self, key: &str) -> Result<()> {
-        if self.notes()?.contains_key(key) {
-            self.write(key, &Note::new())?;
+        if !self.open(Purpose::Reading)? {
+            return Ok(());
         }
-        Ok(())
+        self.destroy_all(self.engine().find(OURS.access, &about(Some(key)))?)
     }
 
-    /// Puts a note in the place of those that there are of a key.
-    fn write(&self, key: &str, note: &Note) -> Result<()> {
+    /// Changes the note that there is of a key, as it is when it is written, or makes one. A note that has become empty
+    /// stays until the key is gone: another process may be about to write into it.
+    fn change_note(&self, key: &str, change: &Change) -> Result<()> {
         let engine = self.engine();
-        let value = Value::bytes(encode(note).as_slice());
         let mut present = engine.find(OURS.access, &about(Some(key)))?.into_iter();
-        // Two processes may each have made one: the first stays.
-        match (present.next(), note.is_empty()) {
-            (None, true) => {}
-            (None, false) => {
-                let about = about(Some(key));
-                let template = about.iter().map(|(id, value)| (id, value.clone())).chain([
-                    (ck::CKA_TOKEN, Value::Bool(true)),
-                    (ck::CKA_PRIVATE, Value::Bool(false)),
-                    (ck::CKA_VALUE, value),
-                ]);
-                let object = Object::admit(Origin::Create, None, &template.collect(), OURS.access.login)?;
-                let ticket = engine.session.ticket(OURS.session);
-                engine.add(&ticket, [(object, None)])?;
+        let Some(first) = present.next() else {
+            let mut note = Note::new();
+            apply(change, &mut note);
+            return self.make_note(key, &note);
+        };
+        // Two processes may each have made one: the first takes in what the others say.
+        let others: Vec<ObjectId> = present.collect();
+        let mut said = Note::new();
+        for other in &others {
+            // Who has merged it already has written it into the first.
+            if let Ok(held) = engine.look_up(OURS.access, *other) {
+                merge(&mut said, read_note(&held.opened().object));
             }
-            (Some(first), true) => engine.destroy(&OURS, first)?,
-            (Some(first), false) => engine.rewrite(&OURS, first, |object| {
-                let mut changed = object.clone();
-                changed.put(ck::CKA_VALUE, value.clone());
-                Ok(changed)
-            })?,
         }
-        present.try_for_each(|other| engine.destroy(&OURS, other))
+        engine.rewrite(&OURS, first, |object| {
+            let mut note = read_note(object);
+            merge(&mut note, said.clone());
+            apply(change, &mut note);
+            let mut changed = object.clone();
+            changed.put(ck::CKA_VALUE, Value::bytes(encode(&note).as_slice()));
+            Ok(changed)
+        })?;
+        self.destroy_all(others)
+    }
+
+    fn destroy_all(&self, notes: impl IntoIterator<Item = ObjectId>) -> Result<()> {
+        notes
+            .into_iter()
+            .try_for_each(|note| match self.engine().destroy(&OURS, note) {
+                Err(error) if error.rv() == Rv::ObjectHandleInvalid => Ok(()),
+                done => done,
+            })
+    }
+
+    fn make_note(&self, key: &str, note: &Note) -> Result<()> {
+        let about = about(Some(key));
+        let template = about.iter().map(|(id, value)| (id, value.clone())).chain([
+            (ck::CKA_TOKEN, Value::Bool(true)),
+            (ck::CKA_PRIVATE, Value::Bool(false)),
+            (ck::CKA_VALUE, Value::bytes(encode(note).as_slice())),
+        ]);
+        let object = Object::admit(Origin::Create, None, &template.collect(), OURS.access.login)?;
+        let engine = self.engine();
+        let ticket = engine.session.ticket(OURS.session);
+        engine.add(&ticket, [(object, None)]).map(drop)
+    }
+}
+
+/// Takes in what another note of the same key says and this one does not.
+fn merge(note: &mut Note, other: Note) {
+    for (id, value) in other {
+        note.entry(id).or_insert(value);
+    }
+}
+
+fn apply(change: &Change, note: &mut Note) {
+    for (id, value) in change {
+        match value {
+            Some(value) => drop(note.insert(*id, value.clone())),
+            None => drop(note.remove(id)),
+        }
     }
 }
 
@@ -199,4 +238,8 @@ fn read(object: &Object) -> Option<(String, Note)> {
         .iter()
         .filter_map(|(id, value)| Some((id, value.as_bytes()?.to_vec())));
     Some((key, bytes.collect()))
+}
+
+fn read_note(object: &Object) -> Note {
+    read(object).map(|(_, note)| note).unwrap_or_default()
 }
