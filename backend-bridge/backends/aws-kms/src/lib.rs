@@ -11,6 +11,7 @@ mod client;
 mod compute;
 mod error;
 mod flight;
+mod former;
 mod key;
 mod label;
 mod listing;
@@ -42,6 +43,7 @@ pub struct AwsKms {
     listings: listing::Listings,
     /// It was said that tags may not be read.
     told_of_tags: AtomicBool,
+    former_labels: former::FormerLabels,
 }
 
 const CALLS: &[CallKind] = &[
@@ -90,6 +92,7 @@ impl AwsKms {
             clients: client::Clients::new(options),
             listings: listing::Listings::default(),
             told_of_tags: AtomicBool::new(false),
+            former_labels: former::FormerLabels::default(),
         }
     }
 

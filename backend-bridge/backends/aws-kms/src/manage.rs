@@ -8,9 +8,9 @@
 //! * once the key exists nothing that goes wrong is a failure of making it, nor does anything that hangs hold it up;
 //! * a new name is there before the old one goes.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::Ordering;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use aws_sdk_kms::types::{KeyState, Tag};
 use keyenclave_bridge::call::{CallKind, DescribeKey, DestroyKey, GenerateKey, UpdateKey};
@@ -35,12 +35,24 @@ impl AwsKms {
         key::check(kind, &call.key, metadata.arn())?;
         let tags = match key::is_aws_managed(metadata) {
             true => BTreeMap::new(),
-            false => self.tags(kind, &call.key).await?,
+            false => self.visible_tags(kind, &call.key).await?,
         };
         key::info(kind, metadata, tags)
     }
 
     /// The tags of a key. Whoever may not see them sees none.
+    async fn visible_tags(&self, call: CallKind, key: &KeyName) -> Result<BTreeMap<String, String>> {
+        match self.tags(call, key).await {
+            Err(error) if error.kind() == ErrorKind::Denied => {
+                if !self.told_of_tags.swap(true, Ordering::Relaxed) {
+                    log::warn!("keys are shown without their tags, and labels in tags are not seen: {error}");
+                }
+                Ok(BTreeMap::new())
+            }
+            answer => answer,
+        }
+    }
+
     async fn tags(&self, call: CallKind, key: &KeyName) -> Result<BTreeMap<String, String>> {
         let (mut tags, mut marker) = (BTreeMap::new(), None);
         loop {
@@ -48,15 +60,7 @@ impl AwsKms {
                 let request = kms.list_resource_tags().key_id(key.as_str()).limit(TAGS);
                 request.set_marker(marker.take()).send()
             });
-            let answer = match request.await {
-                Err(error) if error.kind() == ErrorKind::Denied => {
-                    if !self.told_of_tags.swap(true, Ordering::Relaxed) {
-                        log::debug!("tags are not read, here and from now on: {error}");
-                    }
-                    return Ok(tags);
-                }
-                answer => answer?,
-            };
+            let answer = request.await?;
             tags.extend(key::tags(answer.tags()));
             marker = listing::next(answer.truncated(), answer.next_marker())?;
             if marker.is_none() {
@@ -169,7 +173,7 @@ impl AwsKms {
         let mut tags = call.tags.clone();
         let old = match &call.label {
             Some(label) => self.name_anew(&call.key, label, &mut tags).await?,
-            None => None,
+            None => BTreeSet::new(),
         };
         let (mut set, mut unset) = (BTreeMap::new(), Vec::new());
         for (tag, value) in tags {
@@ -191,34 +195,40 @@ impl AwsKms {
         if !unset.is_empty() {
             self.untag(kind, &call.key, unset).await?;
         }
-        match old {
-            Some(alias) => self.delete_alias(&alias).await,
-            None => Ok(()),
+        for alias in old {
+            self.delete_alias(&alias).await?;
         }
+        if call.label.is_some() {
+            self.former_labels.forget(&call.key);
+        }
+        Ok(())
     }
 
-    /// Gives a key another label: makes the alias, says what becomes of the tag, and returns the alias that must go.
+    /// Gives a key another label: makes the alias, says what becomes of the tag, and returns the aliases that must go.
+    /// They are more than one if earlier changes were cut short.
     async fn name_anew(
         &self,
         key: &KeyName,
         label: &str,
         tags: &mut BTreeMap<String, Option<String>>,
-    ) -> Result<Option<String>> {
+    ) -> Result<BTreeSet<String>> {
         let kind = CallKind::Update;
         let wanted = Wanted::new(kind, label)?;
         let aliases = self.aliases(kind, key).await?;
         let has_tag = self.tags(kind, key).await?.contains_key(label::TAG);
-        // An alias that is not the label belongs to somebody else's work and stays.
-        let old = aliases.iter().min().filter(|_| !has_tag).cloned();
+        // An alias that is not the label, nor was until a moment ago, belongs to somebody else's work and stays.
+        let label_now = aliases.iter().min().filter(|_| !has_tag);
+        let label_now = label_now.filter(|now| Some(*now) != wanted.alias.as_ref());
+        let mut old = self.former_labels.with(key, label_now, Instant::now());
         let alias = match &wanted.alias {
             Some(alias) if aliases.contains(alias) => Some(alias),
             Some(alias) => self.create_alias(kind, key, alias).await?.then_some(alias),
             None => None,
         };
-        let old = old.filter(|old| Some(old) != alias);
+        old.retain(|old| aliases.contains(old) && Some(old) != alias);
         // The first alias is the label, unless the tag says otherwise.
         let comes_first = |alias: &String| {
-            let mut others = aliases.iter().filter(|other| Some(*other) != old.as_ref());
+            let mut others = aliases.iter().filter(|other| !old.contains(*other));
             others.all(|other| alias <= other)
         };
         if alias.is_some_and(comes_first) {

@@ -100,6 +100,14 @@ fn pair(label: Option<&str>) -> GenerateKey {
     }
 }
 
+fn relabelling(key: &KeyInfo, label: &str) -> UpdateKey {
+    UpdateKey {
+        key: key.listed.name.clone(),
+        label: Some(label.to_owned()),
+        tags: BTreeMap::new(),
+    }
+}
+
 impl Place {
     /// The proxy waits until it is done, which must not hold up the runtime.
     fn heal(&self) {
@@ -124,12 +132,7 @@ impl Place {
     }
 
     async fn relabel(&self, key: &KeyInfo, label: &str) {
-        let call = UpdateKey {
-            key: key.listed.name.clone(),
-            label: Some(label.to_owned()),
-            tags: BTreeMap::new(),
-        };
-        asked(&self.kms, call).await.unwrap();
+        asked(&self.kms, relabelling(key, label)).await.unwrap();
     }
 
     /// The label as whoever lists and describes sees it: the description's, else the listing's.
@@ -429,6 +432,61 @@ fn another_label_takes_the_old_ones_place_and_leaves_other_aliases_alone() {
                 "{aliases:?}"
             );
             assert_eq!(place.describe(&key).await.tags["team"], "x");
+        })
+    });
+}
+
+#[test]
+fn a_label_is_not_changed_by_whoever_cannot_see_which_it_is() {
+    Ministack::in_own_process(|ministack| {
+        on(ministack, async |place| {
+            let key = place.generate(Some("not legal")).await;
+            let id = key.listed.name.short();
+            place.api.call(
+                "CreateAlias",
+                &json!({ "AliasName": "alias/theirs", "TargetKeyId": id }),
+            );
+            let denied = Fault::Refused("AccessDeniedException");
+            place.proxy.fault(On::the("ListResourceTags"), denied);
+            let error = asked(&place.kms, relabelling(&key, "new")).await.unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Denied, "{error}");
+            let aliases = place.aliases();
+            assert_eq!(aliases.keys().collect::<Vec<_>>(), ["alias/theirs"]);
+            place.heal();
+            assert_eq!(place.label(&key).await.as_deref(), Some("not legal"));
+        })
+    });
+}
+
+#[test]
+fn a_change_of_label_that_was_cut_short_is_finished_when_it_is_repeated() {
+    Ministack::in_own_process(|ministack| {
+        on(ministack, async |place| {
+            let stack = Stack::new(Arc::new(backend(place.proxy.url())), Settings::default());
+            // One comes before the old alias, one is a tag, one is an alias and a tag, and one comes after the old alias.
+            for (old, other, label) in [
+                ("b-old", "c-other", "a-first"),
+                ("d-old", "e-other", "not legal"),
+                ("f-old", "g-other", "z-last"),
+                ("h-old", "j-other", "i-next"),
+            ] {
+                let key = place.generate(Some(old)).await;
+                let other = format!("alias/{other}");
+                let id = key.listed.name.short();
+                place
+                    .api
+                    .call("CreateAlias", &json!({ "AliasName": other, "TargetKeyId": id }));
+                let once = On::the("DeleteAlias").first(1);
+                place.proxy.fault(once, Fault::Status(500));
+                place.proxy.forget();
+                asked(&stack, relabelling(&key, label)).await.unwrap();
+                place.heal();
+                assert_eq!(place.proxy.counts().of("DeleteAlias"), 2, "{label}");
+                let aliases = place.aliases();
+                assert!(!aliases.contains_key(&format!("alias/{old}")), "{aliases:?}");
+                assert_eq!(aliases.get(&other).map(String::as_str), Some(id), "{label}");
+                assert_eq!(place.label(&key).await.as_deref(), Some(label));
+            }
         })
     });
 }
