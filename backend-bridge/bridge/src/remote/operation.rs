@@ -217,12 +217,12 @@ impl Remote {
             let signature = asker.ask(call).await?;
             if signature.len() != wanted {
                 let what = format!("the signature has {} bytes, not {wanted}", signature.len());
-                return Err(CallError::integrity(CallKind::Sign, Sent::Refused, what).into());
+                return Err(CallError::integrity(CallKind::Sign, Sent::Maybe, what).into());
             }
             let verifier = self.detail.verifier();
             if verifier.is_some_and(|key| !proof::holds(key, algorithm, &input, &signature)) {
                 let what = "the signature is not this key's over this message";
-                return Err(CallError::integrity(CallKind::Sign, Sent::Refused, what).into());
+                return Err(CallError::integrity(CallKind::Sign, Sent::Maybe, what).into());
             }
             Ok(Out::Bytes(Zeroizing::new(signature)))
         })
@@ -235,12 +235,12 @@ fn check_fits(call: CallKind, answer: &[u8], most: usize) -> Result<()> {
         return Ok(());
     }
     let what = format!("the answer has {} bytes, and {most} are the most", answer.len());
-    Err(CallError::integrity(call, Sent::Refused, what).into())
+    Err(CallError::integrity(call, Sent::Maybe, what).into())
 }
 
 fn finish_mac(mac: Vec<u8>, len: usize, given: Option<Vec<u8>>) -> Result<Out> {
     let Some(mac) = mac.get(..len) else {
-        return Err(CallError::integrity(CallKind::Mac, Sent::Refused, "the code is too short").into());
+        return Err(CallError::integrity(CallKind::Mac, Sent::Maybe, "the code is too short").into());
     };
     match given {
         None => Ok(Out::Bytes(Zeroizing::new(mac.to_vec()))),
