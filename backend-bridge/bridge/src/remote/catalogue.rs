@@ -301,6 +301,18 @@ impl Catalogue {
         }
     }
 
+    /// Forgets what a key is called, for nobody knows what became of a change.
+    pub(super) fn unsure(&self, name: &KeyName) {
+        let mut state = self.state.lock();
+        state.listed = None;
+        state.surveyed.clear();
+        state.entries.change(name, |entry| {
+            entry.hint = None;
+            entry.patched = None;
+            entry.renew();
+        });
+    }
+
     /// Takes over what the sidecar says of the keys.
     pub(super) fn take_notes(&self, notes: &Arc<Notes>) {
         let mut state = self.state.lock();

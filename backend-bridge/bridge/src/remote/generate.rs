@@ -163,9 +163,11 @@ pub(super) async fn generated(keeper: &Keeper, asker: &Asker, mut new: NewKey) -
     // If this ends before its end, for whatever reason, there may be a key that nobody has heard of.
     let doubt = Doubt(catalogue);
     let info = match asker.ask(new.call()).await {
-        // Who may make keys need not have the right to tag them. The service says that it has done nothing.
-        Err(error) if keeper.may_do_without_tags(&error, &new.kept) => {
-            new.kept = new.kept.without_tags();
+        // Who may make keys need not have the right to tag them, and a service may keep a label in a tag. It says that
+        // it has done nothing.
+        Err(error) if keeper.may_do_without_names(&error, &new.kept) => {
+            new.kept = new.kept.without_service();
+            keeper.prepare(&new.kept)?;
             asker.ask(new.call()).await?
         }
         answer => answer?,

@@ -40,6 +40,8 @@ impl Keeper {
     /// Keeps what was set on a key.
     pub(super) async fn keep(&self, asker: &Asker, name: &KeyName, mut kept: Kept) -> ModelResult<()> {
         self.prepare(&kept)?;
+        // If this ends before its end, the key may be called something else by now.
+        let unsure = Unsure(&self.catalogue, name);
         if !kept.is_beside_only() {
             let call = UpdateKey {
                 key: name.clone(),
@@ -57,6 +59,7 @@ impl Keeper {
         }
         self.note(name, &kept).await?;
         self.catalogue.changed(name, &kept);
+        std::mem::forget(unsure);
         self.refresh()
     }
 
@@ -66,9 +69,9 @@ impl Keeper {
         refused && self.sidecar.is_some() && error.sent() != Sent::Maybe
     }
 
-    /// Whether a new key may be asked for again without the tags that may have been the reason.
-    pub(super) fn may_do_without_tags(&self, error: &Error, kept: &Kept) -> bool {
-        error.kind() == ErrorKind::Denied && !kept.tags.is_empty() && self.may_do_instead(error)
+    /// Whether a new key may be asked for again without the label and tags that may have been the reason.
+    pub(super) fn may_do_without_names(&self, error: &Error, kept: &Kept) -> bool {
+        error.kind() == ErrorKind::Denied && !kept.is_beside_only() && self.may_do_instead(error)
     }
 
     fn advised(&self, error: &Error) -> ModelError {
@@ -110,5 +113,14 @@ impl Keeper {
         if let Ok(Err(error)) = forgotten {
             log::warn!("what was noted of {name} is still in the sidecar: {error}");
         }
+    }
+}
+
+/// Has a key looked at again.
+struct Unsure<'a>(&'a Catalogue, &'a KeyName);
+
+impl Drop for Unsure<'_> {
+    fn drop(&mut self) {
+        self.0.unsure(self.1);
     }
 }

@@ -12,7 +12,7 @@ use cryptoki_sys as ck;
 use keyenclave_model::attribute::{self, Value};
 use keyenclave_model::error::{Error, Result, Rv};
 use keyenclave_model::object::Object;
-use keyenclave_model::template::Template;
+use keyenclave_model::template::{RawData, Template};
 use keyenclave_soft::sidecar::Note;
 
 /// The tags that keep what applications set, in hexadecimal digits, which every service takes in a tag.
@@ -126,8 +126,7 @@ impl Kept {
         self
     }
 
-    /// The same, with everything but the label in the sidecar: for who may not tag.
-    pub(super) fn without_tags(mut self) -> Self {
+    fn without_tags(mut self) -> Self {
         for (name, value) in std::mem::take(&mut self.tags) {
             if let Some(id) = attribute_of(&name) {
                 let value = value.and_then(|value| unhex(&value));
@@ -201,8 +200,9 @@ fn attribute_of(tag: &str) -> Option<ck::CK_ATTRIBUTE_TYPE> {
 /// Puts what the tags hold on an object.
 pub(super) fn put_tags(object: &mut Object, tags: &BTreeMap<String, String>) {
     for (tag, id) in TAGS {
-        if let Some(value) = tags.get(*tag).and_then(|value| unhex(value)) {
-            object.put(*id, Value::bytes(value));
+        let value = tags.get(*tag).and_then(|value| unhex(value));
+        if let Some(value) = value.filter(|value| !value.is_empty()) {
+            put(object, *id, &value);
         }
     }
 }
@@ -212,13 +212,21 @@ pub(super) fn put_tags(object: &mut Object, tags: &BTreeMap<String, String>) {
 pub(super) fn put_note(object: &mut Arc<Object>, note: &Note) {
     let object = Arc::make_mut(object);
     for (id, value) in note.iter().filter(|(id, _)| Kept::keeps(**id)) {
-        object.put(*id, Value::bytes(value.as_slice()));
+        put(object, *id, value);
+    }
+}
+
+/// Anybody may have written it: what the rules refuse is left out.
+fn put(object: &mut Object, id: ck::CK_ATTRIBUTE_TYPE, value: &[u8]) {
+    if let Ok(value) = Value::parse(id, &RawData::Bytes(value)) {
+        object.put(id, value);
     }
 }
 
 /// The `CKA_ID` that a tag holds.
 pub(super) fn tagged_id(tags: &BTreeMap<String, String>) -> Option<Vec<u8>> {
-    tags.get(ID_TAG).and_then(|id| unhex(id))
+    let id = tags.get(ID_TAG).and_then(|id| unhex(id));
+    id.filter(|id| !id.is_empty())
 }
 
 /// What a change of the tags makes of the `CKA_ID` that a tag holds; `None` leaves it.

@@ -4,7 +4,8 @@
 use super::names::Unlisted;
 use super::*;
 use crate::bridge::Asker;
-use crate::call::Service;
+use crate::call::{Reply, Request};
+use crate::capability::Capability;
 use crate::remote::catalogue::Catalogue;
 use crate::remote::keeper::Keeper;
 use crate::remote::kept::{Kept, Room};
@@ -109,5 +110,42 @@ async fn a_new_key_whose_label_is_in_a_tag_is_found_when_the_listing_does_not_te
         tokio::time::advance(Duration::from_secs(seconds)).await;
         assert!(clock.find("new").await.contains(&private), "{seconds} s later");
         assert_eq!(clock.label(private).await, b"new", "{seconds} s later");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_change_that_nobody_waited_for_is_looked_at_before_anything_is_said_of_the_key() {
+    let memory = Arc::new(MemoryService::new(10));
+    made(&memory, Some("before")).await;
+    let faulty = Faulty::new(Arc::new(Late(Arc::clone(&memory))));
+    let clock = clock(faulty);
+    let found = clock.find("before").await;
+    let (name, _) = clock.catalogue.by_handle(found[0]).unwrap();
+    let (keeper, asker) = (clock.keeper(), clock.asker());
+    let keep = keeper.keep(&asker, &name, label("after"));
+    tokio::time::timeout(Duration::from_secs(1), keep)
+        .await
+        .unwrap_err();
+    assert_eq!(clock.find("after").await, found);
+    assert_eq!(clock.label(found[0]).await, b"after");
+    assert!(clock.find("before").await.is_empty());
+}
+
+/// A service that does what it is asked, and says so for updates long after.
+struct Late(Arc<MemoryService>);
+
+impl Service for Late {
+    fn capability(&self) -> &Capability {
+        self.0.capability()
+    }
+
+    fn answer<'a>(&'a self, request: &'a Request) -> Reply<'a> {
+        Box::pin(async move {
+            let answer = self.0.answer(request).await;
+            if request.kind() == CallKind::Update {
+                tokio::time::sleep(Duration::from_secs(30)).await;
+            }
+            answer
+        })
     }
 }

@@ -36,7 +36,7 @@ use keyenclave_soft::sidecar as sidecar_in;
 
 use super::*;
 use crate::bridge::Bridge;
-use crate::call::{CallKind, GenerateKey, RotateKey, Usage, ask};
+use crate::call::{CallKind, GenerateKey, RotateKey, Service, Usage, ask};
 use crate::contract::fault::{Fault, Faulty, failure};
 use crate::contract::memory::MemoryService;
 use crate::error::{ErrorKind, Sent};
@@ -76,9 +76,21 @@ fn bench_beside(
     pin: Option<Arc<dyn PinCheck>>,
     directory: Option<&Path>,
 ) -> Bench {
+    let service = memory.clone();
+    bench_over(service, memory, settings, pin, directory)
+}
+
+/// As [`bench_beside`], with something between the token and the service in memory.
+fn bench_over(
+    service: Arc<dyn Service>,
+    memory: Arc<MemoryService>,
+    settings: Settings,
+    pin: Option<Arc<dyn PinCheck>>,
+    directory: Option<&Path>,
+) -> Bench {
     let handles = Arc::new(HandleSource::starting_at(1));
     let beside = directory.map(|directory| Arc::new(sidecar_in(directory, Arc::clone(&handles))));
-    let faulty = Faulty::new(memory.clone());
+    let faulty = Faulty::new(service);
     let runtime = Arc::new(Runtime::new());
     let bridge = Bridge::new(faulty.clone(), settings, runtime.clone());
     let options = RemoteOptions {

@@ -2,7 +2,7 @@
 //! Labels and ids that no listing tells, because they are in tags: found, and what finding them costs.
 
 use super::*;
-use crate::call::{Reply, Request, Response, Service};
+use crate::call::{Reply, Request, Response};
 use crate::capability::Capability;
 use crate::key::ListedKey;
 
@@ -142,7 +142,8 @@ fn a_look_at_the_tags_goes_on_when_nobody_waits_for_it_any_more() {
         deadline: Some(Instant::now() + Duration::from_millis(600)),
         ..cx(None)
     };
-    let label = template(labelled("key-199"));
+    // The keys are looked at in the order of their names, which are random: only a miss needs them all.
+    let label = template(labelled("none"));
     let error = finish(bench.token.submit(&impatient, Work::Find(&label)))
         .map(drop)
         .unwrap_err();
@@ -152,9 +153,9 @@ fn a_look_at_the_tags_goes_on_when_nobody_waits_for_it_any_more() {
         "{error}"
     );
     bench.faulty.otherwise(Fault::None);
+    assert!(bench.find(labelled("none")).is_empty());
+    assert_eq!(bench.faulty.count(CallKind::Describe), 200);
     assert_eq!(bench.find(labelled("key-199")).len(), 2);
-    let described = bench.faulty.count(CallKind::Describe);
-    assert!((200..=201).contains(&described), "{described}");
 }
 
 #[test]

@@ -3,6 +3,8 @@
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Condvar, Mutex};
 
 use super::*;
 
@@ -150,6 +152,90 @@ fn a_process_counts_for_itself_where_there_is_no_store_and_none_may_be_made() {
     }
     assert_eq!(bench.log_in(b"1234"), Some(Rv::PinLocked));
     assert!(!home.path().join("sidecar.db").exists());
+}
+
+/// Looks at no PIN before so many are to be looked at.
+#[derive(Default)]
+struct Crowd {
+    came: Mutex<u32>,
+    changed: Condvar,
+}
+
+struct Crowded(Arc<Crowd>, u32);
+
+impl PinCheck for Crowded {
+    fn check(&self, pin: Pin<'_>) -> Result<()> {
+        let Self(crowd, size) = self;
+        let mut came = crowd.came.lock().unwrap();
+        *came += 1;
+        crowd.changed.notify_all();
+        drop(crowd.changed.wait_while(came, |came| *came < *size).unwrap());
+        OnlyPin(b"1234").check(pin)
+    }
+}
+
+/// Sixteen right PINs at once, of which `size` are counted before the first is found right.
+fn all_get_in(benches: &[Bench]) {
+    std::thread::scope(|scope| {
+        let tries: Vec<_> = (0..16)
+            .map(|number| &benches[number % benches.len()])
+            .map(|bench| scope.spawn(|| bench.log_in(b"1234")))
+            .collect();
+        let outcomes: Vec<_> = tries.into_iter().map(|one| one.join().unwrap()).collect();
+        assert_eq!(outcomes, [None; 16]);
+    });
+}
+
+#[test]
+fn sixteen_processes_that_log_in_at_once_with_the_right_pin_all_get_in() {
+    let home = tempfile::tempdir().unwrap();
+    let crowd = Arc::<Crowd>::default();
+    let bench = |_| with_pin(Crowded(Arc::clone(&crowd), 10), Some(home.path()));
+    let benches: Vec<_> = (0..16).map(bench).collect();
+    all_get_in(&benches);
+    assert_eq!(benches[0].flags(), 0);
+}
+
+#[test]
+fn sixteen_threads_that_log_in_at_once_with_the_right_pin_all_get_in() {
+    let bench = with_pin(Crowded(Arc::default(), FREE_HERE), None);
+    all_get_in(std::slice::from_ref(&bench));
+    assert_eq!(bench.flags(), 0);
+}
+
+/// How many wrong PINs a process takes without a pause.
+const FREE_HERE: u32 = 3;
+
+/// Cannot look at PINs so many times.
+struct Failing(AtomicU32);
+
+impl PinCheck for Failing {
+    fn check(&self, pin: Pin<'_>) -> Result<()> {
+        let left = self.0.load(Ordering::SeqCst);
+        self.0.store(left.saturating_sub(1), Ordering::SeqCst);
+        match left {
+            0 => OnlyPin(b"1234").check(pin),
+            _ => Err(Rv::HostMemory.into()),
+        }
+    }
+
+    fn limit(&self) -> u32 {
+        2
+    }
+}
+
+#[test]
+fn a_pin_that_could_not_be_looked_at_is_not_a_wrong_one() {
+    let home = tempfile::tempdir().unwrap();
+    for directory in [None, Some(home.path())] {
+        let bench = with_pin(Failing(AtomicU32::new(6)), directory);
+        for _ in 0..6 {
+            assert_eq!(bench.log_in(b"1234"), Some(Rv::HostMemory));
+        }
+        assert_eq!(bench.flags(), 0);
+        assert_eq!(bench.log_in(b"4321"), Some(Rv::PinIncorrect));
+        assert_eq!(bench.log_in(b"1234"), None);
+    }
 }
 
 #[test]

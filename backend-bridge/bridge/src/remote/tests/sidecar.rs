@@ -2,6 +2,8 @@
 //! What is kept beside the service's keys: certificates, data, and what no tag holds.
 
 use super::*;
+use crate::call::{Reply, Request};
+use crate::capability::Capability;
 
 struct Home(tempfile::TempDir);
 
@@ -234,12 +236,6 @@ fn who_may_not_tag_has_it_kept_beside_the_key_or_is_told_so() {
     ]);
     assert_eq!(found.len(), 2);
     let curve = (ck::CKA_EC_PARAMS, Value::bytes(Curve::P256.row().oid));
-    bench.faulty.plan([denied(CallKind::Generate)]);
-    bench
-        .pair(ck::CKM_EC_KEY_PAIR_GEN, vec![curve.clone()], with_id(b"new"))
-        .unwrap();
-    assert_eq!((bench.find(with_id(b"new")).len(), memory.len()), (2, 2));
-
     let plain = bench_with(memory.clone(), Settings::default(), None);
     let private = plain.find(class(ck::CKO_PRIVATE_KEY))[0];
     plain.faulty.plan([denied(CallKind::Update)]);
@@ -257,6 +253,95 @@ fn who_may_not_tag_has_it_kept_beside_the_key_or_is_told_so() {
         rv(plain.pair(ck::CKM_EC_KEY_PAIR_GEN, vec![curve], with_id(b"new"))),
         Some(Rv::FunctionRejected)
     );
+}
+
+/// A service that makes keys for this identity, but gives them neither labels nor tags.
+struct Untagging(Arc<MemoryService>);
+
+impl Service for Untagging {
+    fn capability(&self) -> &Capability {
+        self.0.capability()
+    }
+
+    fn answer<'a>(&'a self, request: &'a Request) -> Reply<'a> {
+        match request {
+            Request::Generate(call) if call.label.is_some() || !call.tags.is_empty() => {
+                Box::pin(async { Err(failure(ErrorKind::Denied, CallKind::Generate, Sent::Refused)) })
+            }
+            _ => self.0.answer(request),
+        }
+    }
+}
+
+#[test]
+fn who_may_make_keys_and_not_tag_them_has_their_names_kept_beside_them() {
+    let home = Home::new();
+    let memory = memory();
+    let service = Arc::new(Untagging(memory.clone()));
+    let directory = home.0.path().join("sidecar");
+    let bench = bench_over(
+        service,
+        memory.clone(),
+        Settings::default(),
+        None,
+        Some(&directory),
+    );
+    let label = |label: &str| vec![(ck::CKA_LABEL, Value::bytes(label))];
+    for (index, private) in [
+        label("label alone"),
+        with_id(b"id alone"),
+        [label("both"), with_id(b"of both")].concat(),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let curve = (ck::CKA_EC_PARAMS, Value::bytes(Curve::P256.row().oid));
+        let (count, made) =
+            bench.requests(|| bench.pair(ck::CKM_EC_KEY_PAIR_GEN, vec![curve], private.clone()));
+        let (_, key) = made.unwrap();
+        assert_eq!((count, memory.len()), (3, index + 1), "refused, made, public key");
+        for bench in [&bench, &home.bench(&memory)] {
+            assert_eq!(bench.find(private.clone()).len(), 2);
+        }
+        bench
+            .sign(&mechanism(ck::CKM_ECDSA_SHA256), key, b"message")
+            .unwrap();
+    }
+}
+
+#[test]
+fn notes_and_tags_that_the_rules_refuse_are_left_out() {
+    let home = Home::new();
+    let memory = memory();
+    let call = GenerateKey {
+        spec: KeySpec::Ec(Curve::P256),
+        usage: Usage::Sign,
+        label: Some("web".to_owned()),
+        tags: [
+            ("keyenclave-id", ""),
+            ("keyenclave-start-date", "31"),
+            ("keyenclave-subject", "3132"),
+        ]
+        .map(|(tag, value)| (tag.to_owned(), value.to_owned()))
+        .into(),
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let name = runtime.block_on(ask(&*memory, call)).unwrap().listed.name;
+    let bench = home.bench(&memory);
+    let own = crate::remote::objects::key_id(&name);
+    let found = bench.find(with_id(&own));
+    assert_eq!(found.len(), 2);
+    let beside = sidecar_in(
+        &home.0.path().join("sidecar"),
+        Arc::new(HandleSource::starting_at(1)),
+    );
+    let forged = BTreeMap::from([(ck::CKA_END_DATE, Some(b"soon".to_vec()))]);
+    beside.note(name.as_str(), &forged).unwrap();
+    assert_eq!(bench.attribute(found[0], ck::CKA_ID), own);
+    assert_eq!(bench.attribute(found[0], ck::CKA_SUBJECT), b"12");
+    for date in [ck::CKA_START_DATE, ck::CKA_END_DATE] {
+        assert!(bench.attribute(found[0], date).is_empty(), "{date:#x}");
+    }
 }
 
 #[test]
