@@ -6,6 +6,10 @@
 //! to lets nobody in: its count may stand at the limit. Only without a sidecar, or where there is no store yet and none
 //! can be made, this process counts for itself: from the third wrong PIN on it refuses to try another one for a while,
 //! twice as long each time, up to a minute.
+//!
+//! A try that is under way counts as wrong, so many right ones that begin together could lock each other out. Who finds
+//! no try left waits for those that are under way, a few seconds at most, and asks again before it says that the PIN is
+//! locked.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -96,6 +100,8 @@ pub(super) struct Tries {
     sidecar: Option<Arc<Sidecar>>,
     here: Mutex<Here>,
     warned: AtomicBool,
+    /// Whether the durable count was waited for in vain: then it is not waited for again.
+    locked: AtomicBool,
 }
 
 /// What this process has counted.
@@ -104,8 +110,21 @@ struct Here {
     failed: u32,
     /// No try before this.
     not_before: Option<Instant>,
+    /// Tries that are counted as failed and may turn out right.
+    under_way: u32,
 }
 
+/// Where a try was counted.
+#[derive(Clone, Copy)]
+enum Counted<'a> {
+    Durably(&'a Sidecar),
+    Here,
+}
+
+/// How long tries that are under way are waited for: several times what checking ten PINs at once takes.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// The pause before it is asked again.
+const PAUSE: Duration = Duration::from_millis(20);
 /// So many wrong PINs are not yet suspicious.
 const FREE: u32 = 3;
 /// The longest pause.
@@ -134,7 +153,21 @@ impl Here {
         }
         self.failed = self.failed.saturating_add(1);
         self.not_before = Some(now + pause(self.failed));
+        self.under_way = self.under_way.saturating_add(1);
         Ok(())
+    }
+
+    /// What became of a try.
+    fn end(&mut self, now: Instant, outcome: &Result<()>) {
+        self.under_way = self.under_way.saturating_sub(1);
+        match outcome {
+            Ok(()) => (self.failed, self.not_before) = (0, None),
+            Err(error) if error.rv() == Rv::PinIncorrect => {}
+            Err(_) => {
+                self.failed = self.failed.saturating_sub(1);
+                self.not_before = Some(now + pause(self.failed));
+            }
+        }
     }
 }
 
@@ -144,31 +177,67 @@ impl Tries {
             sidecar,
             here: Mutex::default(),
             warned: AtomicBool::new(false),
+            locked: AtomicBool::new(false),
         }
     }
 
-    /// One try: counted, made, and forgotten if it was right. No lock is held while the PIN is checked.
+    /// One try: counted, made, and forgotten unless the PIN was wrong. No lock is held while the PIN is checked.
     pub(super) fn attempt(&self, check: &dyn PinCheck, pin: Pin<'_>) -> Result<()> {
-        if self.count_durably(check)? {
-            check.check(pin)?;
-            return self
-                .sidecar
-                .as_ref()
-                .map_or(Ok(()), |sidecar| sidecar.clear(check.id()));
+        let counted = self.count_patiently(check)?;
+        let outcome = check.check(pin);
+        match (counted, &outcome) {
+            (Counted::Here, _) => self.here.lock().end(Instant::now(), &outcome),
+            (Counted::Durably(sidecar), Ok(())) => sidecar.clear(check.id())?,
+            (Counted::Durably(_), Err(error)) if error.rv() == Rv::PinIncorrect => {}
+            (Counted::Durably(sidecar), Err(_)) => {
+                if let Err(error) = sidecar.take_back(check.id()) {
+                    log::warn!(
+                        "a login that failed for another reason stays counted as a wrong PIN: {error}"
+                    );
+                }
+            }
         }
-        self.here.lock().begin(Instant::now())?;
-        check.check(pin)?;
-        *self.here.lock() = Here::default();
-        Ok(())
+        outcome
     }
 
-    /// False if there is no place for a durable count.
-    fn count_durably(&self, check: &dyn PinCheck) -> Result<bool> {
-        let Some(sidecar) = &self.sidecar else {
-            return Ok(false);
+    /// Counts a try. Where none is left, it waits for those under way with nothing locked.
+    fn count_patiently(&self, check: &dyn PinCheck) -> Result<Counted<'_>> {
+        let start = Instant::now();
+        loop {
+            let (locked, may_change) = match self.count_durably(check) {
+                Ok(Some(sidecar)) => return Ok(Counted::Durably(sidecar)),
+                Ok(None) => {
+                    let mut here = self.here.lock();
+                    match here.begin(Instant::now()) {
+                        Ok(()) => return Ok(Counted::Here),
+                        Err(locked) => (locked, here.under_way > 0),
+                    }
+                }
+                // Other processes do not tell what they have under way.
+                Err(error) if error.rv() == Rv::PinLocked => (error, !self.locked.load(Ordering::Relaxed)),
+                Err(error) => return Err(error),
+            };
+            if !may_change {
+                return Err(locked);
+            }
+            if start.elapsed() > PATIENCE {
+                self.locked.store(true, Ordering::Relaxed);
+                return Err(locked);
+            }
+            std::thread::sleep(PAUSE);
+        }
+    }
+
+    /// `None` if there is no place for a durable count.
+    fn count_durably(&self, check: &dyn PinCheck) -> Result<Option<&Sidecar>> {
+        let Some(sidecar) = self.sidecar.as_deref() else {
+            return Ok(None);
         };
         match sidecar.count(check.id(), check.limit()) {
-            Ok(_) => Ok(true),
+            Ok(_) => {
+                self.locked.store(false, Ordering::Relaxed);
+                Ok(Some(sidecar))
+            }
             Err(error) if error.rv() == Rv::PinLocked => Err(Error::new(
                 Rv::PinLocked,
                 "the slot's PIN is locked after too many wrong ones: configure the hash of a new PIN (`keyenclave \
@@ -178,7 +247,7 @@ impl Tries {
                 if !self.warned.swap(true, Ordering::Relaxed) {
                     log::warn!("wrong PINs of this slot are counted by each process for itself: {error}");
                 }
-                Ok(false)
+                Ok(None)
             }
             Err(error) => Err(error),
         }

@@ -5,7 +5,7 @@ use keyenclave_model::error::{Error, Result, Rv};
 
 use super::{Purpose, Sidecar};
 use crate::error::{from_store, from_writing};
-use crate::store::{Attempts, Role, SealerRecord, Store, StoreError};
+use crate::store::{Attempts, Incarnation, Role, SealerRecord, Store, StoreError};
 
 /// [`SealerRecord::kind`] of a row that wraps nothing and only counts. Its parameters say which PIN is counted for.
 pub const KIND_COUNTER: u32 = 3;
@@ -83,16 +83,34 @@ impl Sidecar {
     /// # Errors
     /// What keeps the store from being written.
     pub fn clear(&self, pin: &[u8]) -> Result<()> {
-        let store = &self.engine().store;
-        let (Some(record), Some(header)) = (self.counter()?, store.header().map_err(from_store)?) else {
-            return Ok(());
-        };
-        if record.params != pin {
-            return Ok(());
+        self.with_counter(pin, |life, record| {
+            self.engine().store.clear_attempts(Role::User, life, record)
+        })
+    }
+
+    /// Takes one try back that came to no verdict on the PIN.
+    ///
+    /// # Errors
+    /// As [`Self::clear`].
+    pub fn take_back(&self, pin: &[u8]) -> Result<()> {
+        self.with_counter(pin, |life, record| {
+            self.engine().store.take_back_attempt(Role::User, life, record)
+        })
+    }
+
+    /// Does something to the counter of a PIN, if that is the PIN that is counted for.
+    fn with_counter(
+        &self,
+        pin: &[u8],
+        act: impl FnOnce(Incarnation, &SealerRecord) -> std::result::Result<(), StoreError>,
+    ) -> Result<()> {
+        let header = self.engine().store.header().map_err(from_store)?;
+        match (self.counter()?, header) {
+            (Some(record), Some(header)) if record.params == pin => {
+                act(header.incarnation, &record).map_err(|error| self.refuse_uncounted(from_writing(error)))
+            }
+            _ => Ok(()),
         }
-        store
-            .clear_attempts(Role::User, header.incarnation, &record)
-            .map_err(from_writing)
     }
 
     fn counter(&self) -> Result<Option<SealerRecord>> {

@@ -264,6 +264,19 @@ pub trait Store: Send + Sync {
     /// As [`Self::put_sealer`].
     fn clear_attempts(&self, role: Role, of: Incarnation, opened: &SealerRecord) -> Result<(), StoreError>;
 
+    /// Takes one counted attempt back: it came to no verdict on the PIN. A store that cannot leaves it counted.
+    ///
+    /// # Errors
+    /// As [`Self::put_sealer`].
+    fn take_back_attempt(
+        &self,
+        _role: Role,
+        _of: Incarnation,
+        _opened: &SealerRecord,
+    ) -> Result<(), StoreError> {
+        Ok(())
+    }
+
     /// Makes all `changes` or none, durably. The new revision.
     ///
     /// # Errors

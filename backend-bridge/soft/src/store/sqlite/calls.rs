@@ -96,6 +96,20 @@ impl Store for SqliteStore {
         .ok_or_else(|| self.missing())
     }
 
+    fn take_back_attempt(
+        &self,
+        role: Role,
+        of: Incarnation,
+        opened: &SealerRecord,
+    ) -> Result<(), StoreError> {
+        self.write(|connection, token| {
+            same_life(token, of)?;
+            same_seal(connection, role, opened)?;
+            Ok(sealers::take_back(connection, role)?)
+        })?
+        .ok_or_else(|| self.missing())
+    }
+
     fn commit(&self, changes: &[Change], base: Revision) -> Result<Revision, StoreError> {
         self.write(|connection, token| {
             same_life(token, base.incarnation)?;

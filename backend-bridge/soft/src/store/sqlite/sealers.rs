@@ -48,6 +48,14 @@ pub(super) fn count(connection: &Connection, role: Role) -> rusqlite::Result<Opt
         .optional()
 }
 
+/// Takes one attempt back, if any is counted.
+pub(super) fn take_back(connection: &Connection, role: Role) -> rusqlite::Result<()> {
+    connection
+        .prepare_cached("UPDATE sealers SET failed = failed - 1 WHERE role = ?1 AND failed > 0")?
+        .execute([role.number()])?;
+    Ok(())
+}
+
 /// Forgets the attempts of a role.
 pub(super) fn clear(connection: &Connection, role: Role) -> rusqlite::Result<()> {
     connection
