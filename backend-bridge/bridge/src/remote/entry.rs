@@ -186,6 +186,15 @@ impl Entry {
         tagged.unwrap_or(&self.family)
     }
 
+    /// Whether it is a tag that gives it its label.
+    pub(super) fn is_label_tagged(&self) -> bool {
+        let is_noted = self
+            .note
+            .as_ref()
+            .is_some_and(|note| note.contains_key(&ck::CKA_LABEL));
+        !is_noted && self.hint.as_ref().is_some_and(|hint| hint.label.is_some())
+    }
+
     /// What its objects are called.
     pub(super) fn names(&self) -> Names {
         Names {

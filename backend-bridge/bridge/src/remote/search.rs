@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 //! Searching the catalogue: on every attribute, and at once where everything that may match is known.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use cryptoki_sys as ck;
@@ -56,8 +57,8 @@ impl Catalogue {
     }
 
     /// Which keys must be looked at before it can be said that nothing else matches. A label that is listed, and an id
-    /// that is some key's, are taken for that key's alone, so that finding it costs nothing more: another key that has
-    /// the same in a tag is found as well once it has been looked at.
+    /// that is some key's, are taken for that key's alone, so that finding it costs nothing more. Another key that has
+    /// the same label in a tag is not found by it, one that has the same id is once it has been looked at.
     fn missing(&self, template: &Template, found: &Found) -> Option<Scope> {
         if template.get(CKA_KEYENCLAVE_REMOTE_NAME).is_some() || template.get(ck::CKA_UNIQUE_ID).is_some() {
             return None;
@@ -140,10 +141,13 @@ impl Catalogue {
             let known = entry.known(self.is_private).filter(|detail| detail.until > now);
             Some((name.clone(), known))
         };
-        let Some(names) = narrowed(&state.entries, template) else {
+        let Some(mut names) = narrowed(&state.entries, template) else {
             let all = state.entries.iter_mut();
             return all.filter_map(|(name, entry)| consider(name, entry)).collect();
         };
+        if let Some(label) = template.bytes(ck::CKA_LABEL) {
+            leave_to_owners(&mut state.entries, label, &mut names);
+        }
         let narrow = names.iter();
         narrow
             .filter_map(|name| consider(name, state.entries.get_mut(name)?))
@@ -201,6 +205,22 @@ fn narrowed(entries: &Entries, template: &Template) -> Option<Vec<KeyName>> {
     let (label, id) = (text(ck::CKA_LABEL), text(ck::CKA_ID));
     let by_label = label.map(|label| entries.with(Column::Label, label));
     by_label.or_else(|| id.map(|id| entries.with(Column::Id, id)))
+}
+
+/// Leaves a label to the keys that have it otherwise than by a tag, if there are any: who may tag some key cannot have it
+/// taken for another one.
+fn leave_to_owners(entries: &mut Entries, label: &[u8], names: &mut Vec<KeyName>) {
+    let (mut tagged, mut is_owned) = (BTreeSet::new(), false);
+    for name in names.iter() {
+        match entries.get_mut(name).filter(|entry| entry.label() == label) {
+            Some(entry) if entry.is_label_tagged() => drop(tagged.insert(name.clone())),
+            Some(_) => is_owned = true,
+            None => {}
+        }
+    }
+    if is_owned {
+        names.retain(|name| !tagged.contains(name));
+    }
 }
 
 /// Whether what is known of a key's names speaks against it. A key that has been looked at has no other names.

@@ -79,7 +79,7 @@ fn label(label: &str) -> Kept {
 async fn a_label_in_a_tag_that_was_set_here_outlives_the_listing_that_does_not_tell_it() {
     let memory = Arc::new(MemoryService::new(10));
     made(&memory, Some("before")).await;
-    let clock = clock(Arc::new(Unlisted(memory)));
+    let clock = clock(Arc::new(Unlisted(memory, None)));
     let found = clock.find("before").await;
     let (name, _) = clock.catalogue.by_handle(found[0]).unwrap();
     let keeper = clock.keeper();
@@ -95,7 +95,7 @@ async fn a_label_in_a_tag_that_was_set_here_outlives_the_listing_that_does_not_t
 #[tokio::test(start_paused = true)]
 async fn a_new_key_whose_label_is_in_a_tag_is_found_when_the_listing_does_not_tell_it() {
     let memory = Arc::new(MemoryService::new(10));
-    let clock = clock(Arc::new(Unlisted(Arc::clone(&memory))));
+    let clock = clock(Arc::new(Unlisted(Arc::clone(&memory), None)));
     assert!(clock.find("new").await.is_empty());
     let name = made(&memory, Some("new")).await;
     let call = crate::call::DescribeKey { key: name.clone() };

@@ -6,8 +6,8 @@ use crate::call::{Reply, Request, Response};
 use crate::capability::Capability;
 use crate::key::ListedKey;
 
-/// A service whose listings tell no labels, as if all of them were in tags.
-pub(super) struct Unlisted(pub(super) Arc<MemoryService>);
+/// A service whose listings tell no labels, or one key's not, as if they were in tags.
+pub(super) struct Unlisted(pub(super) Arc<MemoryService>, pub(super) Option<KeyName>);
 
 impl Service for Unlisted {
     fn capability(&self) -> &Capability {
@@ -18,7 +18,9 @@ impl Service for Unlisted {
         Box::pin(async move {
             let mut response = self.0.answer(request).await?;
             if let Response::List(page) = &mut response {
-                for key in &mut page.keys {
+                let is_concerned =
+                    |key: &&mut ListedKey| self.1.as_ref().is_none_or(|only| *only == key.name);
+                for key in page.keys.iter_mut().filter(is_concerned) {
                     *key = ListedKey {
                         label: None,
                         version: None,
@@ -32,26 +34,8 @@ impl Service for Unlisted {
 }
 
 fn unlisted(memory: Arc<MemoryService>, settings: Settings) -> Bench {
-    let faulty = Faulty::new(Arc::new(Unlisted(Arc::clone(&memory))));
-    let runtime = Arc::new(Runtime::new());
-    let bridge = Bridge::new(faulty.clone(), settings, runtime.clone());
-    let options = RemoteOptions {
-        label: "signing".to_owned(),
-        place: "memory".to_owned(),
-        model: "memory",
-        pin: None,
-        sidecar: None,
-    };
-    Bench {
-        memory,
-        faulty,
-        runtime,
-        token: Arc::new(RemoteToken::new(
-            bridge,
-            options,
-            Arc::new(HandleSource::starting_at(1)),
-        )),
-    }
+    let service = Arc::new(Unlisted(Arc::clone(&memory), None));
+    bench_over(service, memory, settings, None, None)
 }
 
 fn labelled(label: &str) -> Attributes {
@@ -209,6 +193,41 @@ fn a_label_that_two_keys_have_finds_both() {
         assert_eq!(bench.find(labelled("twin")).len(), 4);
         assert_eq!(bench.find(labelled("other")).len(), 2);
     }
+}
+
+#[test]
+fn a_tag_does_not_give_a_key_the_label_that_another_one_is_listed_by() {
+    let memory = Arc::new(MemoryService::new(10));
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let (listed, tagged) = runtime.block_on(async {
+        (
+            made(&memory, Some("release")).await,
+            made(&memory, Some("release")).await,
+        )
+    });
+    let settings = Settings {
+        listing_expiry: Duration::ZERO,
+        ..Settings::default()
+    };
+    let service = Arc::new(Unlisted(memory.clone(), Some(tagged.clone())));
+    let bench = bench_over(service, memory.clone(), settings, None, None);
+    let names = || {
+        let found = bench.find(labelled("release")).into_iter();
+        let name = |object| {
+            bench
+                .view(object)
+                .bytes(CKA_KEYENCLAVE_REMOTE_NAME)
+                .map(<[u8]>::to_vec)
+        };
+        found.map(name).collect::<Vec<_>>()
+    };
+    let twice = |name: &KeyName| vec![Some(name.as_str().as_bytes().to_vec()); 2];
+    assert_eq!(names(), twice(&listed));
+    // Now the tag is known.
+    assert!(bench.find(labelled("none")).is_empty());
+    assert_eq!(names(), twice(&listed));
+    memory.erase(&listed);
+    assert_eq!(names(), twice(&tagged));
 }
 
 #[test]
