@@ -237,6 +237,24 @@ fn a_key_file_that_is_gone_exchanged_cut_or_open_to_others_fails_closed() {
 }
 
 #[test]
+fn a_fifo_in_the_place_of_the_key_file_is_refused_without_waiting_for_a_writer() {
+    let home = tempfile::tempdir().unwrap();
+    create(&beside(home.path()), &data("first", false)).unwrap();
+    let path = home.path().join("sidecar.key");
+    fs::remove_file(&path).unwrap();
+    let made = std::process::Command::new("mkfifo")
+        .args(["-m", "600"])
+        .arg(&path)
+        .status();
+    assert!(made.unwrap().success());
+    let (tell, told) = std::sync::mpsc::channel();
+    let other = beside(home.path());
+    std::thread::spawn(move || tell.send(all(&other).map(|found| found.len())));
+    let found = told.recv_timeout(std::time::Duration::from_secs(10)).unwrap();
+    assert_eq!(rv(found), Rv::DeviceError);
+}
+
+#[test]
 fn a_directory_that_cannot_be_is_told_to_who_writes_and_is_empty_to_who_looks() {
     let home = tempfile::tempdir().unwrap();
     let file = home.path().join("file");

@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: MIT
-//! What kind of file system a path lies on: a shared mapping must not be trusted across machines.
+//! What kind of file system a path lies on: a shared mapping must not be trusted across machines. And opening a file
+//! of which nothing is known yet.
 
 use std::ffi::CString;
+use std::fs::{File, OpenOptions};
 use std::io;
 use std::mem::MaybeUninit;
 use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 /// `statfs(2)` magic numbers of file systems whose pages may live on, or be changed from, another machine or
@@ -46,6 +49,18 @@ pub fn is_network_fs(path: &Path) -> io::Result<bool> {
     // The field's sign and width differ between C libraries; every known number fits 32 bits.
     let magic = u64::try_from(i128::from(stat.f_type) & 0xffff_ffff).unwrap_or(0);
     Ok(NETWORK.contains(&magic))
+}
+
+/// Opens what is at `path` for reading, and does not wait where that is a FIFO without a writer or a terminal. The
+/// caller looks at the file's metadata before it reads.
+///
+/// # Errors
+/// What `open(2)` reports.
+pub fn open_without_waiting(path: &Path) -> io::Result<File> {
+    OpenOptions::new()
+        .read(true)
+        .custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY)
+        .open(path)
 }
 
 #[cfg(test)]

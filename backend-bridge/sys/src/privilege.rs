@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-//! Whether this process may do more than whoever started it.
+//! Whose rights this process has, and whether it may do more than whoever started it.
 
 /// True in a process that was started with more rights than its caller has: a set-user-id or set-group-id program, or
 /// one with file capabilities. The environment is the caller's word then, and not to be trusted (`AT_SECURE`,
@@ -7,6 +7,12 @@
 pub fn is_elevated() -> bool {
     // SAFETY: it reads a value that the kernel left beside the program's arguments, and has no preconditions.
     unsafe { libc::getauxval(libc::AT_SECURE) != 0 }
+}
+
+/// The user whose rights this process has, as in the metadata of the files it makes (geteuid(2)).
+pub fn effective_user() -> u32 {
+    // SAFETY: it has no preconditions and always succeeds.
+    unsafe { libc::geteuid() }
 }
 
 #[cfg(test)]

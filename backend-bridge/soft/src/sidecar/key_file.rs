@@ -3,13 +3,15 @@
 //! that objects can be attested without a PIN. Who reads this file can forge what the store says; who has the store
 //! alone cannot.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File, Metadata, OpenOptions};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use keyenclave_crypto::aead::{self, KEY_LEN, NONCE_LEN};
 use keyenclave_crypto::rand;
+use keyenclave_sys::filesystem::open_without_waiting;
+use keyenclave_sys::privilege::effective_user;
 use zeroize::Zeroizing;
 
 use crate::sealer::{Binding, Sealer, SealerError};
@@ -19,6 +21,9 @@ use crate::vault::{Frame, ROOT_KEY_LEN, RootKey};
 /// [`SealerRecord::kind`] of a key in a file with AES-256-GCM.
 pub const KIND_KEY_FILE: u32 = 2;
 
+/// The user who may read and write every file.
+const ROOT: u32 = 0;
+
 /// The key of a file.
 pub(super) struct KeyFile(Zeroizing<[u8; KEY_LEN]>);
 
@@ -26,27 +31,26 @@ impl KeyFile {
     /// The key in a file; `None` if there is no such file.
     ///
     /// # Errors
-    /// `Permission` for a file that others may read or write, `Damaged` for one that is no key.
+    /// `Permission` for a file that others own, or may read or write, `Damaged` for one that is no key.
     pub(super) fn read(path: &Path) -> Result<Option<Self>, StoreError> {
-        let mut file = match File::open(path) {
+        let mut file = match open_without_waiting(path) {
             Ok(file) => file,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(StoreError::io(path, "opening the key file", error)),
         };
         let failed = |error| StoreError::io(path, "reading the key file", error);
         let meta = file.metadata().map_err(failed)?;
-        if meta.mode() & 0o077 != 0 {
+        if let Some(what) = foreign(&meta, effective_user()) {
             return Err(StoreError::Permission {
                 path: path.into(),
-                what: "others than its owner may use the key; run `chmod 600` on it, and look who did".into(),
+                what: what.into(),
             });
         }
-        let damaged = || StoreError::Damaged {
-            path: path.into(),
-            what: format!("it is not a key of {KEY_LEN} bytes"),
-        };
         if !meta.is_file() || meta.len() != KEY_LEN as u64 {
-            return Err(damaged());
+            return Err(StoreError::Damaged {
+                path: path.into(),
+                what: format!("it is not a key of {KEY_LEN} bytes"),
+            });
         }
         let mut key = Zeroizing::new([0; KEY_LEN]);
         file.read_exact(key.as_mut_slice()).map_err(failed)?;
@@ -82,6 +86,18 @@ impl KeyFile {
             .map_err(|error| StoreError::io(directory, "syncing the directory", error))?;
         Self::read(path)?.ok_or_else(|| StoreError::Missing { path: path.into() })
     }
+}
+
+/// Why somebody else than `user` may know or have chosen what is in a file, if that is so. Root may anyhow.
+fn foreign(meta: &Metadata, user: u32) -> Option<&'static str> {
+    if ![user, ROOT].contains(&meta.uid()) {
+        return Some(
+            "the key belongs to another user than this process runs as; look who made it, and run `chown` on it, or \
+             this program as its owner",
+        );
+    }
+    (meta.mode() & 0o077 != 0)
+        .then_some("others than its owner may use the key; run `chmod 600` on it, and look who did")
 }
 
 /// A new key under a name of its own, removed when it has served.
@@ -154,6 +170,26 @@ impl Sealer for KeyFile {
         match <&[u8; ROOT_KEY_LEN]>::try_from(root.as_slice()) {
             Ok(root) => Ok(RootKey::from_bytes(root)?),
             Err(_) => Err(SealerError::Damaged("the root key has a wrong length")),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn a_key_of_another_user_is_refused_and_roots_is_not() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let meta = file.as_file().metadata().unwrap();
+        let other = meta.uid() + 1;
+        assert_eq!(foreign(&meta, meta.uid()), None);
+        assert_eq!(foreign(&meta, other).is_none(), meta.uid() == ROOT);
+        // Only root can give a file away; everybody else's files have shown above that theirs are refused.
+        if std::os::unix::fs::chown(file.path(), Some(65534), None).is_ok() {
+            let given = file.as_file().metadata().unwrap();
+            assert!(foreign(&given, ROOT).is_some() && foreign(&given, 65534).is_none());
         }
     }
 }
