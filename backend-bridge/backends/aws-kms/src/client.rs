@@ -278,7 +278,7 @@ fn authorities(path: &Path) -> Result<Vec<u8>, String> {
 #[derive(Debug)]
 struct Lasting {
     inner: SharedCredentialsProvider,
-    flight: Flight<Result<Credentials, CredentialsError>>,
+    flight: Flight<Result<Credentials, Arc<CredentialsError>>>,
     last: Mutex<Option<Credentials>>,
 }
 
@@ -293,9 +293,10 @@ impl Lasting {
 
     async fn credentials(&self) -> Result<Credentials, CredentialsError> {
         let inner = self.inner.clone();
-        let fetch = || async move { inner.provide_credentials().await };
+        let fetch = || async move { inner.provide_credentials().await.map_err(Arc::new) };
         let fetched = self.flight.join(fetch).await;
-        let fetched = fetched.unwrap_or_else(|| Err(CredentialsError::unhandled("it was broken off")));
+        let fetched =
+            fetched.unwrap_or_else(|| Err(Arc::new(CredentialsError::unhandled("it was broken off"))));
         let mut last = self.last.lock();
         match fetched {
             Ok(credentials) => Ok(last.insert(credentials).clone()),
@@ -305,9 +306,20 @@ impl Lasting {
                         .expiry()
                         .is_some_and(|expiry| expiry > SystemTime::now())
                 };
-                last.as_ref().filter(is_good).cloned().ok_or(error)
+                let good = last.as_ref().filter(is_good).cloned();
+                good.ok_or_else(|| told_again(error))
             }
         }
+    }
+}
+
+/// The failure that several wait for, for one of them. Of what kind it is counts.
+fn told_again(error: Arc<CredentialsError>) -> CredentialsError {
+    match *error {
+        CredentialsError::CredentialsNotLoaded(_) => CredentialsError::not_loaded(error),
+        CredentialsError::InvalidConfiguration(_) => CredentialsError::invalid_configuration(error),
+        CredentialsError::ProviderError(_) => CredentialsError::provider_error(error),
+        _ => CredentialsError::unhandled(error),
     }
 }
 

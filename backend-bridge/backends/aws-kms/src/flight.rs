@@ -8,12 +8,12 @@
 
 use std::future::Future;
 
-use tokio::sync::Mutex;
-use tokio::task::JoinHandle;
+use parking_lot::Mutex;
+use tokio::sync::watch;
 
-/// At most one task at a time, and its result for whoever waits when it comes.
+/// At most one task at a time, and its result for all who wait when it comes.
 #[derive(Debug)]
-pub(crate) struct Flight<T>(Mutex<Option<JoinHandle<T>>>);
+pub(crate) struct Flight<T>(Mutex<Option<watch::Receiver<Option<T>>>>);
 
 impl<T> Default for Flight<T> {
     fn default() -> Self {
@@ -21,29 +21,61 @@ impl<T> Default for Flight<T> {
     }
 }
 
-impl<T: Send + 'static> Flight<T> {
+impl<T: Clone + Send + Sync + 'static> Flight<T> {
     /// Joins the work under way, or begins it. `None` if it was broken off: by a panic, or the end of the runtime.
     pub(crate) async fn join<F>(&self, begin: impl FnOnce() -> F) -> Option<T>
     where
         F: Future<Output = T> + Send + 'static,
     {
-        let mut task = self.0.lock().await;
-        // Waited for in its place, so that it is still there if this future is dropped.
-        let result = task.get_or_insert_with(|| tokio::spawn(begin())).await;
-        *task = None;
-        result.ok()
+        let mut outcome = self.outcome(begin);
+        let result = outcome.wait_for(Option::is_some).await;
+        let result = result.ok().and_then(|result| result.clone());
+        // Over once it is seen: a result that nobody stayed for is the next one's.
+        let mut flight = self.0.lock();
+        if flight
+            .as_ref()
+            .is_some_and(|flight| flight.same_channel(&outcome))
+        {
+            *flight = None;
+        }
+        result
+    }
+
+    /// Where the result will be.
+    fn outcome<F>(&self, begin: impl FnOnce() -> F) -> watch::Receiver<Option<T>>
+    where
+        F: Future<Output = T> + Send + 'static,
+    {
+        let mut flight = self.0.lock();
+        let outcome = flight.get_or_insert_with(|| {
+            let (sender, outcome) = watch::channel(None);
+            let work = begin();
+            tokio::spawn(async move {
+                let result = work.await;
+                sender.send_replace(Some(result));
+            });
+            outcome
+        });
+        outcome.clone()
     }
 }
 
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
+    use std::pin::Pin;
     use std::sync::Arc;
     use std::sync::atomic::{AtomicUsize, Ordering};
 
     use tokio::sync::Notify;
 
     use super::*;
+
+    /// Goes as far as it can at once.
+    async fn is_pending(future: &mut Pin<Box<impl Future>>) -> bool {
+        std::future::poll_fn(|context| std::task::Poll::Ready(future.as_mut().poll(context).is_pending()))
+            .await
+    }
 
     #[tokio::test]
     async fn work_outlives_whoever_began_it_and_is_not_begun_twice() {
@@ -62,15 +94,53 @@ mod tests {
         };
         {
             let mut impatient = Box::pin(flight.join(begin));
-            let polled =
-                std::future::poll_fn(|context| std::task::Poll::Ready(impatient.as_mut().poll(context)));
-            assert!(polled.await.is_pending());
+            assert!(is_pending(&mut impatient).await);
         }
         go.notify_one();
         assert_eq!(flight.join(begin).await, Some(7));
         go.notify_one();
         assert_eq!(flight.join(begin).await, Some(7));
         assert_eq!(begun.load(Ordering::SeqCst), 2);
+    }
+
+    #[tokio::test]
+    async fn one_failure_is_told_to_all_who_wait_for_it() {
+        let (flight, go, begun) = (
+            Flight::default(),
+            Arc::new(Notify::new()),
+            Arc::new(AtomicUsize::new(0)),
+        );
+        let begin = || {
+            let (go, begun) = (Arc::clone(&go), Arc::clone(&begun));
+            async move {
+                begun.fetch_add(1, Ordering::SeqCst);
+                go.notified().await;
+                Err::<(), _>("no")
+            }
+        };
+        let mut waiters: Vec<_> = (0..64).map(|_| Box::pin(flight.join(begin))).collect();
+        for waiter in &mut waiters {
+            assert!(is_pending(waiter).await);
+        }
+        // Whoever would begin anew finds a way to go on at once.
+        go.notify_one();
+        for waiter in waiters {
+            assert_eq!(waiter.await, Some(Err("no")));
+            go.notify_one();
+        }
+        assert_eq!(begun.load(Ordering::SeqCst), 1);
+    }
+
+    #[tokio::test]
+    async fn a_result_that_nobody_stayed_for_is_the_next_ones() {
+        let flight = Flight::default();
+        {
+            let mut impatient = Box::pin(flight.join(|| async { 1 }));
+            assert!(is_pending(&mut impatient).await);
+        }
+        tokio::task::yield_now().await;
+        assert_eq!(flight.join(|| async { 2 }).await, Some(1));
+        assert_eq!(flight.join(|| async { 2 }).await, Some(2));
     }
 
     #[tokio::test]
