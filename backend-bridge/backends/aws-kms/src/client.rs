@@ -7,7 +7,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use aws_config::imds;
 use aws_config::imds::region::ImdsRegionProvider;
@@ -50,6 +50,10 @@ const METADATA: Duration = Duration::from_secs(1);
 const NO_PROXY: &str =
     "localhost,127.0.0.0/8,::1,169.254.169.254,169.254.170.2,169.254.170.23,fd00:ec2::254,fd00:ec2::23";
 
+/// From one client that is forgotten to the next. Each new one asks for credentials, and whoever gives them out does
+/// not want to be asked by every request of a role that is no more.
+const REST: Duration = Duration::from_secs(1);
+
 /// See the module.
 pub(crate) struct Clients {
     shared: Arc<Shared>,
@@ -66,6 +70,7 @@ struct State {
     http: Option<SharedHttpClient>,
     ready: Option<Ready>,
     made: u64,
+    forgotten: Option<Instant>,
 }
 
 /// A client, and which one it is.
@@ -106,15 +111,17 @@ impl Clients {
         }
     }
 
-    /// Has the next call make a client anew, unless another one has done so already.
+    /// Has the next call make a client anew, unless another one has done so already, or one was forgotten just now.
     pub(crate) fn forget(&self, stale: &Ready, with_connections: bool) {
         let mut state = self.shared.state.lock();
-        if state
+        let is_latest = state
             .ready
             .as_ref()
-            .is_some_and(|ready| ready.number == stale.number)
-        {
+            .is_some_and(|ready| ready.number == stale.number);
+        let is_rested = state.forgotten.is_none_or(|then| then.elapsed() >= REST);
+        if is_latest && is_rested {
             state.ready = None;
+            state.forgotten = Some(Instant::now());
             if with_connections {
                 state.http = None;
             }

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 //! Every kind of answer, and of no answer, through the SDK's own parser.
 
+use std::time::Instant;
+
 use keyenclave_bridge::call::{CheckHealth, DescribeKey, EncryptData, FetchPublicKey, SignDigest};
 use keyenclave_bridge::error::ErrorKind::{
     BadInput, Configuration, Conflict, Credential, Denied, Disabled, Integrity, NotFound, Throttled,
@@ -14,7 +16,7 @@ use serde_json::json;
 use zeroize::Zeroizing;
 
 use crate::server::{Answer, Server};
-use crate::{asked, at_home, backend};
+use crate::{asked, at_home, backend, write_home};
 
 const ARN: &str = "arn:aws:kms:eu-central-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab";
 
@@ -179,6 +181,38 @@ fn what_may_hold_a_secret_is_not_passed_on() {
             let message = "User: arn:aws:iam::1:user/x is not authorized to perform: kms:ListKeys";
             let error = health(Answer::error("AccessDeniedException", message)).await;
             assert!(error.to_string().contains(message), "{error}");
+        })
+    });
+}
+
+#[test]
+fn a_role_that_is_no_more_does_not_fetch_credentials_for_every_request() {
+    in_own_process(|| {
+        at_home(async {
+            write_home("credentials", "");
+            let answer = r#"{"Version":1,"AccessKeyId":"AKIDGONE","SecretAccessKey":"s"}"#;
+            write_home("answer.json", answer);
+            write_home(
+                "config",
+                "[default]\ncredential_process = sh -c \"echo >>$HOME/.aws/fetched; cat $HOME/.aws/answer.json\"\n",
+            );
+            let server = Server::new(|_| Answer::error("UnrecognizedClientException", "no"));
+            let (kms, begun) = (backend(&server.url), Instant::now());
+            for _ in 0..30 {
+                let error = asked(&kms, CheckHealth).await.unwrap_err();
+                assert_eq!(
+                    (error.kind(), error.sent()),
+                    (Credential, Sent::Refused),
+                    "{error}"
+                );
+            }
+            let most = 2 + begun.elapsed().as_secs();
+            let fetched = format!("{}/.aws/fetched", std::env::var("HOME").unwrap());
+            let fetched = std::fs::read_to_string(fetched).unwrap().lines().count() as u64;
+            assert!(
+                (2..=most).contains(&fetched),
+                "{fetched} times, and {most} at the most"
+            );
         })
     });
 }
