@@ -3,7 +3,7 @@
 //!
 //! Tokens are only constructed here; each opens its store, or calls its service, when the first call needs it.
 
-#[cfg(feature = "remote")]
+#[cfg(feature = "aws-kms")]
 mod remote;
 
 use std::path::Path;
@@ -14,8 +14,6 @@ use keyenclave_model::mechanism::MechanismInfo;
 use keyenclave_model::token::{CallCx, HandleSource, SessionId, Step, Token, TokenInfo, Work};
 use keyenclave_soft::{SoftOptions, SoftToken};
 
-#[cfg(not(feature = "aws-kms"))]
-use crate::config::{AwsKmsConfig, SlotConfig};
 use crate::config::{BackendConfig, Config, SoftConfig};
 use crate::slot::Slot;
 
@@ -30,7 +28,7 @@ pub struct Assembly {
 /// What the slots of remote services share: one runtime, which the first call starts. Nothing in a build without them.
 #[derive(Default)]
 pub struct Remote {
-    #[cfg(feature = "remote")]
+    #[cfg(feature = "aws-kms")]
     runtime: Arc<keyenclave_bridge::runtime::Runtime>,
 }
 
@@ -38,7 +36,7 @@ impl Remote {
     /// Ends all calls to services, and the threads that they run on, within two seconds. Those who wait for an answer
     /// get `CKR_FUNCTION_CANCELED`.
     pub fn close(&self) {
-        #[cfg(feature = "remote")]
+        #[cfg(feature = "aws-kms")]
         self.runtime.close();
     }
 }
@@ -52,6 +50,7 @@ pub fn assemble(config: &Config, handles: &Arc<HandleSource>) -> Assembly {
             // Local work is never waited for, so it has no deadline.
             Slot::new(slot.id, description, None, soft_token(soft, handles))
         }
+        #[cfg(feature = "aws-kms")]
         BackendConfig::AwsKms(aws) => {
             let timeout = Some(aws.remote.operation_timeout);
             let place = aws.endpoint.as_deref().or(aws.region.as_deref());
@@ -59,7 +58,14 @@ pub fn assemble(config: &Config, handles: &Arc<HandleSource>) -> Assembly {
                 Some(place) => format!("AWS KMS {place}: {}", slot.label),
                 None => format!("AWS KMS: {}", slot.label),
             };
-            Slot::new(slot.id, description, timeout, remote.aws_kms(slot, aws, handles))
+            let token = remote.aws_kms(config.environment(), slot, aws, handles);
+            Slot::new(slot.id, description, timeout, token)
+        }
+        // No file that is read has such a slot in this build.
+        #[cfg(not(feature = "aws-kms"))]
+        BackendConfig::AwsKms(_) => {
+            let token = Absent::because("this build of KeyEnclave was made without `aws-kms`");
+            Slot::new(slot.id, slot.label.clone(), None, Arc::new(token))
         }
     });
     let slots = slots.collect();
@@ -80,15 +86,6 @@ fn options(directory: &Path, soft: &SoftConfig) -> SoftOptions {
     SoftOptions {
         max_pin_attempts: soft.max_pin_attempts,
         ..SoftOptions::new(directory)
-    }
-}
-
-#[cfg(not(feature = "aws-kms"))]
-impl Remote {
-    fn aws_kms(&self, _: &SlotConfig, _: &AwsKmsConfig, _: &Arc<HandleSource>) -> Arc<dyn Token> {
-        Arc::new(Absent::because(
-            "this build of KeyEnclave was made without AWS KMS (cargo feature `aws-kms`)",
-        ))
     }
 }
 

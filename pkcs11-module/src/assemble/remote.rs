@@ -14,27 +14,18 @@ use keyenclave_model::token::{HandleSource, Pin, Token};
 use keyenclave_soft::sidecar;
 
 use super::Remote;
-use crate::config::{AwsKmsConfig, RemoteConfig, SlotConfig};
+use crate::config::{AwsKmsConfig, Environment, RemoteConfig, SlotConfig};
 
 impl Remote {
     /// The token of a slot of AWS KMS.
     pub(super) fn aws_kms(
         &self,
+        environment: Environment,
         slot: &SlotConfig,
         aws: &AwsKmsConfig,
         handles: &Arc<HandleSource>,
     ) -> Arc<dyn Token> {
-        let options = AwsOptions {
-            region: aws.region.clone(),
-            endpoint: aws.endpoint.clone(),
-            fips: aws.fips,
-            dual_stack: aws.dual_stack,
-            ca_file: aws.ca_file.clone(),
-            proxy: aws.proxy.clone(),
-            profile: aws.profile.clone(),
-            deletion_days: aws.deletion_days,
-            page_size: aws.page_size,
-        };
+        let options = aws_options(environment, aws);
         let place = options.place();
         self.token(
             slot,
@@ -69,6 +60,21 @@ impl Remote {
     }
 }
 
+fn aws_options(environment: Environment, aws: &AwsKmsConfig) -> AwsOptions {
+    AwsOptions {
+        region: aws.region.clone(),
+        endpoint: aws.endpoint.clone(),
+        tls_only: environment == Environment::Production,
+        fips: aws.fips,
+        dual_stack: aws.dual_stack,
+        ca_file: aws.ca_file.clone(),
+        proxy: aws.proxy.clone(),
+        profile: aws.profile.clone(),
+        deletion_days: aws.deletion_days,
+        page_size: aws.page_size,
+    }
+}
+
 /// Who checks the PIN of a slot.
 fn pin_check(hash: &str) -> Arc<dyn PinCheck> {
     match HashedPin::parse(hash) {
@@ -98,5 +104,29 @@ fn settings(remote: &RemoteConfig) -> Settings {
         listing_timeout: remote.listing_timeout,
         description_expiry: remote.description_expiry,
         ..Settings::default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
+    use super::*;
+    use crate::config::BackendConfig;
+
+    #[test]
+    fn production_alone_requires_tls_wherever_the_address_comes_from() {
+        let home = tempfile::tempdir().unwrap();
+        let file = home.path().join("config.toml");
+        let slot = "[[slot]]\nlabel = \"k\"\nbackend = \"aws-kms\"\nsidecar = \"side\"\n";
+        for name in Environment::NAMES {
+            std::fs::write(&file, format!("environment = \"{name}\"\n{slot}")).unwrap();
+            let config = crate::config::read(&file).unwrap();
+            let BackendConfig::AwsKms(aws) = &config.slots[0].backend else {
+                unreachable!()
+            };
+            let options = aws_options(config.environment(), aws);
+            assert_eq!(options.tls_only, *name == "production", "{name}");
+            assert_eq!(options.endpoint, None, "left to the surroundings");
+        }
     }
 }

@@ -210,6 +210,18 @@ const REFUSED_AT_AWS: &[(&str, &str)] = &[
         "endpoint = \"https://kms.example\"\nfips = true",
         ":5:8: `fips`: it chooses among AWS's own endpoints",
     ),
+    (
+        "endpoint = \"https://kms.example\"\nfips = false\ndual_stack = true",
+        ":6:14: `dual_stack`: it chooses among AWS's own endpoints",
+    ),
+    (
+        "operation_timeout = 1000\nattempt_timeout = 1001",
+        ":5:19: `attempt_timeout`: it is longer than `operation_timeout`, which is 1000; leave it out, shorten it, or",
+    ),
+    (
+        "attempt_timeout = 5001",
+        ":4:19: `attempt_timeout`: it is longer than `operation_timeout`, which is 5000",
+    ),
     ("ca_file = \"~/ca.pem\"", "`ca_file`: `~` is not replaced"),
     ("pin_hash = \"1234\"", "`pin_hash`: not a hashed PIN"),
     ("pin = \"1234\"", "the application passes the PIN to `C_Login`"),
@@ -260,7 +272,7 @@ fn a_slot_of_aws_has_defaults_and_says_where_it_keeps_things() {
     };
     assert_eq!(
         (&aws.region, aws.fips, aws.page_size, aws.deletion_days),
-        (&None, false, 1000, 30)
+        (&None, None, 1000, 30)
     );
     assert_eq!(aws.remote.operation_timeout, Duration::from_secs(5));
     assert_eq!(aws.remote.attempt_timeout, Duration::from_secs(2));
@@ -295,8 +307,8 @@ fn a_full_slot_of_aws_is_understood() {
     let expected = AwsKmsConfig {
         region: Some("eu-central-1".to_owned()),
         endpoint: Some("https://vpce.example:8443".to_owned()),
-        fips: false,
-        dual_stack: false,
+        fips: None,
+        dual_stack: None,
         ca_file: Some(PathBuf::from("/etc/ca.pem")),
         proxy: Some("http://proxy.example:3128".to_owned()),
         profile: Some("signing".to_owned()),
@@ -316,6 +328,25 @@ fn a_full_slot_of_aws_is_understood() {
         },
     };
     assert_eq!(config.slots[0].backend, BackendConfig::AwsKms(Box::new(expected)));
+}
+
+#[test]
+#[cfg(feature = "aws-kms")]
+fn what_is_said_of_the_endpoint_and_what_is_left_to_the_surroundings_are_told_apart() {
+    for (line, fips) in [
+        ("", None),
+        ("fips = false", Some(false)),
+        ("fips = true", Some(true)),
+    ] {
+        let config = read(&format!(
+            "{AWS}{line}\noperation_timeout = 1000\nattempt_timeout = 1000"
+        ))
+        .unwrap();
+        let BackendConfig::AwsKms(aws) = &config.slots[0].backend else {
+            unreachable!()
+        };
+        assert_eq!((aws.fips, aws.dual_stack), (fips, None), "{line}");
+    }
 }
 
 #[test]

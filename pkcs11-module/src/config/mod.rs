@@ -79,15 +79,15 @@ pub struct SoftConfig {
 pub struct AwsKmsConfig {
     /// The region; `None` leaves it to the process's AWS surroundings.
     pub region: Option<String>,
-    /// Another address of the service.
+    /// Another address of the service; `None` leaves it to the process's AWS surroundings.
     pub endpoint: Option<String>,
-    /// Whether the region's FIPS endpoint is called.
-    pub fips: bool,
-    /// Whether the endpoint that has IPv6 addresses too is called.
-    pub dual_stack: bool,
+    /// Whether the region's FIPS endpoint is called; `None` leaves it to the process's AWS surroundings.
+    pub fips: Option<bool>,
+    /// Whether the endpoint that has IPv6 addresses too is called; `None` as there.
+    pub dual_stack: Option<bool>,
     /// The certificate authorities that the service's certificate must come from, in PEM.
     pub ca_file: Option<PathBuf>,
-    /// The HTTP proxy that requests go through.
+    /// The HTTP proxy that requests go through; `None` leaves it to the environment.
     pub proxy: Option<String>,
     /// The profile of the AWS configuration files.
     pub profile: Option<String>,
@@ -262,14 +262,6 @@ impl BackendConfig {
         match self {
             Self::Soft(_) => &settings::PATH,
             Self::AwsKms(_) => &settings::SIDECAR,
-        }
-    }
-
-    /// The service's address, where the configuration names one.
-    fn endpoint(&self) -> Option<&str> {
-        match self {
-            Self::Soft(_) => None,
-            Self::AwsKms(aws) => aws.endpoint.as_deref(),
         }
     }
 }

@@ -6,13 +6,15 @@ use std::path::{Component, Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
 
+#[cfg(feature = "aws-kms")]
+use keyenclave_aws_kms::is_exposed;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::error::{ConfigError, Problem};
 use super::places::Surroundings;
 use super::settings::{self, BackendName, Environment, ForkPolicy, Section, ThreadPolicy};
-use super::values::{Reader, Values, is_exposed, shortened};
+use super::values::{Reader, Values, shortened};
 use super::{AwsKmsConfig, BackendConfig, Config, RemoteConfig, SlotConfig, SoftConfig};
 
 /// A slot as read, with the places that later checks point at.
@@ -24,11 +26,12 @@ struct Found {
     /// The store's directory.
     path: Range<usize>,
     backend: Range<usize>,
-    endpoint: Range<usize>,
 }
 
-/// What paths are relative to, and where they are when they are not said.
+/// What holds for all slots: what the keys are for, what paths are relative to, and where they are when they are not
+/// said.
 struct Places<'a> {
+    environment: Option<Environment>,
     file: &'a Path,
     surroundings: &'a Surroundings,
 }
@@ -59,12 +62,16 @@ fn config(reader: &mut Reader<'_>, table: &DeTable<'_>, file: &Path, surrounding
     let sections = [settings::LOG.name, settings::SLOT.name];
     let top = reader.values(&[&settings::TOP], table, &sections);
     let log = section(reader, table).map(|log| reader.values(&[&settings::LOG], log, &[]));
-    let found = slots(reader, table, &Places { file, surroundings });
-    refuse_duplicates(reader, &found);
     let environment = top.text(&settings::ENVIRONMENT).and_then(Environment::from_name);
+    let places = Places {
+        environment,
+        file,
+        surroundings,
+    };
+    let found = slots(reader, table, &places);
+    refuse_duplicates(reader, &found);
     if environment == Some(Environment::Production) {
         refuse_software(reader, &top, table, &found);
-        refuse_exposed(reader, &found);
     }
     let level = log.as_ref().and_then(|log| log.text(&settings::LEVEL));
     let mut slots: Vec<_> = found.into_iter().map(|found| found.slot).collect();
@@ -164,33 +171,15 @@ fn slot(
             BackendConfig::Soft(soft)
         }
         BackendName::AwsKms => {
-            if !cfg!(feature = "aws-kms") {
-                let help = "install one with AWS KMS (cargo feature `aws-kms`), or choose another backend";
-                let message = "`backend`: this build of KeyEnclave was made without `aws-kms`";
-                reader.refuse(&place(&settings::BACKEND), message, help);
-            }
-            let excluded =
-                [&settings::FIPS, &settings::DUAL_STACK].map(|setting| (setting, values.boolean(setting)));
-            for (setting, _) in excluded.iter().filter(|(_, chosen)| *chosen == Some(true)) {
-                if values.text(&settings::ENDPOINT).is_some() {
-                    let message = format!("`{}`: it chooses among AWS's own endpoints", setting.name);
-                    let help = "leave it or `endpoint` out";
-                    reader.refuse(&place(*setting), message, help);
-                }
-            }
+            refuse_at_aws(reader, &values, places);
             BackendConfig::AwsKms(Box::new(aws_kms(&values, &own, places)))
         }
-    };
-    let path = match backend {
-        BackendName::Soft => &settings::PATH,
-        BackendName::AwsKms => &settings::SIDECAR,
     };
     Some(Found {
         id: place(&settings::ID),
         label: place(&settings::LABEL),
-        path: place(path),
+        path: place(config.directory_setting()),
         backend: place(&settings::BACKEND),
-        endpoint: place(&settings::ENDPOINT),
         heading,
         slot: SlotConfig {
             id: id.into(),
@@ -198,6 +187,45 @@ fn slot(
             backend: config,
         },
     })
+}
+
+/// What does not go together in a slot of AWS KMS.
+fn refuse_at_aws(reader: &mut Reader<'_>, values: &Values, places: &Places<'_>) {
+    let mut refuse = |setting, message: String, help: &str| {
+        reader.refuse(&values.span(setting).unwrap_or_default(), message, help);
+    };
+    if !cfg!(feature = "aws-kms") {
+        let message = "`backend`: this build of KeyEnclave was made without `aws-kms`";
+        let help = "install one with AWS KMS (cargo feature `aws-kms`), or choose another backend";
+        return refuse(&settings::BACKEND, message.to_owned(), help);
+    }
+    if let Some(endpoint) = values.text(&settings::ENDPOINT) {
+        for setting in [&settings::FIPS, &settings::DUAL_STACK] {
+            if values.boolean(setting) == Some(true) {
+                let message = format!("`{}`: it chooses among AWS's own endpoints", setting.name);
+                refuse(setting, message, "leave it or `endpoint` out");
+            }
+        }
+        let needs_tls = places.environment == Some(Environment::Production);
+        if needs_tls && is_exposed(endpoint) {
+            let message =
+                "`endpoint`: environment `production` calls no service over `http`, but on this machine";
+            refuse(&settings::ENDPOINT, message.to_owned(), "write `https://`");
+        }
+    }
+    let whole = operation_timeout(values);
+    let attempt = values.number(&settings::ATTEMPT_TIMEOUT);
+    if attempt.is_some_and(|attempt| attempt > whole) {
+        let message = format!("`attempt_timeout`: it is longer than `operation_timeout`, which is {whole}");
+        let help = "leave it out, shorten it, or raise `operation_timeout`";
+        refuse(&settings::ATTEMPT_TIMEOUT, message, help);
+    }
+}
+
+/// A build without services calls none.
+#[cfg(not(feature = "aws-kms"))]
+fn is_exposed(_: &str) -> bool {
+    true
 }
 
 /// Which settings a slot may have: those of its backend, or, where it does not say which that is, all.
@@ -233,8 +261,8 @@ fn aws_kms(values: &Values, own: &str, places: &Places<'_>) -> AwsKmsConfig {
     AwsKmsConfig {
         region: text(&settings::REGION),
         endpoint: text(&settings::ENDPOINT),
-        fips: values.boolean(&settings::FIPS).unwrap_or(false),
-        dual_stack: values.boolean(&settings::DUAL_STACK).unwrap_or(false),
+        fips: values.boolean(&settings::FIPS),
+        dual_stack: values.boolean(&settings::DUAL_STACK),
         ca_file: values.text(&settings::CA_FILE).map(|path| places.absolute(path)),
         proxy: text(&settings::PROXY),
         profile: text(&settings::PROFILE),
@@ -248,10 +276,16 @@ fn aws_kms(values: &Values, own: &str, places: &Places<'_>) -> AwsKmsConfig {
     }
 }
 
+/// In milliseconds.
+fn operation_timeout(values: &Values) -> u32 {
+    let said = values.number(&settings::OPERATION_TIMEOUT);
+    said.unwrap_or(settings::DEFAULT_OPERATION_TIMEOUT)
+}
+
 fn remote(values: &Values, own: &str, places: &Places<'_>) -> RemoteConfig {
     let number = |setting, default| values.number(setting).unwrap_or(default);
     let seconds = |setting, default| Duration::from_secs(number(setting, default).into());
-    let operation_timeout = number(&settings::OPERATION_TIMEOUT, settings::DEFAULT_OPERATION_TIMEOUT);
+    let operation_timeout = operation_timeout(values);
     let attempt_timeout = number(&settings::ATTEMPT_TIMEOUT, operation_timeout / 5 * 2);
     RemoteConfig {
         operation_timeout: Duration::from_millis(operation_timeout.into()),
@@ -365,17 +399,6 @@ fn refuse_software(reader: &mut Reader<'_>, top: &Values, table: &DeTable<'_>, f
             shortened(&soft.slot.label)
         );
         reader.refuse(&soft.backend, message, help);
-    }
-}
-
-/// In production nothing goes over a network without TLS.
-fn refuse_exposed(reader: &mut Reader<'_>, found: &[Found]) {
-    for found in found {
-        if found.slot.backend.endpoint().is_some_and(is_exposed) {
-            let message =
-                "`endpoint`: environment `production` calls no service over `http`, but on this machine";
-            reader.refuse(&found.endpoint, message, "write `https://`");
-        }
     }
 }
 

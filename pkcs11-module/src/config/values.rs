@@ -8,7 +8,7 @@ use std::ops::Range;
 use keyenclave_soft::PinHash;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
-use url::{Host, Url};
+use url::Url;
 
 use super::error::{Problem, nearest, one_of};
 use super::settings::{Kind, SECTIONS, Section, Setting};
@@ -250,17 +250,6 @@ fn address(text: &str) -> Checked {
         }
         Ok(_) => Ok(Value::Text(text.to_owned())),
     }
-}
-
-/// Whether requests to this address go over the network unprotected. Only for what [`address`] has accepted.
-pub(super) fn is_exposed(text: &str) -> bool {
-    let url = Url::parse(text).ok().filter(|url| url.scheme() == "http");
-    url.is_some_and(|url| match url.host() {
-        Some(Host::Ipv4(address)) => !address.is_loopback(),
-        Some(Host::Ipv6(address)) => !address.is_loopback(),
-        Some(Host::Domain(name)) => name != "localhost",
-        None => true,
-    })
 }
 
 /// The hash of a PIN. It is never repeated in a message.

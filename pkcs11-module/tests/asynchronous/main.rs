@@ -17,5 +17,5 @@ mod many;
 mod meanwhile;
 mod results;
 mod scene;
-#[cfg(feature = "remote")]
+#[cfg(feature = "aws-kms")]
 mod service;

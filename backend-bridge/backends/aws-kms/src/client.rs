@@ -5,7 +5,6 @@
 //! A client whose credentials are refused, or whose configuration turns out wrong, is forgotten: the next call reads
 //! environment, profile and certificate authority again. Connections stay, because the HTTP client is kept.
 
-use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -22,33 +21,22 @@ use aws_sdk_kms::Client;
 use aws_sdk_kms::config::retry::RetryConfig;
 use aws_sdk_kms::config::timeout::TimeoutConfig;
 use aws_sdk_kms::config::{IdentityCache, SharedHttpClient, StalledStreamProtectionConfig};
-use aws_smithy_http_client::proxy::ProxyConfig;
-use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
-use aws_smithy_http_client::tls::{Provider, TlsContext, TrustStore};
-use aws_smithy_http_client::{Builder, Connector};
 use keyenclave_bridge::call::CallKind;
 use keyenclave_bridge::error::{Error, Result, Sent};
 use parking_lot::Mutex;
-use rustls::RootCertStore;
-use rustls::pki_types::CertificateDer;
-use rustls::pki_types::pem::PemObject;
 
 use crate::flight::Flight;
 use crate::options::AwsOptions;
+use crate::{endpoint, transport};
 
 /// To a connection that can be used, TLS included.
 const CONNECT: Duration = Duration::from_secs(3);
-/// Idle connections are dropped after this, before load balancers do it, whose limit is commonly a minute.
-const IDLE: Duration = Duration::from_secs(50);
 /// A credential is renewed when between this and half of it is left; the SDK draws lots.
 const RENEW: Duration = Duration::from_secs(120);
 /// To a credential. Whoever waits for it has a deadline of its own; this only ends what hangs.
 const IDENTIFY: Duration = Duration::from_secs(60);
 /// To the instance's region, from the metadata service, which may not be there.
 const METADATA: Duration = Duration::from_secs(1);
-/// What is never reached through a proxy: this machine, and the metadata services of EC2, ECS and EKS.
-const NO_PROXY: &str =
-    "localhost,127.0.0.0/8,::1,169.254.169.254,169.254.170.2,169.254.170.23,fd00:ec2::254,fd00:ec2::23";
 
 /// From one client that is forgotten to the next. Each new one asks for credentials, and whoever gives them out does
 /// not want to be asked by every request of a role that is no more.
@@ -153,7 +141,7 @@ impl Shared {
         if let Some(http) = known {
             return Ok(http);
         }
-        let http = http_client(&self.options)?;
+        let http = transport::http_client(&self.options)?;
         self.state.lock().http = Some(http.clone());
         Ok(http)
     }
@@ -170,14 +158,15 @@ async fn connect(options: &AwsOptions, http: SharedHttpClient) -> Result<Client,
     if let Some(profile) = &options.profile {
         loader = loader.profile_name(profile);
     }
-    // Set only where it is wanted, so that the environment may want it too.
-    if options.fips {
-        loader = loader.use_fips(true);
+    // Set only where the slot says so, and then to what it says: otherwise the environment may.
+    if let Some(fips) = options.fips {
+        loader = loader.use_fips(fips);
     }
-    if options.dual_stack {
-        loader = loader.use_dual_stack(true);
+    if let Some(dual_stack) = options.dual_stack {
+        loader = loader.use_dual_stack(dual_stack);
     }
     let sdk = loader.load().await;
+    let endpoint = endpoint::of_service(options, &sdk)?;
     let mut config = aws_sdk_kms::config::Builder::from(&sdk)
         .retry_config(RetryConfig::disabled())
         .timeout_config(
@@ -198,10 +187,8 @@ async fn connect(options: &AwsOptions, http: SharedHttpClient) -> Result<Client,
     if let Some(provider) = sdk.credentials_provider() {
         config = config.credentials_provider(Lasting::new(provider));
     }
-    // Only for the service: STS and sign-on are elsewhere.
-    if let Some(endpoint) = &options.endpoint {
-        config = config.endpoint_url(endpoint);
-    }
+    // Only for the service: STS and sign-on are elsewhere. What was looked at is what is called.
+    config.set_endpoint_url(endpoint);
     Ok(Client::from_conf(config.build()))
 }
 
@@ -227,57 +214,6 @@ async fn region(options: &AwsOptions, http: &SharedHttpClient) -> Option<Region>
         .or_else(ImdsRegionProvider::builder().imds_client(metadata).build())
         .region()
         .await
-}
-
-/// HTTP with connections that are kept, for the service and for credentials alike.
-fn http_client(options: &AwsOptions) -> Result<SharedHttpClient, String> {
-    let trusted = match &options.ca_file {
-        Some(path) => TrustStore::empty().with_pem_certificate(authorities(path)?),
-        None => TrustStore::default(),
-    };
-    let tls = TlsContext::builder()
-        .with_trust_store(trusted)
-        .build()
-        .map_err(|error| format!("TLS cannot be set up: {error}"))?;
-    let proxy = match &options.proxy {
-        Some(url) => ProxyConfig::all(url.as_str())
-            .map_err(|error| format!("`proxy` cannot be used: {error}"))?
-            .no_proxy(NO_PROXY),
-        None => ProxyConfig::from_env(),
-    };
-    Ok(
-        Builder::new().build_with_connector_fn(move |settings, components| {
-            let mut connector = Connector::builder()
-                .enable_tcp_nodelay(true)
-                .pool_idle_timeout(IDLE)
-                .proxy_config(proxy.clone());
-            connector.set_connector_settings(settings.cloned());
-            if let Some(components) = components {
-                connector.set_sleep_impl(components.sleep_impl());
-            }
-            connector
-                .tls_provider(Provider::Rustls(CryptoMode::AwsLc))
-                .tls_context(tls.clone())
-                .build()
-        }),
-    )
-}
-
-/// The content of the CA file. Tried here, because the SDK panics over what it cannot read.
-fn authorities(path: &Path) -> Result<Vec<u8>, String> {
-    let wrong = |what: String| format!("`ca_file` {}: {what}", path.display());
-    let pem = std::fs::read(path).map_err(|error| wrong(error.to_string()))?;
-    let mut roots = RootCertStore::empty();
-    for certificate in CertificateDer::pem_slice_iter(&pem) {
-        certificate
-            .map_err(|error| error.to_string())
-            .and_then(|der| roots.add(der).map_err(|error| error.to_string()))
-            .map_err(|error| wrong(format!("a certificate in it cannot be read: {error}")))?;
-    }
-    match roots.is_empty() {
-        true => Err(wrong("there is no PEM certificate in it".to_owned())),
-        false => Ok(pem),
-    }
 }
 
 /// Credentials that are fetched to the end even if nobody waits any more, and used until they expire if their renewal

@@ -9,6 +9,7 @@
 mod algorithm;
 mod client;
 mod compute;
+mod endpoint;
 mod error;
 mod flight;
 mod former;
@@ -17,6 +18,7 @@ mod label;
 mod listing;
 mod manage;
 mod options;
+mod transport;
 
 use std::error::Error as StdError;
 use std::sync::atomic::AtomicBool;
@@ -34,6 +36,7 @@ use keyenclave_bridge::key::{Algorithm, KeyInfo, KeySpec};
 use once_cell::sync::Lazy;
 use zeroize::Zeroizing;
 
+pub use endpoint::is_exposed;
 pub use options::AwsOptions;
 
 /// One region of AWS KMS, as one identity sees it.

@@ -11,10 +11,13 @@ pub struct AwsOptions {
     pub region: Option<String>,
     /// The URL of the service in place of AWS's own: a VPC endpoint, an emulator.
     pub endpoint: Option<String>,
+    /// Whether an address of the service that is neither `https` nor on this machine is refused, wherever it comes
+    /// from.
+    pub tls_only: bool,
     /// Whether the FIPS 140 endpoints are used. Excludes `endpoint`, which is then the FIPS one itself.
-    pub fips: bool,
+    pub fips: Option<bool>,
     /// Whether the endpoints that also speak IPv6 are used. Excludes `endpoint`.
-    pub dual_stack: bool,
+    pub dual_stack: Option<bool>,
     /// A PEM file of certificate authorities, which are trusted *instead of* the system's.
     ///
     /// Instead, as with `AWS_CA_BUNDLE` and curl's `--cacert`: who names an authority wants no other to vouch for the
@@ -35,8 +38,9 @@ impl Default for AwsOptions {
         Self {
             region: None,
             endpoint: None,
-            fips: false,
-            dual_stack: false,
+            tls_only: false,
+            fips: None,
+            dual_stack: None,
             ca_file: None,
             proxy: None,
             profile: None,
@@ -72,7 +76,7 @@ impl AwsOptions {
         if let Some(endpoint) = &self.endpoint {
             check_url("endpoint", endpoint)?;
             for (name, is_set) in [("fips", self.fips), ("dual_stack", self.dual_stack)] {
-                if is_set {
+                if is_set == Some(true) {
                     return Err(format!(
                         "`{name}` chooses among AWS's own endpoints and excludes `endpoint`: name the right endpoint"
                     ));
@@ -151,7 +155,7 @@ mod tests {
         }
         assert!(!endpoint("https://u:p@h").check().unwrap_err().contains("u:p"));
         let twice = AwsOptions {
-            fips: true,
+            fips: Some(true),
             ..endpoint(good)
         };
         assert!(twice.check().unwrap_err().contains("`fips`"));

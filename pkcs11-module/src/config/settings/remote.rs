@@ -33,22 +33,22 @@ pub static REGION: Setting = Setting {
 pub static ENDPOINT: Setting = Setting {
     name: "endpoint",
     kind: Kind::Url,
-    default: "the region's public endpoint",
-    about: "Another address of the service: a VPC endpoint, or an emulator. `http` is refused in `production`, but to \
-            this machine. It excludes `fips` and `dual_stack`.",
+    default: "`AWS_ENDPOINT_URL_KMS`, `AWS_ENDPOINT_URL`, the profile's `endpoint_url`, or AWS's own for the region",
+    about: "Another address of the service: a VPC endpoint, or an emulator. In `production` one without TLS is refused \
+            wherever it comes from, but on this machine. It excludes `fips` and `dual_stack`.",
 };
 /// `fips` in a slot of AWS KMS.
 pub static FIPS: Setting = Setting {
     name: "fips",
     kind: Kind::Boolean,
-    default: "`false`",
-    about: "Whether the region's FIPS endpoint is called.",
+    default: "`AWS_USE_FIPS_ENDPOINT`, the profile's `use_fips_endpoint`, or `false`",
+    about: "Whether the region's FIPS 140 endpoint is called.",
 };
 /// `dual_stack` in a slot of AWS KMS.
 pub static DUAL_STACK: Setting = Setting {
     name: "dual_stack",
     kind: Kind::Boolean,
-    default: "`false`",
+    default: "`AWS_USE_DUALSTACK_ENDPOINT`, the profile's `use_dualstack_endpoint`, or `false`",
     about: "Whether the endpoint that has IPv6 addresses too is called.",
 };
 /// `ca_file` in a slot of a remote service.
@@ -62,8 +62,8 @@ pub static CA_FILE: Setting = Setting {
 pub static PROXY: Setting = Setting {
     name: "proxy",
     kind: Kind::Url,
-    default: "what `HTTPS_PROXY` and `NO_PROXY` say",
-    about: "The HTTP proxy that requests go through.",
+    default: "what `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY` and `NO_PROXY` say",
+    about: "The HTTP proxy that requests go through, except to this machine and to the metadata services.",
 };
 /// `profile` in a slot of AWS KMS.
 pub static PROFILE: Setting = Setting {
@@ -104,7 +104,8 @@ pub static ATTEMPT_TIMEOUT: Setting = Setting {
         max: 600_000,
     },
     default: "two fifths of `operation_timeout`",
-    about: "How long one request may take before it is repeated, where it may be, in milliseconds.",
+    about: "How long one request may take before it is repeated, where it may be, in milliseconds; no longer than \
+            `operation_timeout`.",
 };
 /// `retries` in a slot of a remote service.
 pub static RETRIES: Setting = Setting {

@@ -119,7 +119,7 @@ fn what_is_wrongly_configured_is_named_and_heals() {
             };
             let cases: [(Change<'_>, &str); 5] = [
                 (&|options| options.endpoint = Some("kms".to_owned()), "`endpoint`"),
-                (&|options| options.fips = true, "`fips`"),
+                (&|options| options.fips = Some(true), "`fips`"),
                 (
                     &|options| options.ca_file = Some("/nonexistent/ca.pem".into()),
                     "`ca_file`",

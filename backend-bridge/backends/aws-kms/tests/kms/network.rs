@@ -4,15 +4,24 @@
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::time::Duration;
 
 use keyenclave_aws_kms::{AwsKms, AwsOptions};
 use keyenclave_bridge::call::CheckHealth;
 use keyenclave_bridge::error::{ErrorKind, Sent};
-use keyenclave_conformance::case::{in_own_process, needing};
+use keyenclave_conformance::case::{as_part, finish, in_own_process, needing, part};
 use serde_json::json;
 
 use crate::server::{Answer, Server};
-use crate::{asked, at_home, backend, options};
+use crate::{asked, at_home, backend, options, run, write_home};
+
+/// For a program of a test.
+const LIMIT: Duration = Duration::from_secs(60);
+
+/// A service, or a proxy, that knows of no keys.
+fn empty() -> Server {
+    Server::new(|_| Answer::Json(200, json!({ "Keys": [], "Truncated": false })))
+}
 
 #[test]
 fn what_cannot_be_reached_was_never_sent() {
@@ -43,8 +52,7 @@ fn what_cannot_be_reached_was_never_sent() {
 fn a_proxy_is_used_for_the_service_and_not_for_this_machine() {
     in_own_process(|| {
         at_home(async {
-            let served = || Server::new(|_| Answer::Json(200, json!({ "Keys": [], "Truncated": false })));
-            let (proxy, local) = (served(), served());
+            let (proxy, local) = (empty(), empty());
             let through = |endpoint: &str| {
                 AwsKms::new(AwsOptions {
                     proxy: Some(proxy.url.clone()),
@@ -56,6 +64,103 @@ fn a_proxy_is_used_for_the_service_and_not_for_this_machine() {
             asked(&through(&local.url), CheckHealth).await.unwrap();
             assert_eq!((proxy.operations().len(), local.operations().len()), (1, 1));
         })
+    });
+}
+
+/// Runs this case's program, with this environment.
+fn program(environment: &[(&str, &str)]) {
+    let mut program = as_part("program");
+    program.envs(environment.iter().copied());
+    finish(program, LIMIT).unwrap_or_else(|output| panic!("{output}"));
+}
+
+#[test]
+fn a_proxy_of_the_environment_is_not_used_for_this_machine_either() {
+    in_own_process(|| {
+        at_home(async {
+            if part().is_some() {
+                let endpoint = std::env::var("TEST_ENDPOINT").unwrap();
+                return asked(&backend(&endpoint), CheckHealth).await.map(drop).unwrap();
+            }
+            let (proxy, local) = (empty(), empty());
+            // What the environment exempts is exempted too.
+            for (endpoint, exempt, through) in [
+                ("http://kms.invalid", "elsewhere.example", 1),
+                (&local.url, "elsewhere.example", 0),
+                (&local.url.replace("127.0.0.1", "localhost"), "", 0),
+            ] {
+                let before = (proxy.operations().len(), local.operations().len());
+                program(&[
+                    ("TEST_ENDPOINT", endpoint),
+                    ("HTTP_PROXY", &proxy.url),
+                    ("NO_PROXY", exempt),
+                ]);
+                let after = (proxy.operations().len(), local.operations().len());
+                assert_eq!(
+                    (after.0 - before.0, after.1 - before.1),
+                    (through, 1 - through),
+                    "{endpoint}"
+                );
+            }
+        })
+    });
+}
+
+#[test]
+fn where_tls_is_required_no_source_of_an_address_can_leave_it_out() {
+    in_own_process(|| {
+        at_home(async {});
+        let tls_only = || AwsOptions {
+            region: Some("eu-central-1".to_owned()),
+            tls_only: true,
+            ..AwsOptions::default()
+        };
+        if part().is_some() {
+            let origin = std::env::var("TEST_ORIGIN").unwrap();
+            return run(async {
+                let outcome = asked(&AwsKms::new(tls_only()), CheckHealth).await;
+                if origin.is_empty() {
+                    return outcome.map(drop).unwrap();
+                }
+                let error = outcome.unwrap_err();
+                assert_eq!(
+                    (error.kind(), error.sent()),
+                    (ErrorKind::Configuration, Sent::No),
+                    "{error}"
+                );
+                assert!(error.to_string().contains(&origin), "{origin}: {error}");
+            });
+        }
+        let (proxy, local) = (empty(), empty());
+        let exposed = "http://kms.invalid";
+        let with = |origin: &str, name: &str, url: &str| {
+            program(&[("TEST_ORIGIN", origin), ("HTTP_PROXY", &proxy.url), (name, url)]);
+        };
+        for name in ["AWS_ENDPOINT_URL_KMS", "AWS_ENDPOINT_URL"] {
+            with(&format!("variable {name},"), name, exposed);
+            with("", name, &local.url);
+        }
+        for config in [
+            format!("[default]\nendpoint_url = {exposed}\n"),
+            format!("[default]\nservices = s\n[services s]\nkms =\n  endpoint_url = {exposed}\n"),
+        ] {
+            write_home("config", &config);
+            with("the profile's `endpoint_url`", "TEST_OTHER", "");
+            // The variable comes before the profile, and is what counts.
+            with("", "AWS_ENDPOINT_URL_KMS", &local.url);
+        }
+        run(async {
+            let options = AwsOptions {
+                endpoint: Some(exposed.to_owned()),
+                ..tls_only()
+            };
+            let error = asked(&AwsKms::new(options), CheckHealth).await.unwrap_err();
+            assert!(
+                error.kind() == ErrorKind::Configuration && error.to_string().contains("`endpoint`"),
+                "{error}"
+            );
+        });
+        assert_eq!((proxy.operations().len(), local.operations().len()), (0, 4));
     });
 }
 
