@@ -13,6 +13,7 @@ use super::parse::parse;
 use super::{AwsKmsConfig, RemoteConfig};
 use super::{BackendConfig, Config, ConfigError, Environment, ForkPolicy, Surroundings, ThreadPolicy};
 
+#[cfg(feature = "aws-kms")]
 const GUIDE: &str = include_str!("../../../docs/guide/configuration.md");
 const AWS: &str = "[[slot]]\nlabel = \"a\"\nbackend = \"aws-kms\"\n";
 #[cfg(feature = "aws-kms")]
