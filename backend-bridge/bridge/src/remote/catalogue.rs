@@ -64,6 +64,14 @@ impl State {
         self.listed
             .is_some_and(|listed| listed.elapsed() < settings.listing_expiry)
     }
+
+    /// Takes a key out, and its handles with it.
+    pub(super) fn drop_entry(&mut self, name: &KeyName) {
+        let entry = self.entries.remove(name);
+        for handle in entry.iter().flat_map(Entry::handles) {
+            self.by_handle.remove(&handle);
+        }
+    }
 }
 
 /// How many destroyed keys' public objects are remembered.
@@ -227,8 +235,7 @@ impl Catalogue {
             entry.patched = Some(Instant::now());
             entry.note = note;
         });
-        let label = listed.label.as_deref();
-        state.entries.relabel(|family| Some(family) == label);
+        state.entries.relabel(listed.label.as_deref());
     }
 
     /// Takes over the description of a key that is listed.
@@ -253,8 +260,8 @@ impl Catalogue {
         if state.orphans.len() > ORPHANS {
             state.orphans.pop_first();
         }
-        drop_entries(&mut state, |gone, _| gone == name);
-        state.entries.relabel(|family| Some(family) == label.as_deref());
+        state.drop_entry(name);
+        state.entries.relabel(label.as_deref());
     }
 
     /// Whether a handle is the public object of a key that was destroyed here. It is so once.
@@ -297,7 +304,7 @@ impl Catalogue {
         });
         if let Some(Some(before)) = before {
             let families = [before.as_deref(), kept.label.as_deref()];
-            state.entries.relabel(|family| families.contains(&Some(family)));
+            state.entries.relabel(families.into_iter().flatten());
         }
     }
 
@@ -343,18 +350,6 @@ pub(super) fn gone(name: &KeyName) -> Error {
         Sent::Refused,
         format!("{name} is no longer there"),
     )
-}
-
-/// Takes keys out, and their handles with them.
-pub(super) fn drop_entries(state: &mut State, is_gone: impl Fn(&KeyName, &Entry) -> bool) {
-    let State {
-        entries, by_handle, ..
-    } = state;
-    entries.remove(is_gone, |_, entry| {
-        for handle in entry.handles() {
-            by_handle.remove(&handle);
-        }
-    });
 }
 
 /// Whether a key has a public half that must be fetched.

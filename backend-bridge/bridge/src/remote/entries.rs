@@ -13,19 +13,21 @@ use crate::key::KeyName;
 pub(super) enum Column {
     Label,
     Id,
+    /// The label of the listing, which the versions of one key share.
+    Family,
 }
 
 /// See the module.
 #[derive(Default)]
 pub(super) struct Entries {
     map: BTreeMap<KeyName, Entry>,
-    /// The hash of each key's label and id, as [`Entry::indexed`] has them.
+    /// The hashes of what each key is found by, as [`Entry::indexed`] has them.
     index: BTreeSet<(u64, KeyName)>,
     hasher: RandomState,
 }
 
 impl Entries {
-    /// For changes that concern neither the label nor the id.
+    /// For changes that concern nothing that a key is found by.
     pub(super) fn get_mut(&mut self, name: &KeyName) -> Option<&mut Entry> {
         self.map.get_mut(name)
     }
@@ -34,7 +36,7 @@ impl Entries {
         self.map.iter()
     }
 
-    /// For changes that concern neither the label nor the id.
+    /// For changes that concern nothing that a key is found by.
     pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = (&KeyName, &mut Entry)> {
         self.map.iter_mut()
     }
@@ -60,21 +62,16 @@ impl Entries {
         Some(done)
     }
 
-    /// Takes keys out, after a last look at each.
-    pub(super) fn remove(
-        &mut self,
-        is_gone: impl Fn(&KeyName, &Entry) -> bool,
-        mut last: impl FnMut(&KeyName, Entry),
-    ) {
-        for (name, entry) in self.map.extract_if(.., |name, entry| is_gone(name, entry)) {
-            for hash in entry.indexed {
-                self.index.remove(&(hash, name.clone()));
-            }
-            last(&name, entry);
+    /// Takes a key out.
+    pub(super) fn remove(&mut self, name: &KeyName) -> Option<Entry> {
+        let entry = self.map.remove(name)?;
+        for hash in entry.indexed {
+            self.index.remove(&(hash, name.clone()));
         }
+        Some(entry)
     }
 
-    /// The keys that may have this label or id; others whose hash is the same may be among them.
+    /// The keys that may have this value; others whose hash is the same may be among them.
     pub(super) fn with(&self, column: Column, value: &[u8]) -> Vec<KeyName> {
         let hash = self.hasher.hash_one((column, value));
         let from = (hash, KeyName::new(""));
@@ -86,9 +83,14 @@ impl Entries {
         let Some(entry) = self.map.get_mut(name) else {
             return;
         };
+        let hash = |column, value: &[u8]| self.hasher.hash_one((column, value));
+        let label = hash(Column::Label, entry.label());
+        let family = entry.listed.label.as_deref();
         let now = [
-            self.hasher.hash_one((Column::Label, entry.label())),
-            self.hasher.hash_one((Column::Id, entry.id())),
+            label,
+            hash(Column::Id, entry.id()),
+            // A key of no family needs no row of its own for that.
+            family.map_or(label, |family| hash(Column::Family, family.as_bytes())),
         ];
         let before = std::mem::replace(&mut entry.indexed, now);
         if before == now {
@@ -102,18 +104,17 @@ impl Entries {
         }
     }
 
-    /// Gives the keys of some labels their names here. A label means the current version; the others are
+    /// Gives the keys of some families their names here. A label means the current version; the others are
     /// `label/versions/N`. Several keys may be current under one label, if they are not versions of one key. A key
     /// without a label is called by the last part of its name, see [`Entry::new`].
-    pub(super) fn relabel(&mut self, concerns: impl Fn(&str) -> bool) {
-        let mut families: BTreeMap<String, Vec<KeyName>> = BTreeMap::new();
-        for (name, entry) in &self.map {
-            if let Some(label) = entry.listed.label.as_deref().filter(|label| concerns(label)) {
-                families.entry(label.to_owned()).or_default().push(name.clone());
-            }
-        }
-        for (label, names) in families {
-            self.name_family(&label, names);
+    pub(super) fn relabel<'a>(&mut self, families: impl IntoIterator<Item = &'a str>) {
+        for family in families {
+            let mut names = self.with(Column::Family, family.as_bytes());
+            names.retain(|name| {
+                let listed = self.map.get(name).map(|entry| &entry.listed);
+                listed.is_some_and(|listed| listed.label.as_deref() == Some(family))
+            });
+            self.name_family(family, names);
         }
     }
 
@@ -169,7 +170,8 @@ mod tests {
             };
             assert!(entries.add(&listed.name.clone(), || Entry::new(listed)));
         }
-        entries.relabel(|_| true);
+        let labels: BTreeSet<_> = keys.iter().filter_map(|(_, label, ..)| *label).collect();
+        entries.relabel(labels);
         entries
     }
 
@@ -213,12 +215,12 @@ mod tests {
         assert_eq!(with(&entries, "web"), ["k/1"]);
         assert_eq!(with(&entries, "2"), ["k/2"]);
         entries.change(&first, |entry| entry.listed.label = Some("mail".to_owned()));
-        entries.relabel(|label| label == "mail");
+        entries.relabel(["web", "mail"]);
         assert_eq!(with(&entries, "mail"), ["k/1"]);
         assert!(with(&entries, "web").is_empty());
         let id = entries.get_mut(&first).unwrap().id().to_vec();
         assert_eq!(names(entries.with(Column::Id, &id)), ["k/1"]);
-        entries.remove(|name, _| *name == first, |_, _| {});
+        assert!(entries.remove(&first).is_some());
         assert!(entries.with(Column::Id, &id).is_empty() && entries.index.len() == 2);
     }
 }

@@ -128,7 +128,7 @@ pub(super) struct Entry {
     /// What the sidecar says of it.
     pub(super) note: Option<Arc<Note>>,
     /// What it is found by, in [`Entries`](super::entries::Entries).
-    pub(super) indexed: [u64; 2],
+    pub(super) indexed: [u64; 3],
     /// Somebody has destroyed the public object: it is not shown by this process any more.
     pub(super) hides_public: bool,
     /// When we made or changed it ourselves: listings may be behind for a while.
@@ -151,7 +151,7 @@ impl Entry {
             own_id: key_id(&listed.name).into(),
             hint: None,
             note: None,
-            indexed: [0; 2],
+            indexed: [0; 3],
             hides_public: false,
             listed,
             patched: None,

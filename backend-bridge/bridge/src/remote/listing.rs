@@ -11,7 +11,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use super::catalogue::{Catalogue, Flight, State, drop_entries};
+use super::catalogue::{Catalogue, Flight, State};
 use super::entry::Entry;
 use crate::bridge::Asker;
 use crate::call::{CallKind, ListKeys};
@@ -155,12 +155,12 @@ fn merge(state: &mut State, mut listed: HashMap<KeyName, ListedKey>, now: Instan
     let is_gone = |name: &KeyName, entry: &Entry| {
         !listed.contains_key(name) && !entry.patched.as_ref().is_some_and(is_recent)
     };
-    for (name, entry) in state.entries.iter() {
-        if is_gone(name, entry) {
-            families.extend(entry.listed.label.clone());
-        }
+    let gone = state.entries.iter().filter(|(name, entry)| is_gone(name, entry));
+    for name in gone.map(|(name, _)| name.clone()).collect::<Vec<_>>() {
+        let entry = state.entries.get_mut(&name);
+        families.extend(entry.and_then(|entry| entry.listed.label.clone()));
+        state.drop_entry(&name);
     }
-    drop_entries(state, is_gone);
     for (name, key) in listed {
         match state.entries.get_mut(&name) {
             Some(entry) if entry.patched.as_ref().is_some_and(is_recent) || entry.listed == key => continue,
@@ -177,5 +177,5 @@ fn merge(state: &mut State, mut listed: HashMap<KeyName, ListedKey>, now: Instan
         }
         state.surveyed.clear();
     }
-    state.entries.relabel(|label| families.contains(label));
+    state.entries.relabel(families.iter().map(String::as_str));
 }
