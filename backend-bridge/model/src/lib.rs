@@ -12,6 +12,7 @@ pub mod gathered;
 pub mod mechanism;
 pub mod object;
 pub mod schema;
+pub mod serial;
 pub mod template;
 pub mod token;
 pub mod vendor;

@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use keyenclave_crypto::rand;
 use keyenclave_model::error::{Error, Result, Rv};
+use keyenclave_model::serial::serial_number;
 use keyenclave_model::token::{CallCx, Pin, Role};
 use parking_lot::RwLock;
 
@@ -208,16 +209,12 @@ impl<S: Store, K: Sealers> Engine<S, K> {
 /// A header for a new token: random, and the serial number shows a part of it.
 pub(crate) fn new_header(label: [u8; 32]) -> Result<Header> {
     let identity: [u8; 16] = random()?;
-    let mut serial = [b' '; 16];
-    for (pair, byte) in serial.chunks_exact_mut(2).zip(identity) {
-        pair.copy_from_slice(format!("{byte:02x}").as_bytes());
-    }
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
     Ok(Header {
         identity: Identity(identity),
         incarnation: Incarnation(random()?),
         label,
-        serial,
+        serial: serial_number(&identity),
         created: now.map(|elapsed| elapsed.as_secs()).unwrap_or_default(),
     })
 }

@@ -12,6 +12,7 @@ use keyenclave_model::algorithm::Hash;
 use keyenclave_model::error::{Error, Result, Rv};
 use keyenclave_model::mechanism::{Algorithm, MECHANISMS, Mechanism, MechanismInfo, MechanismRow};
 use keyenclave_model::object::Object;
+use keyenclave_model::serial::serial_number;
 use keyenclave_model::template::Template;
 use keyenclave_model::token::{
     CallCx, HandleSource, ObjectId, Operation, OperationClass, Out, Role, SessionId, Step, Token, TokenInfo,
@@ -76,14 +77,9 @@ impl SoftToken {
 impl<S: Store + 'static, K: Sealers> SoftToken<S, K> {
     /// A token with these parts. `place` tells it from other tokens as long as it is not initialised.
     pub fn with(store: S, sealers: K, place: &[u8], handles: Arc<HandleSource>) -> Self {
-        let digits = digest(Hash::Sha256, place);
-        let mut blank_serial = [b'0'; 16];
-        for (pair, byte) in blank_serial.chunks_exact_mut(2).zip(digits.iter()) {
-            pair.copy_from_slice(format!("{byte:02x}").as_bytes());
-        }
         Self {
             engine: Arc::new(Engine::new(store, sealers, handles)),
-            blank_serial,
+            blank_serial: serial_number(&digest(Hash::Sha256, place)),
         }
     }
 

@@ -281,7 +281,7 @@ fn describe(
         kind,
         bits,
         label: text(attribute(ck::CKA_LABEL)?),
-        id: hex(&attribute(ck::CKA_ID)?.unwrap_or_default()),
+        id: hex::encode(attribute(ck::CKA_ID)?.unwrap_or_default()),
         family,
     })
 }
@@ -298,18 +298,9 @@ fn curve_name(curve: Curve) -> &'static str {
 /// # Errors
 /// A sentence for the command line.
 pub fn parse_id(text: &str) -> Result<KeyId, String> {
+    let bytes = hex::decode(text).ok().filter(|bytes| !bytes.is_empty());
     let wrong = || "an id is an even number of hexadecimal digits, such as 01ab".to_owned();
-    let digits: Option<Vec<u8>> = text.chars().map(|c| c.to_digit(16)?.try_into().ok()).collect();
-    let digits = digits
-        .filter(|digits| !digits.is_empty() && digits.len() % 2 == 0)
-        .ok_or_else(wrong)?;
-    let byte = |pair: &[u8]| pair.iter().fold(0_u8, |byte, digit| byte << 4 | digit);
-    Ok(KeyId(digits.chunks(2).map(byte).collect()))
-}
-
-/// Bytes as hexadecimal digits.
-pub fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    bytes.map(KeyId).ok_or_else(wrong)
 }
 
 /// An attribute with bytes.
@@ -336,7 +327,7 @@ fn to_number(value: &[u8]) -> Option<ck::CK_ULONG> {
 impl fmt::Display for KeyName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let label = self.label.as_ref().map(|label| format!("label `{label}`"));
-        let id = self.id.as_ref().map(|id| format!("id {}", hex(&id.0)));
+        let id = self.id.as_ref().map(|id| format!("id {}", hex::encode(&id.0)));
         f.write_str(&label.into_iter().chain(id).collect::<Vec<_>>().join(", "))
     }
 }
@@ -347,7 +338,10 @@ mod tests {
 
     #[test]
     fn ids_are_read_as_they_are_printed() {
-        assert_eq!(parse_id("01aBff").map(|id| hex(&id.0)), Ok("01abff".to_owned()));
+        assert_eq!(
+            parse_id("01aBff").map(|id| hex::encode(id.0)),
+            Ok("01abff".to_owned())
+        );
         for wrong in ["", "1", "0g", "é1", "0x01"] {
             assert!(parse_id(wrong).is_err(), "{wrong}");
         }

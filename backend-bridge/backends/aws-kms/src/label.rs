@@ -37,18 +37,13 @@ pub(crate) fn is_reserved(alias: &str) -> bool {
 
 /// A label as the value of the tag.
 pub(crate) fn to_tag(label: &str) -> String {
-    label.bytes().map(|byte| format!("{byte:02x}")).collect()
+    hex::encode(label)
 }
 
 /// The label in a tag's value; `None` for what nobody but others can have written.
 pub(crate) fn of_tag(value: &str) -> Option<String> {
-    let (pairs, rest) = value.as_bytes().as_chunks::<2>();
-    if !rest.is_empty() || value.is_empty() || !value.bytes().all(|digit| digit.is_ascii_hexdigit()) {
-        return None;
-    }
-    let byte = |pair: &[u8; 2]| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok();
-    let bytes = pairs.iter().map(byte).collect::<Option<Vec<_>>>()?;
-    String::from_utf8(bytes).ok()
+    let label = String::from_utf8(hex::decode(value).ok()?).ok()?;
+    (!label.is_empty()).then_some(label)
 }
 
 #[cfg(test)]

@@ -75,7 +75,7 @@ impl Kept {
                 let fits = value.len().saturating_mul(2) <= room.max_tag_value;
                 if fits {
                     self.tags
-                        .insert(tag.to_owned(), (!value.is_empty()).then(|| hex(value)));
+                        .insert(tag.to_owned(), (!value.is_empty()).then(|| hex::encode(value)));
                 }
                 fits
             }
@@ -129,7 +129,7 @@ impl Kept {
     fn without_tags(mut self) -> Self {
         for (name, value) in std::mem::take(&mut self.tags) {
             if let Some(id) = attribute_of(&name) {
-                let value = value.and_then(|value| unhex(&value));
+                let value = value.and_then(|value| hex::decode(value).ok());
                 self.beside.insert(id, Some(value.unwrap_or_default()));
             }
         }
@@ -200,7 +200,7 @@ fn attribute_of(tag: &str) -> Option<ck::CK_ATTRIBUTE_TYPE> {
 /// Puts what the tags hold on an object.
 pub(super) fn put_tags(object: &mut Object, tags: &BTreeMap<String, String>) {
     for (tag, id) in TAGS {
-        let value = tags.get(*tag).and_then(|value| unhex(value));
+        let value = tags.get(*tag).and_then(|value| hex::decode(value).ok());
         if let Some(value) = value.filter(|value| !value.is_empty()) {
             put(object, *id, &value);
         }
@@ -225,30 +225,12 @@ fn put(object: &mut Object, id: ck::CK_ATTRIBUTE_TYPE, value: &[u8]) {
 
 /// The `CKA_ID` that a tag holds.
 pub(super) fn tagged_id(tags: &BTreeMap<String, String>) -> Option<Vec<u8>> {
-    let id = tags.get(ID_TAG).and_then(|id| unhex(id));
+    let id = tags.get(ID_TAG).and_then(|id| hex::decode(id).ok());
     id.filter(|id| !id.is_empty())
 }
 
 /// What a change of the tags makes of the `CKA_ID` that a tag holds; `None` leaves it.
 pub(super) fn retagged_id(tags: &BTreeMap<String, Option<String>>) -> Option<Option<Vec<u8>>> {
-    tags.get(ID_TAG).map(|id| id.as_deref().and_then(unhex))
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-fn unhex(text: &str) -> Option<Vec<u8>> {
-    let (pairs, rest) = text.as_bytes().as_chunks::<2>();
-    if !rest.is_empty() || !text.bytes().all(|digit| digit.is_ascii_hexdigit()) {
-        return None;
-    }
-    pairs
-        .iter()
-        .map(|pair| {
-            std::str::from_utf8(pair)
-                .ok()
-                .and_then(|pair| u8::from_str_radix(pair, 16).ok())
-        })
-        .collect()
+    tags.get(ID_TAG)
+        .map(|id| id.as_ref().and_then(|id| hex::decode(id).ok()))
 }

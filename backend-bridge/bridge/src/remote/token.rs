@@ -10,6 +10,7 @@ use keyenclave_model::attribute::Value;
 use keyenclave_model::error::{Error, Result, Rv};
 use keyenclave_model::mechanism::MechanismInfo;
 use keyenclave_model::object::Object;
+use keyenclave_model::serial::serial_number;
 use keyenclave_model::token::{CallCx, HandleSource, Out, SessionId, Step, Token, TokenInfo, Work};
 use keyenclave_soft::Sidecar;
 
@@ -55,11 +56,6 @@ impl RemoteToken {
             .iter_mut()
             .zip(options.label.bytes().take(cut))
             .for_each(|(to, from)| *to = from);
-        let mut serial = [b'0'; 16];
-        let digits = digest(Hash::Sha256, options.place.as_bytes());
-        for (pair, byte) in serial.chunks_exact_mut(2).zip(digits.iter()) {
-            pair.copy_from_slice(format!("{byte:02x}").as_bytes());
-        }
         let login = Login::new(options.pin, options.sidecar.clone());
         let catalogue = Catalogue::new(
             bridge.settings().clone(),
@@ -77,7 +73,7 @@ impl RemoteToken {
         Self {
             parts: Arc::new(parts),
             label,
-            serial,
+            serial: serial_number(&digest(Hash::Sha256, options.place.as_bytes())),
             model: options.model,
         }
     }

@@ -100,7 +100,7 @@ fn generate(
     Answer::new(&Generated {
         kind: kind.name(),
         label: label.to_owned(),
-        id: key::hex(&id.0),
+        id: hex::encode(&id.0),
     })
 }
 

@@ -18,7 +18,6 @@ use super::write_file;
 use crate::answer::Answer;
 use crate::args::Quickstart;
 use crate::failure::{Failure, Kind};
-use crate::key::hex;
 use crate::place;
 
 /// Token and slot.
@@ -266,8 +265,12 @@ fn write_pin(file: &Path) -> Result<(), Failure> {
     File::open(source)
         .and_then(|mut from| from.read_exact(&mut random))
         .map_err(|error| Failure::file("read", source, &error))?;
-    let pin = Zeroizing::new(hex(&random) + "\n");
+    let digits = Zeroizing::new(hex::encode(random));
     random.zeroize();
+    // Room for all of it at once: what grows leaves a copy behind.
+    let mut pin = Zeroizing::new(String::with_capacity(digits.len() + 1));
+    pin.push_str(&digits);
+    pin.push('\n');
     write_private(file, &pin)
 }
 
