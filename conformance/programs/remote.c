@@ -2,7 +2,6 @@
  * Signs with the remote key named "web" before and after forks, and with calls in flight when the process or the
  * library goes, in the way that the second argument names. */
 #include "host.h"
-#include <pthread.h>
 #include <time.h>
 
 enum { CKO_PUBLIC_KEY = 2, CKO_PRIVATE_KEY = 3, CKM_ECDSA_SHA256 = 0x1044, SIGNATURE = 64 };
@@ -47,20 +46,15 @@ static void finalize_soon(void) {
     CHECK(1, after.tv_sec - before.tv_sec <= 3);
 }
 
-static void child_initialises(CK_ULONG session) {
-    CHECK(CKR_CRYPTOKI_NOT_INITIALIZED, session_info(session));
-    CHECK(CKR_OK, initialize());
-    CHECK(CKR_SESSION_HANDLE_INVALID, session_info(session));
-    use(open_session());
+static void child_initialises(CK_ULONG session) { use(initialize_in_child(session)); }
+
+static void child_initialises_and_finalizes(CK_ULONG session) {
+    child_initialises(session);
+    finalize_soon();
 }
 
 static void both_use(CK_ULONG session) {
-    pid_t child = fork();
-    if (child == 0) {
-        child_initialises(session);
-        finalize_soon();
-        exit(0);
-    }
+    pid_t child = start_child(child_initialises_and_finalizes, session);
     for (int round = 0; round < 20; round++) {
         use(session);
     }
@@ -69,174 +63,118 @@ static void both_use(CK_ULONG session) {
     finalize_soon();
 }
 
+static void go_on(CK_ULONG session) {
+    CHECK(CKR_SESSION_HANDLE_INVALID, session_info(session));
+    use(open_session());
+}
+
 /* With fork = "auto" the child need not initialise. */
 static void child_goes_on(CK_ULONG session) {
-    pid_t child = fork();
-    if (child == 0) {
-        CHECK(CKR_SESSION_HANDLE_INVALID, session_info(session));
-        use(open_session());
-        exit(0);
-    }
+    pid_t child = start_child(go_on, session);
     use(session);
     wait_for(child);
     use(session);
 }
 
 static void child_only_exits(CK_ULONG session) {
-    pid_t child = fork();
-    if (child == 0) {
-        CHECK(CKR_CRYPTOKI_NOT_INITIALIZED, session_info(session));
-        exit(0);
-    }
-    wait_for(child);
+    wait_for(start_child(is_not_initialized, session));
     use(session);
 }
 
+static void work(CK_ULONG number) {
+    (void)number;
+    CHECK(CKR_OK, initialize());
+    CK_ULONG own = open_session();
+    use(own);
+    pid_t grandchild = start_child(child_initialises, own);
+    for (int round = 0; round < 10; round++) {
+        use(own);
+    }
+    wait_for(grandchild);
+    finalize_soon();
+}
+
 /* As a web server: initialised in the master, used in the workers, and in their children. */
-static void workers(CK_ULONG session) {
-    pid_t children[4];
-    for (int worker = 0; worker < 4; worker++) {
-        children[worker] = fork();
-        if (children[worker] == 0) {
-            CHECK(CKR_OK, initialize());
-            CK_ULONG own = open_session();
-            use(own);
-            pid_t grandchild = fork();
-            if (grandchild == 0) {
-                child_initialises(own);
-                exit(0);
-            }
-            for (int round = 0; round < 10; round++) {
-                use(own);
-            }
-            wait_for(grandchild);
-            finalize_soon();
-            exit(0);
-        }
-    }
+static void with_workers(CK_ULONG session) {
+    pid_t workers[WORKERS];
+    start_workers(workers, work);
     use(session);
-    for (int worker = 0; worker < 4; worker++) {
-        wait_for(children[worker]);
-    }
+    wait_for_workers(workers);
     use(session);
     finalize_soon();
 }
 
-static int ready[2];
-
-static void *sign_for_ever(void *unused) {
-    (void)unused;
+/* The key is found in a thread's first round. */
+static CK_ULONG sign_again(CK_ULONG session, int round) {
+    static _Thread_local CK_ULONG key;
     CK_BYTE signature[SIGNATURE];
-    CK_ULONG session = open_session(), key = find(session, CKO_PRIVATE_KEY);
-    for (int round = 0;; round++) {
-        CK_ULONG rv = sign(session, key, signature);
-        if (round == 2 && write(ready[1], "", 1) != 1) {
-            _exit(6);
-        }
-        if (rv != CKR_OK && rv != CKR_CRYPTOKI_NOT_INITIALIZED && rv != CKR_SESSION_HANDLE_INVALID &&
-            rv != CKR_SESSION_CLOSED && rv != CKR_FUNCTION_CANCELED) {
-            fprintf(stderr, "a call in flight gave %#lx\n", rv);
-            _exit(3);
-        }
-        if (rv != CKR_OK) {
-            return NULL;
-        }
+    if (round == 0) {
+        key = find(session, CKO_PRIVATE_KEY);
     }
+    return sign(session, key, signature);
 }
 
-static void with_calls_in_flight(void) {
-    if (pipe(ready) != 0) {
-        exit(6);
-    }
-    for (int worker = 0; worker < 8; worker++) {
-        pthread_t thread;
-        if (pthread_create(&thread, NULL, sign_for_ever, NULL) != 0) {
-            exit(6);
-        }
-    }
-    char byte;
-    for (int worker = 0; worker < 8; worker++) {
-        if (read(ready[0], &byte, 1) != 1) {
-            exit(6);
-        }
-    }
+static void return_in_flight(CK_ULONG session) {
+    (void)session;
+    put_in_flight(sign_again, 2);
+}
+
+static void exit_in_flight(CK_ULONG session) {
+    return_in_flight(session);
+    exit(0);
+}
+
+static void finalize_in_flight(CK_ULONG session) {
+    atexit(finalize_at_exit);
+    exit_in_flight(session);
 }
 
 /* A process that forks while other threads have calls in flight: only the forking thread goes on in the child. */
 static void fork_in_flight(CK_ULONG session) {
-    with_calls_in_flight();
-    pid_t child = fork();
-    if (child == 0) {
-        child_initialises(session);
-        finalize_soon();
-        exit(0);
-    }
+    return_in_flight(session);
+    pid_t child = start_child(child_initialises_and_finalizes, session);
     use(session);
     wait_for(child);
     finalize_soon();
 }
 
-static void unload_and_load_again(const char *path) {
+static void unload_and_load_again(CK_ULONG session) {
+    (void)session;
     for (int round = 0; round < 3; round++) {
         finalize_soon();
-        dlclose(module);
-        load(path);
+        reload();
         CHECK(CKR_OK, initialize());
         use(open_session());
     }
 }
 
-static void unload_without_finalizing(const char *path) {
-    dlclose(module);
-    load(path);
-    dlclose(module);
+static void unload_without_finalizing(CK_ULONG session) {
+    (void)session;
+    unload_twice();
 }
 
-static void finalize_at_exit(void) {
-    CK_ULONG rv = finalize();
-    if (rv != CKR_OK && rv != CKR_CRYPTOKI_NOT_INITIALIZED) {
-        fprintf(stderr, "C_Finalize at exit gave %#lx\n", rv);
-        _exit(3);
-    }
-}
+static const struct way ways[] = {
+    {"idle-workers", with_workers},
+    {"both-use", both_use},
+    {"child-goes-on", child_goes_on},
+    {"child-only-exits", child_only_exits},
+    {"workers", with_workers},
+    {"fork-in-flight", fork_in_flight},
+    {"unload", unload_and_load_again},
+    {"unload-unfinalized", unload_without_finalizing},
+    {"return-in-flight", return_in_flight},
+    {"exit-in-flight", exit_in_flight},
+    {"finalize-at-exit", finalize_in_flight},
+};
 
 int main(int count, char **arguments) {
     (void)count;
-    const char *way = arguments[2];
     load(arguments[1]);
     CHECK(CKR_OK, initialize());
     CK_ULONG session = open_session();
-    if (strcmp(way, "idle-workers") == 0) {
-        /* Nothing has been asked of the service before the fork. */
-        workers(session);
-        return 0;
+    /* Idle workers: nothing has been asked of the service before the fork. */
+    if (strcmp(arguments[2], "idle-workers") != 0) {
+        use(session);
     }
-    use(session);
-    if (strcmp(way, "both-use") == 0) {
-        both_use(session);
-    } else if (strcmp(way, "child-goes-on") == 0) {
-        child_goes_on(session);
-    } else if (strcmp(way, "child-only-exits") == 0) {
-        child_only_exits(session);
-    } else if (strcmp(way, "workers") == 0) {
-        workers(session);
-    } else if (strcmp(way, "fork-in-flight") == 0) {
-        fork_in_flight(session);
-    } else if (strcmp(way, "unload") == 0) {
-        unload_and_load_again(arguments[1]);
-    } else if (strcmp(way, "unload-unfinalized") == 0) {
-        unload_without_finalizing(arguments[1]);
-    } else if (strcmp(way, "return-in-flight") == 0) {
-        with_calls_in_flight();
-    } else if (strcmp(way, "exit-in-flight") == 0) {
-        with_calls_in_flight();
-        exit(0);
-    } else if (strcmp(way, "finalize-at-exit") == 0) {
-        atexit(finalize_at_exit);
-        with_calls_in_flight();
-        exit(0);
-    } else {
-        return 8;
-    }
-    return 0;
+    return GO(ways, arguments[2], session);
 }
