@@ -5,6 +5,7 @@ use super::buffer::length;
 use super::{Attr, In, Mech, Module, Out, Want, Written, template};
 use crate::Rv;
 use cryptoki_sys::*;
+use std::ffi::CStr;
 use std::ptr::null_mut;
 
 /// Calls one entry of the function list and checks what it returned.
@@ -214,6 +215,16 @@ impl Module {
             } else {
                 null_mut()
             },
+        };
+        call!(self, C_Initialize((&raw mut args).cast()))
+    }
+
+    /// `C_Initialize` for several threads, with a text in `pReserved`: NSS takes its parameters so.
+    pub fn initialize_with(&self, text: &CStr) -> Rv {
+        let mut args = CK_C_INITIALIZE_ARGS {
+            flags: CKF_OS_LOCKING_OK,
+            pReserved: text.as_ptr().cast_mut().cast(),
+            ..Default::default()
         };
         call!(self, C_Initialize((&raw mut args).cast()))
     }

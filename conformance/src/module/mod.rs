@@ -59,7 +59,11 @@ impl Module {
     /// Holds `rv` to what the specification lets `function` return.
     fn seen(&self, function: &str, rv: CK_RV) -> Rv {
         let rv = Rv(rv);
-        assert!(returns::allowed(function, rv), "{function} may not return {rv:?}");
+        // Any function may return `CKR_OK`: benchmarks do not pay for the look-up.
+        assert!(
+            rv == Rv::OK || returns::allowed(function, rv),
+            "{function} may not return {rv:?}"
+        );
         rv
     }
 }
