@@ -1,0 +1,317 @@
+// SPDX-License-Identifier: MIT
+//! Templates on their way to the vendor, and attributes on their way back.
+//!
+//! Both are arrays of `CK_ATTRIBUTE` whose pointers lead to memory that the array's owner holds: into the template it
+//! was made of, or into buffers of its own. Nothing outside of this file can put another pointer there.
+
+use std::marker::PhantomData;
+use std::ptr::null_mut;
+
+use cryptoki_sys as ck;
+use keyenclave_model::attribute::{Kind, ULONG, Value, kind};
+use keyenclave_model::error::Rv;
+use keyenclave_model::template::{RawData, Template};
+use zeroize::Zeroizing;
+
+/// A template in C's form. It points into the template that it was made of.
+pub(crate) struct Attributes<'a> {
+    raw: Vec<ck::CK_ATTRIBUTE>,
+    /// The arrays that templates within the template point to.
+    _nested: Vec<Attributes<'a>>,
+    _template: PhantomData<&'a Template>,
+}
+
+impl<'a> Attributes<'a> {
+    /// The same attributes in the same order. Nothing is copied but pointers.
+    pub fn new(template: &'a Template) -> Self {
+        let mut nested = Vec::new();
+        let mut attribute = |(id, value): (ck::CK_ATTRIBUTE_TYPE, &'a Value)| match value {
+            Value::Bool(value) => entry(id, std::ptr::from_ref(value).cast(), 1),
+            Value::Ulong(value) => entry(id, std::ptr::from_ref(value).cast(), ULONG),
+            Value::Bytes(value) => entry(id, value.as_ptr(), value.len()),
+            Value::Mechanisms(value) => entry(id, value.as_ptr().cast(), value.len() * ULONG),
+            Value::Template(value) => {
+                let inner = Attributes::new(value);
+                let made = entry(id, inner.raw.as_ptr().cast(), size_of_val(inner.raw.as_slice()));
+                nested.push(inner);
+                made
+            }
+        };
+        let raw = template.iter().map(&mut attribute).collect();
+        Self {
+            raw,
+            _nested: nested,
+            _template: PhantomData,
+        }
+    }
+
+    /// What a C function takes. No function writes to a template that is given.
+    pub fn raw(&self) -> (ck::CK_ATTRIBUTE_PTR, ck::CK_ULONG) {
+        (self.raw.as_ptr().cast_mut(), self.raw.len() as ck::CK_ULONG)
+    }
+}
+
+fn entry(id: ck::CK_ATTRIBUTE_TYPE, value: *const u8, len: usize) -> ck::CK_ATTRIBUTE {
+    ck::CK_ATTRIBUTE {
+        type_: id,
+        pValue: value.cast_mut().cast(),
+        ulValueLen: len as ck::CK_ULONG,
+    }
+}
+
+/// Attributes that are asked for, with the memory that they are written to.
+pub(crate) struct Reading {
+    raw: Vec<ck::CK_ATTRIBUTE>,
+    memory: Vec<Memory>,
+}
+
+/// Where one attribute goes.
+enum Memory {
+    /// Nowhere: only its length is asked for.
+    None,
+    /// Here.
+    Bytes(Zeroizing<Vec<u8>>),
+    /// A template within.
+    Nested(Reading),
+}
+
+impl Memory {
+    fn place(&mut self) -> (*mut u8, usize) {
+        match self {
+            Self::None => (null_mut(), 0),
+            Self::Bytes(bytes) => (bytes.as_mut_ptr(), bytes.len()),
+            Self::Nested(inner) => (inner.raw.as_mut_ptr().cast(), size_of_val(inner.raw.as_slice())),
+        }
+    }
+}
+
+impl Reading {
+    fn new(wanted: impl IntoIterator<Item = (ck::CK_ATTRIBUTE_TYPE, Memory)>) -> Self {
+        let mut this = Self {
+            raw: Vec::new(),
+            memory: Vec::new(),
+        };
+        for (id, mut memory) in wanted {
+            let (place, len) = memory.place();
+            this.raw.push(entry(id, place, len));
+            this.memory.push(memory);
+        }
+        this
+    }
+
+    /// What `C_GetAttributeValue` takes. It writes the values, and the lengths over the room there was.
+    pub fn raw(&mut self) -> (ck::CK_ATTRIBUTE_PTR, ck::CK_ULONG) {
+        (self.raw.as_mut_ptr(), self.raw.len() as ck::CK_ULONG)
+    }
+
+    /// The first attribute's length in bytes.
+    fn len(&self) -> Option<usize> {
+        let len = self.raw.first()?.ulValueLen;
+        (len != ck::CK_UNAVAILABLE_INFORMATION)
+            .then(|| usize::try_from(len).ok())
+            .flatten()
+            .filter(|len| *len <= MAX_VALUE)
+    }
+
+    /// What was written, if it fits the memory there was.
+    fn values(self) -> impl Iterator<Item = (ck::CK_ATTRIBUTE_TYPE, Option<Value>)> {
+        self.raw.into_iter().zip(self.memory).map(|(raw, memory)| {
+            let len = usize::try_from(raw.ulValueLen).ok();
+            let value = match memory {
+                Memory::None => None,
+                Memory::Bytes(mut bytes) => len.filter(|len| *len <= bytes.len()).map(|len| {
+                    bytes.truncate(len);
+                    shaped(raw.type_, bytes)
+                }),
+                Memory::Nested(inner) => {
+                    let inner: Option<Template> =
+                        inner.values().map(|(id, value)| Some((id, value?))).collect();
+                    inner.map(Value::Template)
+                }
+            };
+            (raw.type_, value)
+        })
+    }
+}
+
+/// Bytes as the value of an attribute; those that are not of its kind stay bytes, and it is the reader's to judge.
+fn shaped(id: ck::CK_ATTRIBUTE_TYPE, bytes: Zeroizing<Vec<u8>>) -> Value {
+    match kind(id) {
+        Kind::Bool | Kind::Ulong | Kind::Mechanisms => {
+            Value::parse(id, &RawData::Bytes(&bytes)).unwrap_or(Value::Bytes(bytes))
+        }
+        Kind::Bytes | Kind::BigInteger | Kind::Date | Kind::Template => Value::Bytes(bytes),
+    }
+}
+
+/// An attribute that was asked for: its value, or why there is none.
+pub(crate) type Attribute = (ck::CK_ATTRIBUTE_TYPE, Result<Value, Rv>);
+
+/// Reads attributes: all at once where that works, and one by one where any of them fails, since modules differ in
+/// what they leave behind for the others.
+///
+/// # Errors
+/// What `call` answers beyond what is said of single attributes.
+pub(crate) fn read_attributes(
+    wanted: &[ck::CK_ATTRIBUTE_TYPE],
+    mut call: impl FnMut(&mut Reading) -> Result<(), Rv>,
+) -> Result<Vec<Attribute>, Rv> {
+    if wanted.iter().all(|id| kind(*id) != Kind::Template) {
+        let room = |id: &ck::CK_ATTRIBUTE_TYPE| (*id, Memory::Bytes(Zeroizing::new(vec![0; guess(*id)])));
+        let mut reading = Reading::new(wanted.iter().map(room));
+        match call(&mut reading) {
+            Ok(()) => return Ok(reading.values().map(present).collect()),
+            Err(rv) if is_of_one_attribute(rv) => {}
+            Err(rv) => return Err(rv),
+        }
+    }
+    wanted
+        .iter()
+        .map(|id| match read_one(*id, &mut call) {
+            Ok(value) => Ok((*id, Ok(value))),
+            Err(rv) if is_of_one_attribute(rv) => Ok((*id, Err(rv))),
+            Err(rv) => Err(rv),
+        })
+        .collect()
+}
+
+fn present((id, value): (ck::CK_ATTRIBUTE_TYPE, Option<Value>)) -> Attribute {
+    (id, value.ok_or(Rv::AttributeTypeInvalid))
+}
+
+fn is_of_one_attribute(rv: Rv) -> bool {
+    matches!(
+        rv,
+        Rv::AttributeSensitive | Rv::AttributeTypeInvalid | Rv::BufferTooSmall
+    )
+}
+
+/// Its length, then its value.
+fn read_one(
+    id: ck::CK_ATTRIBUTE_TYPE,
+    call: &mut impl FnMut(&mut Reading) -> Result<(), Rv>,
+) -> Result<Value, Rv> {
+    let mut reading = Reading::new([(id, Memory::None)]);
+    call(&mut reading)?;
+    let len = reading.len().ok_or(Rv::AttributeTypeInvalid)?;
+    let memory = if kind(id) == Kind::Template {
+        Memory::Nested(read_inner(id, len, call)?)
+    } else {
+        Memory::Bytes(Zeroizing::new(vec![0; len]))
+    };
+    let mut reading = Reading::new([(id, memory)]);
+    call(&mut reading)?;
+    let value = reading.values().next().and_then(|(_, value)| value);
+    value.ok_or(Rv::DeviceError)
+}
+
+/// Memory for the attributes of a template that has `len` bytes as an array. A template within it is not followed.
+fn read_inner(
+    id: ck::CK_ATTRIBUTE_TYPE,
+    len: usize,
+    call: &mut impl FnMut(&mut Reading) -> Result<(), Rv>,
+) -> Result<Reading, Rv> {
+    let count = len / size_of::<ck::CK_ATTRIBUTE>();
+    let empty = Reading::new((0..count).map(|_| (0, Memory::None)));
+    let mut outer = Reading::new([(id, Memory::Nested(empty))]);
+    call(&mut outer)?;
+    let Some(Memory::Nested(inner)) = outer.memory.into_iter().next() else {
+        return Err(Rv::DeviceError);
+    };
+    let room = inner.raw.iter().map(|raw| {
+        let len = usize::try_from(raw.ulValueLen).ok();
+        let len = len.filter(|len| *len <= MAX_VALUE && kind(raw.type_) != Kind::Template);
+        let memory = |len| Memory::Bytes(Zeroizing::new(vec![0; len]));
+        (raw.type_, len.map_or(Memory::None, memory))
+    });
+    Ok(Reading::new(room))
+}
+
+/// The longest value that is believed, in bytes.
+const MAX_VALUE: usize = 1 << 26;
+
+/// Room in bytes that most values of an attribute fit in.
+fn guess(id: ck::CK_ATTRIBUTE_TYPE) -> usize {
+    match kind(id) {
+        Kind::Bool => 1,
+        Kind::Ulong => ULONG,
+        Kind::Date => 8,
+        Kind::Bytes | Kind::BigInteger | Kind::Mechanisms | Kind::Template => 520,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
+    use super::*;
+
+    /// A vendor with a label of 600 bytes, a sensitive value, and no other attribute.
+    fn vendor(reading: &mut Reading) -> Result<(), Rv> {
+        let mut outcome = Ok(());
+        for (raw, memory) in reading.raw.iter_mut().zip(&mut reading.memory) {
+            let fits = match (raw.type_, memory) {
+                (ck::CKA_LABEL, Memory::None) => Ok(600),
+                (ck::CKA_LABEL, Memory::Bytes(room)) if room.len() >= 600 => {
+                    room[..600].fill(b'x');
+                    Ok(600)
+                }
+                (ck::CKA_LABEL, _) => Err(Rv::BufferTooSmall),
+                (ck::CKA_TOKEN, Memory::Bytes(room)) => {
+                    room[0] = 1;
+                    Ok(1)
+                }
+                (ck::CKA_TOKEN, _) => Ok(1),
+                (ck::CKA_VALUE, _) => Err(Rv::AttributeSensitive),
+                _ => Err(Rv::AttributeTypeInvalid),
+            };
+            raw.ulValueLen = fits.unwrap_or(ck::CK_UNAVAILABLE_INFORMATION);
+            outcome = outcome.and(fits.map(drop));
+        }
+        outcome
+    }
+
+    #[test]
+    fn each_attribute_is_answered_by_itself() {
+        let wanted = [ck::CKA_TOKEN, ck::CKA_LABEL, ck::CKA_VALUE, ck::CKA_ID];
+        let read = read_attributes(&wanted, vendor).unwrap();
+        assert!(matches!(read[0].1, Ok(Value::Bool(true))));
+        assert_eq!(read[1].1.as_ref().ok().unwrap().as_bytes().unwrap().len(), 600);
+        assert_eq!(read[2].1.as_ref().err(), Some(&Rv::AttributeSensitive));
+        assert_eq!(read[3].1.as_ref().err(), Some(&Rv::AttributeTypeInvalid));
+    }
+
+    #[test]
+    fn what_fails_as_a_whole_fails_as_a_whole() {
+        let lost = read_attributes(&[ck::CKA_TOKEN], |_| Err(Rv::SessionHandleInvalid));
+        assert_eq!(lost.err(), Some(Rv::SessionHandleInvalid));
+    }
+
+    #[test]
+    fn a_length_beyond_the_memory_is_not_believed() {
+        let lying = |reading: &mut Reading| {
+            reading.raw[0].ulValueLen = 4096;
+            Ok(())
+        };
+        let read = read_attributes(&[ck::CKA_TOKEN], lying).unwrap();
+        assert!(read[0].1.is_err());
+    }
+
+    #[test]
+    fn a_template_within_a_template_keeps_its_shape() {
+        let inner: Template = [(ck::CKA_TOKEN, Value::Bool(true))].into_iter().collect();
+        let outer: Template = [
+            (ck::CKA_CLASS, Value::Ulong(ck::CKO_SECRET_KEY)),
+            (ck::CKA_WRAP_TEMPLATE, Value::Template(inner)),
+        ]
+        .into_iter()
+        .collect();
+        let attributes = Attributes::new(&outer);
+        assert_eq!(attributes.raw[0].ulValueLen, ULONG as ck::CK_ULONG);
+        let bytes = size_of::<ck::CK_ATTRIBUTE>() as ck::CK_ULONG;
+        assert_eq!(attributes.raw[1].ulValueLen, bytes);
+        assert_eq!(
+            attributes.raw[1].pValue.cast(),
+            attributes._nested[0].raw.as_ptr().cast_mut()
+        );
+    }
+}
