@@ -2,7 +2,7 @@
 //! One table of what goes wrong at the service and what an application sees of it. Each row is held in time, heals by
 //! itself, and touches neither another slot nor `C_Initialize`.
 
-use crate::slot::{Aws, MARGIN, OPERATION, case, hurried, module, session, slots, until_asked};
+use crate::slot::{Aws, MARGIN, OPERATION, at_last, case, hurried, module, session, slots, until_asked};
 use cryptoki_sys::*;
 use keyenclave_conformance::Rv;
 use keyenclave_conformance::cloud::{Account, AwsSlot, Fault, Lie, On, Proxy, configure};
@@ -148,21 +148,6 @@ fn timed<T>(call: impl FnOnce() -> T) -> (T, Duration) {
     (value, start.elapsed())
 }
 
-/// Tries until `call` succeeds, as an application would that does not give up.
-fn heals<T>(name: &str, mut call: impl FnMut() -> Result<T, Rv>) -> T {
-    let until = Instant::now() + Duration::from_secs(10);
-    loop {
-        match call() {
-            Ok(value) => return value,
-            Err(rv) => assert!(
-                Instant::now() < until,
-                "{name}: still {rv:?} long after it healed"
-            ),
-        }
-        std::thread::yield_now();
-    }
-}
-
 /// What is wrong with this outcome of a call in trouble.
 fn complaint(name: &str, seen: Result<(), Rv>, took: Duration, wanted: CK_RV) -> Option<String> {
     let seen = seen.err().unwrap_or(Rv::OK);
@@ -185,7 +170,7 @@ fn each_trouble_has_its_return_value_in_time_and_heals() {
             let (seen, took) = timed(sign);
             aws.proxy.heal();
             wrong.extend(complaint(name, seen, took, *wanted));
-            heals(name, sign);
+            at_last(name, sign);
         }
         assert!(wrong.is_empty(), "{}", wrong.join("\n"));
     });
@@ -207,7 +192,7 @@ fn a_first_search_in_trouble_says_which_in_time_and_heals() {
             aws.proxy.heal();
             let seen = found.map(|found| assert_eq!(found.len(), 1, "{name}"));
             wrong.extend(complaint(name, seen, took, *wanted));
-            assert_eq!(heals(name, search).len(), 1, "{name}");
+            assert_eq!(at_last(name, search).len(), 1, "{name}");
             assert_eq!(aws.finalize(false), Rv::OK);
         }
         assert!(wrong.is_empty(), "{}", wrong.join("\n"));

@@ -119,14 +119,54 @@ pub fn lasting(label: &str) -> [Attr; 2] {
     [flag(CKA_TOKEN, true), bytes(CKA_LABEL, label)]
 }
 
+/// The first pause before another look, and the longest.
+const PAUSES: [Duration; 2] = [Duration::from_millis(1), Duration::from_millis(20)];
+
+/// Looks again for something that nobody tells of, after pauses that double: no core is kept busy meanwhile.
+pub struct Patience {
+    until: Instant,
+    pause: Duration,
+}
+
+impl Patience {
+    /// For so long.
+    pub fn of(limit: Duration) -> Self {
+        Self {
+            until: Instant::now() + limit,
+            pause: PAUSES[0],
+        }
+    }
+
+    /// Pauses; false, without a pause, when the time is over.
+    pub fn lasts(&mut self) -> bool {
+        let is_left = Instant::now() < self.until;
+        if is_left {
+            std::thread::sleep(self.pause);
+            self.pause = PAUSES[1].min(2 * self.pause);
+        }
+        is_left
+    }
+}
+
+/// Tries until `call` succeeds, as an application would that does not give up.
+#[track_caller]
+pub fn at_last<T>(what: &str, mut call: impl FnMut() -> Result<T, Rv>) -> T {
+    let mut patience = Patience::of(Duration::from_secs(10));
+    loop {
+        match call() {
+            Ok(value) => return value,
+            Err(rv) => assert!(patience.lasts(), "{what}: still {rv:?} long after it healed"),
+        }
+    }
+}
+
 /// Waits until a request for `operation` is at the proxy, which `asking` makes and waits for.
 #[track_caller]
 pub fn until_asked<T>(proxy: &Proxy, operation: &str, asking: &ScopedJoinHandle<'_, T>) {
-    let until = Instant::now() + Duration::from_secs(20);
+    let mut patience = Patience::of(Duration::from_secs(20));
     while proxy.counts().of(operation) == 0 {
         assert!(!asking.is_finished(), "it ended without a {operation}");
-        assert!(Instant::now() < until, "no {operation} is asked for");
-        std::thread::yield_now();
+        assert!(patience.lasts(), "no {operation} is asked for");
     }
 }
 
