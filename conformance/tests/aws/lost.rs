@@ -1,20 +1,44 @@
 // SPDX-License-Identifier: MIT
 //! The N-th request fails, for every N there is: nothing is lost, nothing is made twice, and trying again works.
 
-use crate::slot::{Aws, case};
+use crate::slot::{Aws, at_last, case};
 use cryptoki_sys::*;
 use keyenclave_conformance::Rv;
 use keyenclave_conformance::cloud::{Fault, On};
 use keyenclave_conformance::module::{bytes, number};
 use keyenclave_conformance::token::{RW, THREADS};
 use serde_json::json;
-use std::time::{Duration, Instant};
+use std::cell::Cell;
+use std::collections::BTreeMap;
 
 /// Done or not done, told or not told.
 const FAULTS: &[Fault] = &[Fault::Lost, Fault::Reset, Fault::Status(503), Fault::Throttled];
 
-/// More requests than any one operation may take.
-const MOST: u64 = 20;
+/// One request that goes wrong.
+#[derive(Debug)]
+struct Cut {
+    operation: String,
+    /// Which one for this operation, from 1.
+    number: u64,
+    fault: Fault,
+    /// How often the client may ask again.
+    retries: u32,
+}
+
+impl Cut {
+    /// What an application sees of it, if it sees anything.
+    fn told(&self) -> Rv {
+        Rv(match self.fault {
+            Fault::Throttled => CKR_TOKEN_RESOURCE_EXCEEDED,
+            _ => CKR_DEVICE_ERROR,
+        })
+    }
+
+    /// Whether the client asks again: what may have made a key is not repeated unless it was refused.
+    fn is_repeated(&self) -> bool {
+        self.retries > 0 && (self.operation != "CreateKey" || self.fault == Fault::Throttled)
+    }
+}
 
 /// Fails request after request of `work`, each in a module that knows nothing, and asks `judge` what came of it.
 ///
@@ -23,48 +47,55 @@ fn each_request_fails(
     retries: u32,
     prepare: impl Fn(&Aws, &str),
     work: impl Fn(&Aws, CK_SESSION_HANDLE, &str) -> Result<(), Rv>,
-    judge: impl Fn(&Aws, CK_SESSION_HANDLE, &str, Result<(), Rv>),
+    judge: impl Fn(&Aws, CK_SESSION_HANDLE, &str, &Cut, Result<(), Rv>),
 ) {
     case(|ministack| {
         let aws = Aws::with(ministack, |slot| slot.with("retries", retries));
-        for (index, fault) in FAULTS.iter().enumerate() {
-            let mut number = 1;
-            loop {
-                let name = format!("key-{index}-{number}");
-                prepare(&aws, &name);
-                let s = aws.session(RW);
-                aws.proxy.forget();
-                aws.proxy.fault(On::all().call(number), *fault);
-                let outcome = work(&aws, s, &name);
-                let asked = aws.proxy.counts().total();
-                aws.proxy.heal();
-                if asked >= number {
-                    let may_fail = retries == 0 || aws.proxy.counts().of("CreateKey") > 0;
-                    assert!(may_fail || outcome.is_ok(), "{fault:?} {number}: {outcome:?}");
-                }
-                judge(&aws, s, &name, outcome);
-                assert_eq!((aws.finalize(false), aws.initialize(THREADS)), (Rv::OK, Rv::OK));
-                if asked < number {
-                    break;
-                }
-                number += 1;
-                assert!(number < MOST, "{asked} requests for one operation");
+        // What is asked of the service meanwhile.
+        let once = |name: &str, cut: Option<&Cut>| {
+            prepare(&aws, name);
+            let s = aws.session(RW);
+            aws.proxy.forget();
+            if let Some(cut) = cut {
+                aws.proxy
+                    .fault(On::the(&cut.operation).call(cut.number), cut.fault);
             }
-            assert!(number > 1, "nothing was asked");
+            let outcome = work(&aws, s, name);
+            let asked = aws.proxy.counts().requests;
+            aws.proxy.heal();
+            match cut {
+                Some(cut) => {
+                    let is_told = |rv| !cut.is_repeated() && rv == cut.told();
+                    assert!(outcome.err().is_none_or(is_told), "{cut:?}: {outcome:?}");
+                    judge(&aws, s, name, cut, outcome);
+                }
+                None => assert_eq!(outcome, Ok(())),
+            }
+            assert_eq!((aws.finalize(false), aws.initialize(THREADS)), (Rv::OK, Rv::OK));
+            asked
+        };
+        let whole = once("whole", None);
+        assert!(!whole.is_empty(), "nothing was asked");
+        for (index, cut) in cuts(&whole, retries).iter().enumerate() {
+            let asked = once(&format!("key-{index}"), Some(cut));
+            assert!(asked[&cut.operation] >= cut.number, "{cut:?} was nobody's");
         }
     });
 }
 
-/// Tries until it works, as an application would that does not give up.
-fn at_last<T>(mut call: impl FnMut() -> Result<T, Rv>) -> T {
-    let until = Instant::now() + Duration::from_secs(10);
-    loop {
-        match call() {
-            Ok(value) => return value,
-            Err(rv) => assert!(Instant::now() < until, "still {rv:?}"),
-        }
-        std::thread::yield_now();
-    }
+/// Each fault for each of these requests.
+fn cuts(asked: &BTreeMap<String, u64>, retries: u32) -> Vec<Cut> {
+    let requests = asked
+        .iter()
+        .flat_map(|(operation, count)| (1..=*count).map(move |number| (operation, number)));
+    let each = requests.flat_map(|request| FAULTS.iter().map(move |fault| (request, *fault)));
+    each.map(|((operation, number), fault)| Cut {
+        operation: operation.clone(),
+        number,
+        fault,
+        retries,
+    })
+    .collect()
 }
 
 fn find_and_sign(aws: &Aws, s: CK_SESSION_HANDLE, label: &str) -> Result<(), Rv> {
@@ -82,7 +113,7 @@ fn same_here_and_there(aws: &Aws, s: CK_SESSION_HANDLE) -> usize {
     let keys = aws.api.keys();
     let enabled = |key: &&String| aws.api.describe(key)["KeyState"] == json!("Enabled");
     let there = keys.iter().filter(enabled).count();
-    let here = at_last(|| aws.find(s, &[number(CKA_CLASS, CKO_PRIVATE_KEY)])).len();
+    let here = at_last("a search", || aws.find(s, &[number(CKA_CLASS, CKO_PRIVATE_KEY)])).len();
     assert_eq!(here, there, "keys here and keys at the service");
     here
 }
@@ -92,7 +123,7 @@ fn first_use(retries: u32) {
         retries,
         |aws, name| drop(aws.elsewhere(name)),
         find_and_sign,
-        |aws, s, name, _| at_last(|| find_and_sign(aws, s, name)),
+        |aws, s, name, _, _| at_last(name, || find_and_sign(aws, s, name)),
     );
 }
 
@@ -106,24 +137,39 @@ fn a_first_search_and_signature_without_repeats_work_the_next_time() {
     first_use(0);
 }
 
+/// One pair has this name, and it signs.
+fn is_there_once(aws: &Aws, s: CK_SESSION_HANDLE, name: &str) {
+    at_last(name, || find_and_sign(aws, s, name));
+    assert_eq!(
+        at_last(name, || aws.found(s, CKO_PUBLIC_KEY, name)).len(),
+        1,
+        "{name}"
+    );
+}
+
 fn generation(retries: u32) {
+    let before = Cell::new(0);
     each_request_fails(
         retries,
-        |_, _| {},
+        |aws, _| before.set(aws.api.keys().len()),
         |aws, s, name| aws.generate(s, name).map(drop),
-        |aws, s, name, outcome| {
+        |aws, s, name, cut, outcome| {
             let asked = aws.proxy.counts().of("CreateKey");
-            let made = |aws: &Aws| same_here_and_there(aws, s);
-            let before = made(aws);
-            match outcome {
-                Ok(()) => assert_eq!(at_last(|| aws.found(s, CKO_PRIVATE_KEY, name)).len(), 1),
-                Err(_) => {
-                    at_last(|| aws.generate(s, name).map(drop));
-                    assert_eq!(made(aws), before + 1);
-                }
+            let made = || same_here_and_there(aws, s) - before.get();
+            // Once there is a key, nothing that fails afterwards is a failure of the generation.
+            let fails = cut.operation == "CreateKey" && !cut.is_repeated();
+            assert_eq!(outcome.is_err(), fails, "{cut:?}: {outcome:?}");
+            // A request that was refused may be repeated, and no other.
+            let repeated = cut.operation == "CreateKey" && cut.is_repeated();
+            assert_eq!(asked, 1 + u64::from(repeated), "{cut:?}");
+            if fails && cut.fault != Fault::Lost {
+                assert_eq!(made(), 0, "{cut:?}");
+                assert!(at_last(name, || aws.found(s, CKO_PRIVATE_KEY, name)).is_empty());
+                at_last(name, || aws.generate(s, name).map(drop));
             }
-            // A request that was not done may be repeated, so two are asked for at the most, and one is made.
-            assert!(asked <= 2, "{asked} keys were asked for");
+            // A key that nobody was told of is found under the name that it was to have.
+            assert_eq!(made(), 1, "{cut:?}");
+            is_there_once(aws, s, name);
         },
     );
 }
@@ -145,15 +191,21 @@ fn a_lost_answer_never_makes_a_second_key() {
         let aws = Aws::hurried(ministack);
         let s = aws.session(RW);
         assert!(aws.find(s, &[]).unwrap().is_empty());
-        for (made, fault) in [Fault::Lost, Fault::Truncated, Fault::Garbage, Fault::Silent]
-            .into_iter()
-            .enumerate()
+        for (made, (fault, told)) in [
+            (Fault::Lost, CKR_DEVICE_ERROR),
+            (Fault::Truncated, CKR_DEVICE_ERROR),
+            (Fault::Garbage, CKR_FUNCTION_FAILED),
+            (Fault::Silent, CKR_DEVICE_ERROR),
+        ]
+        .into_iter()
+        .enumerate()
         {
             aws.proxy.forget();
             aws.proxy.fault(On::the("CreateKey"), fault);
-            let refused = aws.generate(s, &format!("key-{made}"));
+            let name = format!("key-{made}");
+            let refused = aws.generate(s, &name);
             aws.proxy.heal();
-            assert!(refused.is_err(), "{fault:?}");
+            assert_eq!(refused.unwrap_err(), told, "{fault:?}");
             assert_eq!(
                 (aws.proxy.counts().of("CreateKey"), aws.api.keys().len()),
                 (1, made + 1),
@@ -161,6 +213,7 @@ fn a_lost_answer_never_makes_a_second_key() {
             );
             // It is there all the same, and the next search shows it.
             assert_eq!(same_here_and_there(&aws, s), made + 1, "{fault:?}");
+            is_there_once(&aws, s, &name);
         }
     });
 }
@@ -173,9 +226,9 @@ fn destruction(retries: u32) {
             let key = aws.found(s, CKO_PRIVATE_KEY, name)?;
             aws.destroy_object(s, key[0]).ok()
         },
-        |aws, s, name, outcome| {
+        |aws, s, name, _, outcome| {
             if outcome.is_err() {
-                at_last(|| match aws.found(s, CKO_PRIVATE_KEY, name)?.first() {
+                at_last(name, || match aws.found(s, CKO_PRIVATE_KEY, name)?.first() {
                     Some(key) => aws.destroy_object(s, *key).ok(),
                     None => Ok(()),
                 });
@@ -200,11 +253,13 @@ fn renaming(retries: u32) {
         retries,
         |aws, name| drop(aws.elsewhere(name)),
         rename,
-        |aws, s, name, outcome| {
+        |aws, s, name, _, outcome| {
             if outcome.is_err() {
-                at_last(|| match aws.found(s, CKO_PRIVATE_KEY, &new(name))?.is_empty() {
-                    true => rename(aws, s, name),
-                    false => Ok(()),
+                at_last(name, || {
+                    match aws.found(s, CKO_PRIVATE_KEY, &new(name))?.is_empty() {
+                        true => rename(aws, s, name),
+                        false => Ok(()),
+                    }
                 });
             }
             assert_eq!((aws.finalize(false), aws.initialize(THREADS)), (Rv::OK, Rv::OK));
