@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //! Asynchronous sessions on a service's slot: ten thousand signatures under way from one thread, over few connections.
 
-use crate::slot::{Aws, MARGIN, OPERATION, case};
+use crate::slot::{Aws, MARGIN, OPERATION, Patience, case};
 use cryptoki_sys::*;
 use keyenclave_conformance::Rv;
 use keyenclave_conformance::cloud::{Fault, On};
@@ -33,13 +33,12 @@ fn pending(started: Started) -> Waiting {
 
 /// Asks until it has ended.
 fn fetch(aws: &Aws, waiting: &mut Waiting) -> Result<Vec<u8>, Rv> {
-    let until = Instant::now() + Duration::from_secs(60);
+    let mut patience = Patience::of(Duration::from_secs(60));
     loop {
         if let Some(result) = aws.async_fetch(waiting)? {
             return Ok(result);
         }
-        assert!(Instant::now() < until, "it never ends");
-        std::thread::yield_now();
+        assert!(patience.lasts(), "it never ends");
     }
 }
 
@@ -69,7 +68,7 @@ fn ten_thousand_signatures_are_under_way_from_one_thread() {
         }
         aws.proxy.release();
         let mut left = PENDING;
-        let until = Instant::now() + Duration::from_secs(120);
+        let mut patience = Patience::of(Duration::from_secs(120));
         while left > 0 {
             for (_, byte, slot) in &mut waiting {
                 let Some(one) = slot else { continue };
@@ -80,8 +79,7 @@ fn ten_thousand_signatures_are_under_way_from_one_thread() {
                 *slot = None;
                 left -= 1;
             }
-            assert!(Instant::now() < until, "{left} signatures never end");
-            std::thread::yield_now();
+            assert!(patience.lasts(), "{left} signatures never end");
         }
         let counts = aws.proxy.counts();
         assert_eq!(counts.of("Sign"), 10_000);
@@ -116,20 +114,41 @@ fn a_small_buffer_is_too_small_and_never_pending() {
     });
 }
 
+/// Waits until so many requests are at the proxy and have no answer.
+#[track_caller]
+fn until_busy(aws: &Aws, wanted: u64) {
+    let mut patience = Patience::of(Duration::from_secs(20));
+    loop {
+        let counts = aws.proxy.counts();
+        if counts.open - counts.idle == wanted {
+            return;
+        }
+        assert!(patience.lasts(), "not {wanted} requests: {counts:?}");
+    }
+}
+
 #[test]
 fn a_session_closed_while_it_waits_stops_waiting() {
     case(|ministack| {
-        let aws = Aws::new(ministack);
+        // No deadline is what ends the request.
+        let aws = Aws::with(ministack, |slot| {
+            slot.with("operation_timeout", EVER).with("attempt_timeout", EVER)
+        });
         aws.elsewhere("web");
         let (s, other) = (aws.session(ASYNC), aws.session(ASYNC));
         let (private, _) = aws.pair(s, "web");
         aws.proxy.fault(On::the("Sign").call(1), Fault::Hang);
         let _waiting = pending(begin(&aws, s, private, 1, WIDTH));
+        until_busy(&aws, 1);
         assert_eq!(aws.close_session(s), Rv::OK);
+        // Whoever asked has hung up, and does not ask again.
+        until_busy(&aws, 0);
+        assert_eq!(aws.proxy.counts().of("Sign"), 1);
         let (rv, _) = aws.async_complete(s, Some(c"C_Sign"));
         assert_eq!(rv, CKR_SESSION_HANDLE_INVALID);
         let mut next = pending(begin(&aws, other, private, 2, WIDTH));
         assert!(fetch(&aws, &mut next).is_ok());
+        assert_eq!(aws.proxy.counts().of("Sign"), 2);
     });
 }
 
