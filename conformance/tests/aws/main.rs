@@ -17,6 +17,7 @@ mod faults;
 mod hosts;
 mod identity;
 mod lost;
+mod lying;
 mod made_here;
 #[path = "../black_box/openssl.rs"]
 #[allow(dead_code)] // more than these tests need

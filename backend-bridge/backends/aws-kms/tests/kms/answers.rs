@@ -163,6 +163,31 @@ fn well_formed_answers_without_what_was_asked_for_are_not_taken() {
 }
 
 #[test]
+fn the_public_key_of_another_key_is_not_taken_though_nothing_else_is_wrong_with_it() {
+    in_own_process(|| {
+        at_home(async {
+            // SubjectPublicKeyInfo of P-256's generator.
+            let spki = "MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAEaxfR8uEsQkf4vOblY6RA8ncDfYEt6zOg9KE5RdiYwpZP40Li/hp/m47n60p8D54WK84zV2sxXs7LtkBoN79R9Q==";
+            let body = json!({
+                "KeyId": ARN, "PublicKey": spki, "KeySpec": "ECC_NIST_P256", "KeyUsage": "SIGN_VERIFY",
+                "CustomerMasterKeySpec": "ECC_NIST_P256", "SigningAlgorithms": ["ECDSA_SHA_256"],
+            });
+            let server = Server::new(move |_| Answer::Json(200, body.clone()));
+            let kms = backend(&server.url);
+            let fetch = |name: &str| FetchPublicKey {
+                key: KeyName::new(name),
+            };
+            assert!(asked(&kms, fetch(ARN)).await.is_ok());
+            let other = ARN.replace("1234abcd", "4321abcd");
+            let error = asked(&kms, fetch(&other)).await.unwrap_err();
+            assert_eq!((error.kind(), error.sent()), (Integrity, Sent::Maybe));
+            let told = error.to_string();
+            assert!(told.contains(ARN) && told.contains(&other), "{told}");
+        })
+    });
+}
+
+#[test]
 fn what_may_hold_a_secret_is_not_passed_on() {
     in_own_process(|| {
         at_home(async {
