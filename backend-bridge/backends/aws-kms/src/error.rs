@@ -10,7 +10,7 @@ use std::time::Duration;
 use aws_credential_types::provider::error::CredentialsError;
 use aws_sdk_kms::error::{ProvideErrorMetadata, SdkError};
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
-use aws_smithy_runtime_api::client::result::DispatchFailure;
+use aws_smithy_runtime_api::client::result::{ConnectorError, DispatchFailure};
 use hyper_util::client::legacy::Error as HttpError;
 use keyenclave_bridge::call::CallKind;
 use keyenclave_bridge::error::{Error, ErrorKind, Sent};
@@ -102,6 +102,9 @@ pub(crate) const CODES: &[(&str, ErrorKind, Sent)] = &[
     ("SubscriptionRequiredException", Denied, Refused),
 ];
 
+/// What is said of a request that nobody saw leaving.
+const NOT_MADE: &str = "the request cannot be made";
+
 /// What the SDK's failure is to us.
 pub(crate) fn failure<E>(call: CallKind, failure: &SdkError<E, HttpResponse>) -> Error
 where
@@ -120,7 +123,7 @@ where
                 Configuration,
                 call,
                 Sent::No,
-                format!("the request cannot be made: {}", words(failure)),
+                format!("{NOT_MADE}: {}", words(failure)),
             ),
         },
     }
@@ -199,39 +202,29 @@ fn not_answered(call: CallKind, dispatch: &DispatchFailure) -> Error {
         let what = "no connection came about in time".to_owned();
         return Error::of(Timeout, call, Sent::No, what);
     }
-    let is_connect = find::<HttpError>(connector).is_some_and(HttpError::is_connect);
-    let what = words(connector);
+    let (kind, sent, what) = broken(connector);
+    Error::of(kind, call, sent, format!("{what}: {}", words(connector)))
+}
+
+/// How far a request got that was not answered, and what is said of it.
+fn broken(connector: &ConnectorError) -> (ErrorKind, Sent, &'static str) {
+    let http = find::<HttpError>(connector);
     if connector.is_user() {
-        Error::of(
-            Configuration,
-            call,
-            Sent::No,
-            format!("the request cannot be made: {what}"),
-        )
-    } else if is_connect {
-        Error::of(
-            Unavailable,
-            call,
-            Sent::No,
-            format!("the service cannot be reached: {what}"),
-        )
-    } else if connector.is_io() || find::<HttpError>(connector).is_some() {
-        Error::of(
-            Unavailable,
-            call,
-            Maybe,
-            format!("the connection was lost: {what}"),
-        )
+        (Configuration, Sent::No, NOT_MADE)
+    } else if http.is_some_and(HttpError::is_connect) {
+        (Unavailable, Sent::No, "the service cannot be reached")
+    } else if connector.is_io() || http.is_some() {
+        (Unavailable, Maybe, "the connection was lost")
     } else {
         // Before anything is sent, the SDK looks for an endpoint and an identity.
-        let text = what.to_ascii_lowercase();
-        let kind = match () {
-            () if text.contains("identity") || text.contains("credential") => Credential,
-            () if text.contains("endpoint") => Configuration,
-            () => Unavailable,
-        };
-        let sent = if kind == Unavailable { Maybe } else { Sent::No };
-        Error::of(kind, call, sent, format!("the request cannot be made: {what}"))
+        let text = words(connector).to_ascii_lowercase();
+        match () {
+            () if text.contains("identity") || text.contains("credential") => {
+                (Credential, Sent::No, NOT_MADE)
+            }
+            () if text.contains("endpoint") => (Configuration, Sent::No, NOT_MADE),
+            () => (Unavailable, Maybe, NOT_MADE),
+        }
     }
 }
 

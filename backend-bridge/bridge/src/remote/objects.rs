@@ -23,6 +23,8 @@ use crate::key::{Algorithm, KeyInfo, KeyName, KeySpec};
 /// A symmetric key's `CKA_VALUE_LEN`, in bytes: services make them for AES-256.
 pub(super) const SYMMETRIC_LEN: ck::CK_ULONG = 32;
 
+type Attribute = (ck::CK_ATTRIBUTE_TYPE, Value);
+
 /// The objects of one key: one for a secret, two for a pair.
 #[derive(Clone)]
 pub(super) struct KeyObjects {
@@ -110,7 +112,33 @@ fn object(
     class: ck::CK_OBJECT_CLASS,
     private: bool,
 ) -> Result<Object> {
-    let (key_type, generation, size) = match spec {
+    let (key_type, generation, size) = kind(spec);
+    let origin = Origin::Generate(generation);
+    let template = [
+        (ck::CKA_TOKEN, Value::Bool(true)),
+        (ck::CKA_PRIVATE, Value::Bool(private)),
+        (ck::CKA_LABEL, Value::bytes(label)),
+        (ck::CKA_ID, Value::bytes(key_id(&info.listed.name))),
+        (ck::CKA_COPYABLE, Value::Bool(false)),
+    ]
+    .into_iter()
+    .chain(uses(class, &info.algorithms))
+    .chain((class != ck::CKO_PRIVATE_KEY).then_some(size))
+    .collect();
+    let mut object = Object::admit(origin, Some((class, key_type)), &template, None)?;
+    object.conclude(if info.is_local { origin } else { Origin::Create });
+    put_tags(&mut object, &info.tags);
+    put_own(&mut object, info, class);
+    Ok(object)
+}
+
+/// A key's type, the mechanism that makes such keys, and the attribute that says which of the type it makes.
+fn kind(spec: KeySpec) -> (ck::CK_KEY_TYPE, ck::CK_MECHANISM_TYPE, Attribute) {
+    let secret = |len| {
+        let len = (ck::CKA_VALUE_LEN, Value::Ulong(len));
+        (ck::CKK_GENERIC_SECRET, ck::CKM_GENERIC_SECRET_KEY_GEN, len)
+    };
+    match spec {
         KeySpec::Rsa(bits) => {
             let bits = (ck::CKA_MODULUS_BITS, Value::Ulong(bits.into()));
             (ck::CKK_RSA, ck::CKM_RSA_PKCS_KEY_PAIR_GEN, bits)
@@ -123,75 +151,27 @@ fn object(
             let curve = (ck::CKA_EC_PARAMS, Value::bytes(edwards::OID));
             (ck::CKK_EC_EDWARDS, ck::CKM_EC_EDWARDS_KEY_PAIR_GEN, curve)
         }
-        KeySpec::Hmac(hash) => {
-            let len = Value::Ulong(hash.output_len() as ck::CK_ULONG);
-            (
-                ck::CKK_GENERIC_SECRET,
-                ck::CKM_GENERIC_SECRET_KEY_GEN,
-                (ck::CKA_VALUE_LEN, len),
-            )
-        }
-        KeySpec::Symmetric => (
-            ck::CKK_GENERIC_SECRET,
-            ck::CKM_GENERIC_SECRET_KEY_GEN,
-            (ck::CKA_VALUE_LEN, Value::Ulong(SYMMETRIC_LEN)),
-        ),
-    };
-    let origin = Origin::Generate(generation);
-    let mut template: Vec<_> = [
-        (ck::CKA_TOKEN, Value::Bool(true)),
-        (ck::CKA_PRIVATE, Value::Bool(private)),
-        (ck::CKA_LABEL, Value::bytes(label)),
-        (ck::CKA_ID, Value::bytes(key_id(&info.listed.name))),
-        (ck::CKA_COPYABLE, Value::Bool(false)),
-    ]
-    .into_iter()
-    .chain(uses(class, &info.algorithms))
-    .collect();
-    if class != ck::CKO_PRIVATE_KEY {
-        template.push(size);
+        KeySpec::Hmac(hash) => secret(hash.output_len() as ck::CK_ULONG),
+        KeySpec::Symmetric => secret(SYMMETRIC_LEN),
     }
-    let mut object = Object::admit(
-        origin,
-        Some((class, key_type)),
-        &template.into_iter().collect(),
-        None,
-    )?;
-    object.conclude(if info.is_local { origin } else { Origin::Create });
-    put_tags(&mut object, &info.tags);
+}
+
+/// Puts what no application may give.
+fn put_own(object: &mut Object, info: &KeyInfo, class: ck::CK_OBJECT_CLASS) {
+    let name = &info.listed.name;
     if class != ck::CKO_PUBLIC_KEY {
-        object.put(
-            ck::CKA_ALLOWED_MECHANISMS,
-            Value::Mechanisms(plan::allowed(&info.algorithms)),
-        );
+        let allowed = plan::allowed(&info.algorithms);
+        object.put(ck::CKA_ALLOWED_MECHANISMS, Value::Mechanisms(allowed));
     }
-    object.put(
-        ck::CKA_UNIQUE_ID,
-        Value::bytes(unique_id(&info.listed.name, class)),
-    );
-    object.put(
-        CKA_KEYENCLAVE_REMOTE_NAME,
-        Value::bytes(info.listed.name.as_str()),
-    );
-    Ok(object)
+    object.put(ck::CKA_UNIQUE_ID, Value::bytes(unique_id(name, class)));
+    object.put(CKA_KEYENCLAVE_REMOTE_NAME, Value::bytes(name.as_str()));
 }
 
 /// The usage flags of an object: what the service does with the key, and the reverse with the public one.
-fn uses(class: ck::CK_OBJECT_CLASS, algorithms: &[Algorithm]) -> Vec<(ck::CK_ATTRIBUTE_TYPE, Value)> {
+fn uses(class: ck::CK_OBJECT_CLASS, algorithms: &[Algorithm]) -> Vec<Attribute> {
     let any = |wanted: fn(&Algorithm) -> bool| algorithms.iter().any(wanted);
     let macs = any(|algorithm| matches!(algorithm, Algorithm::Hmac(_)));
-    let signs = macs
-        || any(|algorithm| {
-            matches!(
-                algorithm,
-                Algorithm::RsaPkcs1(_)
-                    | Algorithm::RsaPkcs1Block
-                    | Algorithm::RsaPss(_)
-                    | Algorithm::Ecdsa
-                    | Algorithm::Ed25519
-                    | Algorithm::Ed25519ph
-            )
-        });
+    let signs = macs || any(makes_signature);
     let decrypts = any(|algorithm| matches!(algorithm, Algorithm::RsaPkcs1Decrypt | Algorithm::RsaOaep(_)));
     let encrypts = any(|algorithm| matches!(algorithm, Algorithm::Symmetric));
     let flags: &[(ck::CK_ATTRIBUTE_TYPE, bool)] = match class {
@@ -217,6 +197,18 @@ fn uses(class: ck::CK_OBJECT_CLASS, algorithms: &[Algorithm]) -> Vec<(ck::CK_ATT
     flags.iter().map(|(id, is)| (*id, Value::Bool(*is))).collect()
 }
 
+fn makes_signature(algorithm: &Algorithm) -> bool {
+    matches!(
+        algorithm,
+        Algorithm::RsaPkcs1(_)
+            | Algorithm::RsaPkcs1Block
+            | Algorithm::RsaPss(_)
+            | Algorithm::Ecdsa
+            | Algorithm::Ed25519
+            | Algorithm::Ed25519ph
+    )
+}
+
 fn put_public_half(
     private: &mut Object,
     public: &mut Object,
@@ -224,28 +216,10 @@ fn put_public_half(
     spki: &[u8],
     name: &KeyName,
 ) -> Result<()> {
-    let wrong = || {
+    let material = material(spec, spki).ok_or_else(|| {
         let detail = format!("the service's public key of {name} is not one, or not of this kind of key");
         Error::new(Rv::FunctionFailed, detail)
-    };
-    let material = match (PublicKey::from_spki_der(spki), spec) {
-        (Ok(PublicKey::Rsa(key)), KeySpec::Rsa(bits)) if key.bits() == bits => vec![
-            (ck::CKA_MODULUS, key.modulus()),
-            (ck::CKA_PUBLIC_EXPONENT, key.exponent()),
-        ],
-        (Ok(PublicKey::Ec(key)), KeySpec::Ec(curve)) if key.curve() == curve => {
-            let point = key.point().map_err(|_| wrong())?;
-            vec![
-                (ck::CKA_EC_PARAMS, curve.row().oid.to_vec()),
-                (ck::CKA_EC_POINT, octet_string(&point)),
-            ]
-        }
-        (Ok(PublicKey::Ed25519(key)), KeySpec::Ed25519) => vec![
-            (ck::CKA_EC_PARAMS, edwards::OID.to_vec()),
-            (ck::CKA_EC_POINT, octet_string(key.as_bytes())),
-        ],
-        _ => return Err(wrong()),
-    };
+    })?;
     for object in [private, public] {
         for (id, bytes) in &material {
             object.put(*id, Value::bytes(bytes.as_slice()));
@@ -253,6 +227,25 @@ fn put_public_half(
         object.put(ck::CKA_PUBLIC_KEY_INFO, Value::bytes(spki));
     }
     Ok(())
+}
+
+/// What a public key consists of; `None` for what is not one of this kind.
+fn material(spec: KeySpec, spki: &[u8]) -> Option<Vec<(ck::CK_ATTRIBUTE_TYPE, Vec<u8>)>> {
+    match (PublicKey::from_spki_der(spki).ok()?, spec) {
+        (PublicKey::Rsa(key), KeySpec::Rsa(bits)) if key.bits() == bits => Some(vec![
+            (ck::CKA_MODULUS, key.modulus()),
+            (ck::CKA_PUBLIC_EXPONENT, key.exponent()),
+        ]),
+        (PublicKey::Ec(key), KeySpec::Ec(curve)) if key.curve() == curve => Some(vec![
+            (ck::CKA_EC_PARAMS, curve.row().oid.to_vec()),
+            (ck::CKA_EC_POINT, octet_string(&key.point().ok()?)),
+        ]),
+        (PublicKey::Ed25519(key), KeySpec::Ed25519) => Some(vec![
+            (ck::CKA_EC_PARAMS, edwards::OID.to_vec()),
+            (ck::CKA_EC_POINT, octet_string(key.as_bytes())),
+        ]),
+        _ => None,
+    }
 }
 
 /// A DER OCTET STRING. A point of the largest curve has 133 bytes.

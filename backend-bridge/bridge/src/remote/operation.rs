@@ -20,7 +20,7 @@ use crate::bridge::Bridge;
 use crate::call::{CallKind, DecryptData, EncryptData, MacMessage, SignDigest};
 use crate::digest::fit;
 use crate::error::{Error as CallError, Sent};
-use crate::key::{Algorithm, KeySpec};
+use crate::key::{Algorithm, KeyName, KeySpec};
 
 /// What PKCS #1 v1.5 padding takes at least, in bytes (RFC 8017, section 7.2.1).
 const PKCS1_OVERHEAD: usize = 11;
@@ -100,101 +100,58 @@ impl Remote {
     /// Makes the request with what the service is to work on.
     fn send(self, cx: &CallCx, input: &[u8], end: &End<'_>) -> Result<Step> {
         self.check_len(input.len())?;
-        let (key, most) = (self.detail.info.listed.name.clone(), self.len().max());
-        Ok(match self.plan {
+        match self.plan {
             Plan::Sign(algorithm) => {
                 let digest = self.digest_for(algorithm, input)?;
-                self.sign(
-                    cx,
-                    SignDigest {
-                        key,
-                        algorithm,
-                        digest,
-                    },
-                )
+                Ok(self.sign(cx, algorithm, digest))
             }
             Plan::SignBlock => {
                 let (algorithm, digest) = sign_block(input, &self.detail.info.algorithms)?;
-                self.sign(
-                    cx,
-                    SignDigest {
-                        key,
-                        algorithm,
-                        digest,
-                    },
-                )
+                Ok(self.sign(cx, algorithm, digest))
             }
-            Plan::Encrypt => {
-                let plaintext = Zeroizing::new(input.to_vec());
-                self.bridge.step(cx.deadline, async move |asker| {
-                    let ciphertext = asker.ask(EncryptData { key, plaintext }).await?;
-                    check_fits(CallKind::Encrypt, &ciphertext, most)?;
-                    Ok(Out::Bytes(Zeroizing::new(ciphertext)))
-                })
-            }
-            Plan::Decrypt(algorithm) => {
-                let call = DecryptData {
-                    key,
-                    algorithm,
-                    ciphertext: input.to_vec(),
-                };
-                self.bridge.step(cx.deadline, async move |asker| {
-                    let plaintext = asker.ask(call).await?;
-                    check_fits(CallKind::Decrypt, &plaintext, most)?;
-                    Ok(Out::Bytes(plaintext))
-                })
-            }
-            Plan::Mac(algorithm, len) => {
-                let message = Zeroizing::new(input.to_vec());
-                let call = MacMessage {
-                    key,
-                    algorithm,
-                    message,
-                };
-                let given = match end {
-                    End::Output(_) => None,
-                    End::Signature(given) if given.len() != len => return Err(Rv::SignatureLenRange.into()),
-                    End::Signature(given) => Some(given.to_vec()),
-                };
-                self.bridge.step(cx.deadline, async move |asker| {
-                    let mac = asker.ask(call).await?;
-                    finish_mac(mac, len, given)
-                })
-            }
-        })
+            Plan::Encrypt => Ok(self.encrypt(cx, input)),
+            Plan::Decrypt(algorithm) => Ok(self.decrypt(cx, algorithm, input)),
+            Plan::Mac(algorithm, len) => self.mac(cx, algorithm, len, input, end),
+        }
     }
 
     /// Whether the service takes an input of so many bytes.
     fn check_len(&self, len: usize) -> Result<()> {
+        match self.limit() {
+            Some((most, rv, what)) if len > most => {
+                Err(Error::new(rv, format!("{what} of {most} bytes at the most")))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// The longest input, in bytes, what is said to a longer one, and what it is that has this limit.
+    fn limit(&self) -> Option<(usize, Rv, &'static str)> {
         let capability = self.bridge.capability();
-        let (most, rv, what) = match self.plan {
-            Plan::Mac(..) => (
+        match self.plan {
+            Plan::Mac(..) => Some((
                 capability.max_mac_message,
                 Rv::DataLenRange,
                 "this service makes codes of messages",
-            ),
-            Plan::Sign(Algorithm::Ed25519) => (
+            )),
+            Plan::Sign(Algorithm::Ed25519) => Some((
                 capability.max_sign_message,
                 Rv::DataLenRange,
                 "longer messages are for Ed25519ph (CK_EDDSA_PARAMS with phFlag); Ed25519 needs the whole message at the \
                  service, which takes messages",
-            ),
-            Plan::Encrypt => (
+            )),
+            Plan::Encrypt => Some((
                 SYMMETRIC_PLAINTEXT,
                 Rv::DataLenRange,
                 "this service encrypts plaintexts",
-            ),
-            Plan::Decrypt(Algorithm::Symmetric) => (
+            )),
+            Plan::Decrypt(Algorithm::Symmetric) => Some((
                 SYMMETRIC_CIPHERTEXT,
                 Rv::EncryptedDataLenRange,
                 "this service decrypts ciphertexts",
-            ),
-            Plan::Sign(_) | Plan::SignBlock | Plan::Decrypt(_) => return Ok(()),
-        };
-        if len <= most {
-            return Ok(());
+            )),
+            Plan::Sign(_) | Plan::SignBlock | Plan::Decrypt(_) => None,
         }
-        Err(Error::new(rv, format!("{what} of {most} bytes at the most")))
     }
 
     /// The digest in the form that the service takes.
@@ -210,22 +167,84 @@ impl Remote {
         }
     }
 
-    fn sign(self, cx: &CallCx, call: SignDigest) -> Step {
-        let wanted = self.len().max();
-        let (algorithm, input) = (call.algorithm, call.digest.clone());
+    fn key(&self) -> KeyName {
+        self.detail.info.listed.name.clone()
+    }
+
+    fn sign(&self, cx: &CallCx, algorithm: Algorithm, digest: Vec<u8>) -> Step {
+        let (wanted, detail) = (self.len().max(), Arc::clone(&self.detail));
+        let call = SignDigest {
+            key: self.key(),
+            algorithm,
+            digest: digest.clone(),
+        };
         self.bridge.step(cx.deadline, async move |asker| {
             let signature = asker.ask(call).await?;
+            let wrong = |what: String| Err(CallError::integrity(CallKind::Sign, Sent::Maybe, what).into());
             if signature.len() != wanted {
-                let what = format!("the signature has {} bytes, not {wanted}", signature.len());
-                return Err(CallError::integrity(CallKind::Sign, Sent::Maybe, what).into());
+                return wrong(format!(
+                    "the signature has {} bytes, not {wanted}",
+                    signature.len()
+                ));
             }
-            let verifier = self.detail.verifier();
-            if verifier.is_some_and(|key| !proof::holds(key, algorithm, &input, &signature)) {
-                let what = "the signature is not this key's over this message";
-                return Err(CallError::integrity(CallKind::Sign, Sent::Maybe, what).into());
+            let verifier = detail.verifier();
+            if verifier.is_some_and(|key| !proof::holds(key, algorithm, &digest, &signature)) {
+                return wrong("the signature is not this key's over this message".to_owned());
             }
             Ok(Out::Bytes(Zeroizing::new(signature)))
         })
+    }
+
+    fn encrypt(&self, cx: &CallCx, plaintext: &[u8]) -> Step {
+        let most = self.len().max();
+        let call = EncryptData {
+            key: self.key(),
+            plaintext: Zeroizing::new(plaintext.to_vec()),
+        };
+        self.bridge.step(cx.deadline, async move |asker| {
+            let ciphertext = asker.ask(call).await?;
+            check_fits(CallKind::Encrypt, &ciphertext, most)?;
+            Ok(Out::Bytes(Zeroizing::new(ciphertext)))
+        })
+    }
+
+    fn decrypt(&self, cx: &CallCx, algorithm: Algorithm, ciphertext: &[u8]) -> Step {
+        let most = self.len().max();
+        let call = DecryptData {
+            key: self.key(),
+            algorithm,
+            ciphertext: ciphertext.to_vec(),
+        };
+        self.bridge.step(cx.deadline, async move |asker| {
+            let plaintext = asker.ask(call).await?;
+            check_fits(CallKind::Decrypt, &plaintext, most)?;
+            Ok(Out::Bytes(plaintext))
+        })
+    }
+
+    /// Makes a code of `len` bytes; the service never sees the one to compare it with.
+    fn mac(
+        &self,
+        cx: &CallCx,
+        algorithm: Algorithm,
+        len: usize,
+        message: &[u8],
+        end: &End<'_>,
+    ) -> Result<Step> {
+        let given = match end {
+            End::Output(_) => None,
+            End::Signature(given) if given.len() != len => return Err(Rv::SignatureLenRange.into()),
+            End::Signature(given) => Some(given.to_vec()),
+        };
+        let call = MacMessage {
+            key: self.key(),
+            algorithm,
+            message: Zeroizing::new(message.to_vec()),
+        };
+        Ok(self.bridge.step(cx.deadline, async move |asker| {
+            let mac = asker.ask(call).await?;
+            finish_mac(mac, len, given)
+        }))
     }
 }
 

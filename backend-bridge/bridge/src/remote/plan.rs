@@ -168,54 +168,18 @@ const USES: ck::CK_FLAGS = ck::CKF_ENCRYPT
 
 /// What is offered of a mechanism. Public keys are used here, and so are the session's own secret keys.
 fn offered(capability: &Capability, row: &MechanismRow) -> ck::CK_FLAGS {
-    let computes = |call, wanted: &dyn Fn(Algorithm) -> bool| {
-        capability.offers(call) && capability.algorithms.iter().any(|algorithm| wanted(*algorithm))
-    };
-    let signs = |is: bool| if is { ck::CKF_SIGN } else { 0 };
-    let decrypts = |is: bool| if is { ck::CKF_DECRYPT } else { 0 };
+    let by_service = || called(capability) & done(capability.algorithms, row);
     let generates = |wanted: fn(&KeySpec) -> bool| {
         let is = capability.offers(CallKind::Generate) && capability.generates.iter().any(wanted);
         if is { ck::CKF_GENERATE_KEY_PAIR } else { 0 }
     };
-    let always = !USES | ck::CKF_VERIFY | ck::CKF_ENCRYPT;
     match row.algorithm {
-        Mechanical::RsaPkcs1(hash) => {
-            let sign = |algorithm| match (hash, algorithm) {
-                (Some(hash), Algorithm::RsaPkcs1(of)) => hash == of,
-                (None, algorithm) => matches!(algorithm, Algorithm::RsaPkcs1(_) | Algorithm::RsaPkcs1Block),
-                _ => false,
-            };
-            let decrypt = |algorithm| algorithm == Algorithm::RsaPkcs1Decrypt;
-            always | signs(computes(CallKind::Sign, &sign)) | decrypts(computes(CallKind::Decrypt, &decrypt))
-        }
-        Mechanical::RsaPss(hash) => {
-            let sign =
-                |algorithm| matches!(algorithm, Algorithm::RsaPss(of) if hash.is_none_or(|hash| hash == of));
-            always | signs(computes(CallKind::Sign, &sign))
-        }
-        Mechanical::RsaOaep => {
-            let decrypt = |algorithm| matches!(algorithm, Algorithm::RsaOaep(_));
-            always | decrypts(computes(CallKind::Decrypt, &decrypt))
-        }
-        Mechanical::Ecdsa(_) => {
-            always
-                | signs(computes(CallKind::Sign, &|algorithm| {
-                    algorithm == Algorithm::Ecdsa
-                }))
-        }
-        Mechanical::EdDsa => {
-            let sign = |algorithm| matches!(algorithm, Algorithm::Ed25519 | Algorithm::Ed25519ph);
-            always | signs(computes(CallKind::Sign, &sign))
-        }
-        Mechanical::RemoteSymmetric => {
-            let symmetric = |algorithm| algorithm == Algorithm::Symmetric;
-            let encrypts = if computes(CallKind::Encrypt, &symmetric) {
-                ck::CKF_ENCRYPT
-            } else {
-                0
-            };
-            !USES | encrypts | decrypts(computes(CallKind::Decrypt, &symmetric))
-        }
+        Mechanical::RsaPkcs1(_)
+        | Mechanical::RsaPss(_)
+        | Mechanical::RsaOaep
+        | Mechanical::Ecdsa(_)
+        | Mechanical::EdDsa => !USES | ck::CKF_VERIFY | ck::CKF_ENCRYPT | by_service(),
+        Mechanical::RemoteSymmetric => !USES | by_service(),
         Mechanical::RsaKeyPair => !USES | generates(|spec| matches!(spec, KeySpec::Rsa(_))),
         Mechanical::EcKeyPair => !USES | generates(|spec| matches!(spec, KeySpec::Ec(_))),
         Mechanical::EdwardsKeyPair => !USES | generates(|spec| *spec == KeySpec::Ed25519),
@@ -229,24 +193,45 @@ fn offered(capability: &Capability, row: &MechanismRow) -> ck::CK_FLAGS {
     }
 }
 
+/// The flags of what the service can be called for.
+fn called(capability: &Capability) -> ck::CK_FLAGS {
+    let calls = [
+        (CallKind::Sign, ck::CKF_SIGN),
+        (CallKind::Encrypt, ck::CKF_ENCRYPT),
+        (CallKind::Decrypt, ck::CKF_DECRYPT),
+    ];
+    let offered = calls.into_iter().filter(|(call, _)| capability.offers(*call));
+    offered.fold(0, |flags, (_, flag)| flags | flag)
+}
+
+/// The flags of what these algorithms do of a mechanism.
+fn done(algorithms: &[Algorithm], row: &MechanismRow) -> ck::CK_FLAGS {
+    let each = algorithms
+        .iter()
+        .map(|algorithm| match (row.algorithm, *algorithm) {
+            (Mechanical::RsaPkcs1(None), Algorithm::RsaPkcs1(_) | Algorithm::RsaPkcs1Block)
+            | (Mechanical::RsaPss(None), Algorithm::RsaPss(_))
+            | (Mechanical::Ecdsa(_), Algorithm::Ecdsa)
+            | (Mechanical::EdDsa, Algorithm::Ed25519 | Algorithm::Ed25519ph) => ck::CKF_SIGN,
+            (Mechanical::RsaPkcs1(Some(hash)), Algorithm::RsaPkcs1(of))
+            | (Mechanical::RsaPss(Some(hash)), Algorithm::RsaPss(of))
+                if hash == of =>
+            {
+                ck::CKF_SIGN
+            }
+            (Mechanical::Hmac { hash, .. }, Algorithm::Hmac(of)) if hash == of => {
+                ck::CKF_SIGN | ck::CKF_VERIFY
+            }
+            (Mechanical::RsaPkcs1(None), Algorithm::RsaPkcs1Decrypt)
+            | (Mechanical::RsaOaep, Algorithm::RsaOaep(_)) => ck::CKF_DECRYPT,
+            (Mechanical::RemoteSymmetric, Algorithm::Symmetric) => ck::CKF_ENCRYPT | ck::CKF_DECRYPT,
+            _ => 0,
+        });
+    each.fold(0, |all, flags| all | flags)
+}
+
 /// The mechanisms that the private half, or the secret, of a key can be used with: `CKA_ALLOWED_MECHANISMS`.
 pub(super) fn allowed(algorithms: &[Algorithm]) -> Vec<ck::CK_MECHANISM_TYPE> {
-    let does = |row: &&MechanismRow| {
-        algorithms
-            .iter()
-            .any(|algorithm| match (row.algorithm, *algorithm) {
-                (Mechanical::RsaPkcs1(None), Algorithm::RsaPkcs1(_) | Algorithm::RsaPkcs1Block)
-                | (Mechanical::RsaPkcs1(None), Algorithm::RsaPkcs1Decrypt)
-                | (Mechanical::RsaPss(None), Algorithm::RsaPss(_))
-                | (Mechanical::RsaOaep, Algorithm::RsaOaep(_))
-                | (Mechanical::Ecdsa(_), Algorithm::Ecdsa)
-                | (Mechanical::RemoteSymmetric, Algorithm::Symmetric)
-                | (Mechanical::EdDsa, Algorithm::Ed25519 | Algorithm::Ed25519ph) => true,
-                (Mechanical::RsaPkcs1(Some(hash)), Algorithm::RsaPkcs1(of))
-                | (Mechanical::RsaPss(Some(hash)), Algorithm::RsaPss(of))
-                | (Mechanical::Hmac { hash, .. }, Algorithm::Hmac(of)) => hash == of,
-                _ => false,
-            })
-    };
-    MECHANISMS.iter().filter(does).map(|row| row.id).collect()
+    let usable = MECHANISMS.iter().filter(|row| done(algorithms, row) != 0);
+    usable.map(|row| row.id).collect()
 }
