@@ -8,4 +8,11 @@
     reason = "the vendor's functions are C; see the file's own documentation"
 )]
 mod ffi;
+mod heal;
+mod pool;
+mod quirks;
+mod select;
 mod template;
+
+pub use quirks::{QUIRKS, Quirk, QuirkRow};
+pub use select::TokenChoice;

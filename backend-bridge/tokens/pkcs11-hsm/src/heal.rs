@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: MIT
+//! What a vendor's answer says about the connection to the device, and which work may be done again after it.
+
+use keyenclave_model::error::Rv;
+
+/// What is gone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Loss {
+    /// The session; perhaps others with it.
+    Session,
+    /// The login, though nobody logged out here.
+    Login,
+    /// The device, the token in it, or the way there.
+    Device,
+    /// The module's own state: somebody called its `C_Finalize`.
+    Library,
+}
+
+/// What an answer says is gone. `logged_in` is whether a login is held here.
+pub(crate) fn loss(rv: Rv, logged_in: bool) -> Option<Loss> {
+    match rv {
+        Rv::SessionHandleInvalid | Rv::SessionClosed => Some(Loss::Session),
+        Rv::UserNotLoggedIn if logged_in => Some(Loss::Login),
+        Rv::DeviceRemoved | Rv::TokenNotPresent | Rv::TokenNotRecognized | Rv::DeviceError => {
+            Some(Loss::Device)
+        }
+        Rv::CryptokiNotInitialized => Some(Loss::Library),
+        _ => None,
+    }
+}
+
+/// Whether work may be done a second time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Repeat {
+    /// It changes nothing, or ends alike when it is done twice.
+    Always,
+    /// Only if the first answer shows that it was refused: it makes something that must not be made twice.
+    IfRefused,
+    /// It goes on from a state that is gone, or has been tried already.
+    Never,
+}
+
+impl Repeat {
+    /// Whether work that got this answer may be done again once what was lost is back.
+    pub fn allows(self, rv: Rv) -> bool {
+        match self {
+            Self::Always => true,
+            // A device may have done its work before it was lost.
+            Self::IfRefused => !matches!(rv, Rv::DeviceError | Rv::DeviceRemoved),
+            Self::Never => false,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_may_have_been_made_is_not_made_again() {
+        assert!(!Repeat::IfRefused.allows(Rv::DeviceError));
+        assert!(!Repeat::IfRefused.allows(Rv::DeviceRemoved));
+        assert!(Repeat::IfRefused.allows(Rv::SessionHandleInvalid));
+        assert!(Repeat::IfRefused.allows(Rv::UserNotLoggedIn));
+        assert!(Repeat::Always.allows(Rv::DeviceError));
+        assert!(!Repeat::Never.allows(Rv::SessionHandleInvalid));
+    }
+
+    #[test]
+    fn a_login_is_lost_only_where_there_was_one() {
+        assert_eq!(loss(Rv::UserNotLoggedIn, true), Some(Loss::Login));
+        assert_eq!(loss(Rv::UserNotLoggedIn, false), None);
+        assert_eq!(loss(Rv::KeyHandleInvalid, true), None);
+    }
+}

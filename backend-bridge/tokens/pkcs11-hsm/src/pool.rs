@@ -1,0 +1,445 @@
+// SPDX-License-Identifier: MIT
+//! Which session of the vendor's serves which session of ours. No I/O: what is to be opened or closed is handed back.
+//!
+//! A vendor's sessions are few. A session of ours holds one while it has an operation under way or owns session
+//! objects, which die with the session that made them; all of its operations share the one. Otherwise vendor sessions
+//! lie idle, for anybody. What belongs to an earlier generation was lost with the device and is forgotten.
+
+use std::time::Instant;
+
+use keyenclave_model::error::Rv;
+use keyenclave_model::token::SessionId;
+use parking_lot::{Condvar, Mutex};
+
+use crate::ffi::Session;
+
+/// A vendor session in use by one session of ours.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Lease {
+    /// The vendor's handle.
+    pub session: Session,
+    /// When the device was connected, in losses of it.
+    pub generation: u64,
+    /// Tells it from an earlier session with the same handle.
+    pub number: u64,
+}
+
+/// How a vendor session is given back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Fate {
+    /// With no operation of this lease left in it.
+    Clean,
+    /// With an operation in it that could not be ended: it begins no other.
+    Dirty,
+    /// It is gone.
+    Lost,
+}
+
+/// What there is for a session of ours that needs one of the vendor's.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Offer {
+    /// Here it is.
+    Ready(Lease),
+    /// One may be opened, after closing this idle one of the other kind. [`Pool::opened`] or [`Pool::not_opened`] is
+    /// told how it went.
+    Open {
+        /// What is closed first.
+        first_close: Option<Session>,
+        /// The generation that the new one will belong to.
+        generation: u64,
+    },
+}
+
+/// All sessions of the vendor's on one token but the anchor.
+pub(crate) struct Pool {
+    state: Mutex<State>,
+    freed: Condvar,
+}
+
+struct State {
+    /// Idle ones: read-only, read/write.
+    idle: [Vec<Session>; 2],
+    /// Those in use: as few as the limit allows, so that a walk along them is short.
+    held: Vec<Held>,
+    /// All that are open or being opened.
+    open: usize,
+    limit: usize,
+    generation: u64,
+    next_number: u64,
+}
+
+/// A vendor session that a session of ours holds.
+struct Held {
+    seat: SessionId,
+    session: Session,
+    number: u64,
+    writable: bool,
+    /// Operations under way.
+    active: usize,
+    /// Session objects that were made in it.
+    objects: usize,
+    /// Whether another operation may begin in it.
+    usable: bool,
+}
+
+impl Pool {
+    /// A pool that never has more sessions than `limit`, and at least one.
+    pub fn new(limit: usize) -> Self {
+        Self {
+            state: Mutex::new(State {
+                idle: [Vec::new(), Vec::new()],
+                held: Vec::new(),
+                open: 0,
+                limit: limit.max(1),
+                generation: 0,
+                next_number: 0,
+            }),
+            freed: Condvar::new(),
+        }
+    }
+
+    /// A session for `seat`: its own, an idle one, or leave to open one. Waits for one where all are in use.
+    ///
+    /// # Errors
+    /// `CKR_SESSION_COUNT` when none came free in time.
+    pub fn take(&self, seat: SessionId, writable: bool, patience: impl Fn() -> Instant) -> Result<Offer, Rv> {
+        let mut state = self.state.lock();
+        let mut until = None;
+        loop {
+            if let Some(lease) = state.seated(seat, writable) {
+                return Ok(Offer::Ready(lease));
+            }
+            if let Some(session) = state.idle_mut(writable).pop() {
+                return Ok(Offer::Ready(state.sit(seat, writable, session)));
+            }
+            let room = state.open < state.limit;
+            let first_close = if room {
+                None
+            } else {
+                state.idle_mut(!writable).pop()
+            };
+            if room || first_close.is_some() {
+                state.open += usize::from(room);
+                let generation = state.generation;
+                return Ok(Offer::Open {
+                    first_close,
+                    generation,
+                });
+            }
+            let until = *until.get_or_insert_with(&patience);
+            if self.freed.wait_until(&mut state, until).timed_out() {
+                return Err(Rv::SessionCount);
+            }
+        }
+    }
+
+    /// A session was opened as [`Offer::Open`] allowed. `None` if its generation is over: then it is lost.
+    pub fn opened(
+        &self,
+        seat: SessionId,
+        writable: bool,
+        session: Session,
+        generation: u64,
+    ) -> Option<Lease> {
+        let mut state = self.state.lock();
+        if state.generation != generation {
+            return None;
+        }
+        // Another thread may have found one for the same seat meanwhile: one is enough.
+        match state.seated(seat, writable) {
+            Some(lease) => {
+                state.idle_mut(writable).push(session);
+                self.freed.notify_one();
+                Some(lease)
+            }
+            None => Some(state.sit(seat, writable, session)),
+        }
+    }
+
+    /// A session could not be opened. If the vendor has no more, the limit is as many as there are.
+    pub fn not_opened(&self, rv: Rv, generation: u64) {
+        let mut state = self.state.lock();
+        if state.generation == generation {
+            state.open = state.open.saturating_sub(1);
+            if rv == Rv::SessionCount && state.open > 0 {
+                state.limit = state.open;
+            }
+        }
+        self.freed.notify_one();
+    }
+
+    /// Gives a lease back. What is returned is to be closed.
+    pub fn give_back(&self, lease: &Lease, fate: Fate) -> Option<Session> {
+        let mut state = self.state.lock();
+        let place = state.place(lease)?;
+        if fate == Fate::Lost {
+            state.held.swap_remove(place);
+            state.open = state.open.saturating_sub(1);
+            self.freed.notify_one();
+            return None;
+        }
+        let held = state.held.get_mut(place)?;
+        held.active = held.active.saturating_sub(1);
+        held.usable &= fate == Fate::Clean;
+        self.let_go(&mut state, place)
+    }
+
+    /// Whether session objects live in this lease's session, so that they would be lost with it.
+    pub fn owns_objects(&self, lease: &Lease) -> bool {
+        let state = self.state.lock();
+        let held = state.place(lease).and_then(|place| state.held.get(place));
+        held.is_some_and(|held| held.objects > 0)
+    }
+
+    /// A session object was made in this lease's session.
+    pub fn own_object(&self, lease: &Lease) {
+        let mut state = self.state.lock();
+        if let Some(place) = state.place(lease)
+            && let Some(held) = state.held.get_mut(place)
+        {
+            held.objects += 1;
+        }
+    }
+
+    /// A session object that was made in this lease's session is gone. What is returned is to be closed.
+    pub fn disown_object(&self, lease: &Lease) -> Option<Session> {
+        let mut state = self.state.lock();
+        let place = state.place(lease)?;
+        let held = state.held.get_mut(place)?;
+        held.objects = held.objects.saturating_sub(1);
+        self.let_go(&mut state, place)
+    }
+
+    /// A session of ours is closed: its objects die. What is returned is to be closed; a session with an operation
+    /// still out is closed or kept when that gives it back.
+    pub fn leave(&self, seat: SessionId) -> Vec<Session> {
+        let mut state = self.state.lock();
+        let mut close = Vec::new();
+        let mut place = 0;
+        while let Some(held) = state.held.get_mut(place) {
+            if held.seat != seat {
+                place += 1;
+                continue;
+            }
+            held.usable &= held.objects == 0;
+            held.objects = 0;
+            if held.active == 0 {
+                close.extend(self.let_go(&mut state, place));
+            } else {
+                place += 1;
+            }
+        }
+        close
+    }
+
+    /// Closes the session at `place` to others' use or frees it, if nothing holds it any more.
+    fn let_go(&self, state: &mut State, place: usize) -> Option<Session> {
+        let held = state.held.get(place)?;
+        if held.active > 0 || held.objects > 0 {
+            return None;
+        }
+        let held = state.held.swap_remove(place);
+        self.freed.notify_one();
+        if held.usable {
+            state.idle_mut(held.writable).push(held.session);
+            return None;
+        }
+        state.open = state.open.saturating_sub(1);
+        Some(held.session)
+    }
+
+    /// All read-only sessions that nobody uses, to be closed: the security officer cannot log in beside them.
+    pub fn drain_read_only(&self) -> Vec<Session> {
+        let mut state = self.state.lock();
+        let drained = std::mem::take(state.idle_mut(false));
+        state.open = state.open.saturating_sub(drained.len());
+        drained
+    }
+
+    /// Forgets every session and begins a generation. What is returned was open.
+    pub fn lose_all(&self, generation: u64) -> Vec<Session> {
+        let mut state = self.state.lock();
+        state.generation = generation;
+        state.open = 0;
+        let held: Vec<_> = state.held.drain(..).map(|held| held.session).collect();
+        let idle = state.idle.iter_mut().flat_map(std::mem::take);
+        let all = idle.chain(held).collect();
+        self.freed.notify_all();
+        all
+    }
+}
+
+impl State {
+    fn idle_mut(&mut self, writable: bool) -> &mut Vec<Session> {
+        let [read_only, read_write] = &mut self.idle;
+        if writable { read_write } else { read_only }
+    }
+
+    /// The session that a seat has already, if another operation may begin in it.
+    fn seated(&mut self, seat: SessionId, writable: bool) -> Option<Lease> {
+        let fits = |held: &&mut Held| held.seat == seat && held.usable && held.writable == writable;
+        let held = self.held.iter_mut().find(fits)?;
+        held.active += 1;
+        Some(Lease {
+            session: held.session,
+            generation: self.generation,
+            number: held.number,
+        })
+    }
+
+    fn sit(&mut self, seat: SessionId, writable: bool, session: Session) -> Lease {
+        self.next_number += 1;
+        let number = self.next_number;
+        self.held.push(Held {
+            seat,
+            session,
+            number,
+            writable,
+            active: 1,
+            objects: 0,
+            usable: true,
+        });
+        Lease {
+            session,
+            generation: self.generation,
+            number,
+        }
+    }
+
+    fn place(&self, lease: &Lease) -> Option<usize> {
+        self.held.iter().position(|held| held.number == lease.number)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::panic)]
+    use super::*;
+
+    const ONE: SessionId = SessionId(1);
+    const OTHER: SessionId = SessionId(2);
+
+    fn now() -> Instant {
+        Instant::now()
+    }
+
+    /// Takes a session that has to be opened under this handle.
+    fn open(pool: &Pool, seat: SessionId, writable: bool, session: Session) -> Lease {
+        let Offer::Open { generation, .. } = pool.take(seat, writable, now).unwrap() else {
+            panic!("there was one already");
+        };
+        pool.opened(seat, writable, session, generation).unwrap()
+    }
+
+    fn ready(pool: &Pool, seat: SessionId, writable: bool) -> Lease {
+        match pool.take(seat, writable, now).unwrap() {
+            Offer::Ready(lease) => lease,
+            Offer::Open { .. } => panic!("there was none"),
+        }
+    }
+
+    #[test]
+    fn all_operations_of_one_session_share_a_vendor_session() {
+        let pool = Pool::new(4);
+        let first = open(&pool, ONE, true, 10);
+        assert_eq!(ready(&pool, ONE, true), first);
+        assert_eq!(open(&pool, OTHER, true, 11).session, 11);
+        assert_eq!(pool.give_back(&first, Fate::Clean), None);
+        assert_eq!(ready(&pool, ONE, true), first, "one operation is still under way");
+    }
+
+    #[test]
+    fn an_idle_session_serves_anybody() {
+        let pool = Pool::new(1);
+        let first = open(&pool, ONE, true, 10);
+        assert_eq!(pool.take(OTHER, true, now), Err(Rv::SessionCount));
+        assert_eq!(pool.give_back(&first, Fate::Clean), None);
+        assert_eq!(ready(&pool, OTHER, true).session, 10);
+    }
+
+    #[test]
+    fn an_idle_session_of_the_other_kind_makes_room() {
+        let pool = Pool::new(1);
+        let first = open(&pool, ONE, false, 10);
+        pool.give_back(&first, Fate::Clean);
+        let offer = pool.take(ONE, true, now).unwrap();
+        assert!(matches!(
+            offer,
+            Offer::Open {
+                first_close: Some(10),
+                ..
+            }
+        ));
+    }
+
+    #[test]
+    fn a_session_with_objects_stays_with_its_owner_until_it_leaves() {
+        let pool = Pool::new(2);
+        let lease = open(&pool, ONE, true, 10);
+        pool.own_object(&lease);
+        assert_eq!(pool.give_back(&lease, Fate::Clean), None);
+        assert_eq!(open(&pool, OTHER, true, 11).session, 11, "the first is not idle");
+        assert_eq!(pool.leave(ONE), [10], "its objects must die");
+        let lease = open(&pool, ONE, true, 12);
+        pool.own_object(&lease);
+        pool.give_back(&lease, Fate::Clean);
+        assert_eq!(pool.disown_object(&lease), None);
+        assert_eq!(pool.leave(ONE), [], "there is nothing in it any more");
+        assert_eq!(ready(&pool, ONE, true).session, 12);
+    }
+
+    #[test]
+    fn a_session_with_an_operation_left_in_it_begins_no_other() {
+        let pool = Pool::new(3);
+        let lease = open(&pool, ONE, true, 10);
+        assert_eq!(pool.give_back(&lease, Fate::Dirty), Some(10));
+        let lease = open(&pool, ONE, true, 11);
+        pool.own_object(&lease);
+        assert_eq!(pool.give_back(&lease, Fate::Dirty), None, "it owns an object");
+        assert_eq!(open(&pool, ONE, true, 12).session, 12);
+        assert_eq!(pool.disown_object(&lease), Some(11));
+    }
+
+    #[test]
+    fn an_operation_that_outlives_its_session_gives_back_what_it_has() {
+        let pool = Pool::new(1);
+        let lease = open(&pool, ONE, true, 10);
+        assert_eq!(pool.leave(ONE), []);
+        assert_eq!(pool.give_back(&lease, Fate::Clean), None);
+        assert_eq!(ready(&pool, OTHER, true).session, 10);
+        let lease = ready(&pool, OTHER, true);
+        pool.own_object(&lease);
+        pool.give_back(&lease, Fate::Clean);
+        assert_eq!(pool.leave(OTHER), []);
+        assert_eq!(
+            pool.give_back(&lease, Fate::Clean),
+            Some(10),
+            "its objects must die"
+        );
+    }
+
+    #[test]
+    fn what_was_lost_with_the_device_is_forgotten() {
+        let pool = Pool::new(2);
+        let lease = open(&pool, ONE, true, 10);
+        let other = open(&pool, OTHER, true, 11);
+        pool.give_back(&other, Fate::Clean);
+        assert_eq!(pool.lose_all(1), [11, 10]);
+        assert_eq!(pool.give_back(&lease, Fate::Clean), None);
+        assert_eq!(open(&pool, ONE, true, 10).generation, 1);
+        assert_eq!(open(&pool, OTHER, true, 11).generation, 1);
+    }
+
+    #[test]
+    fn the_vendors_own_limit_is_learned() {
+        let pool = Pool::new(9);
+        let lease = open(&pool, ONE, true, 10);
+        let Offer::Open { generation, .. } = pool.take(OTHER, true, now).unwrap() else {
+            panic!("there was one already");
+        };
+        pool.not_opened(Rv::SessionCount, generation);
+        assert_eq!(pool.take(OTHER, true, now), Err(Rv::SessionCount));
+        pool.give_back(&lease, Fate::Lost);
+        assert!(matches!(pool.take(OTHER, true, now), Ok(Offer::Open { .. })));
+    }
+}
