@@ -6,10 +6,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use cryptoki_sys as ck;
 use keyenclave_model::error::{Error, Result, Rv};
+use keyenclave_model::mechanism::Mechanism;
+use keyenclave_model::template::Template;
 use keyenclave_model::token::{CallCx, HandleSource, Out, SessionId, Work};
 use parking_lot::{Condvar, Mutex};
 
 use crate::abi::boundary;
+use crate::abi::values::{RawMechanism, RawTemplate};
 use crate::assemble::{self, Assembly, Remote};
 use crate::config;
 use crate::session::table::{Session, SessionTable};
@@ -189,7 +192,34 @@ pub struct Caller<'a> {
 impl Caller<'_> {
     /// A call on its behalf.
     pub fn call(&self) -> CallCx {
-        self.slot.call(self.session.id, self.session.writable)
+        CallCx {
+            may_pend: self.session.asynchronous,
+            ..self.slot.call(self.session.id, self.session.writable)
+        }
+    }
+
+    /// The mechanism that the application gave, read as the slot's token wants it.
+    ///
+    /// # Errors
+    /// As [`RawMechanism::parse`] or [`RawMechanism::given`].
+    pub fn mechanism(&self, raw: &RawMechanism<'_>) -> Result<Mechanism> {
+        if self.slot.takes_as_given {
+            raw.given()
+        } else {
+            raw.parse()
+        }
+    }
+
+    /// The template that the application gave, read as the slot's token wants it.
+    ///
+    /// # Errors
+    /// As [`RawTemplate::parse`] or [`RawTemplate::given`].
+    pub fn template(&self, raw: &RawTemplate<'_>) -> Result<Template> {
+        if self.slot.takes_as_given {
+            raw.given()
+        } else {
+            raw.parse()
+        }
     }
 
     /// Has the token do a piece of work.

@@ -27,6 +27,8 @@ pub struct Slot {
     pub timeout: Option<Duration>,
     /// Whoever holds the keys.
     pub token: Arc<dyn Token>,
+    /// [`Token::takes_as_given`].
+    pub takes_as_given: bool,
     state: Mutex<TokenState>,
     settled: Condvar,
     /// Who is logged in, as every operation asks for it: published under the lock of `state`, read without it.
@@ -50,6 +52,7 @@ impl Slot {
             id,
             description,
             timeout,
+            takes_as_given: token.takes_as_given(),
             token,
             state: Mutex::default(),
             settled: Condvar::new(),
@@ -73,6 +76,7 @@ impl Slot {
             session,
             access: self.access(writable),
             deadline,
+            may_pend: false,
         }
     }
 
@@ -101,10 +105,25 @@ impl Slot {
 
     /// `C_Login`.
     pub fn login(&self, session: SessionId, writable: bool, role: Role, pin: Pin<'_>) -> Result<()> {
+        self.login_user(session, writable, (role, &[]), pin)
+    }
+
+    /// `C_LoginUser`: a role, and the name of the one who takes it; empty where there is none.
+    pub fn login_user(
+        &self,
+        session: SessionId,
+        writable: bool,
+        (role, name): (Role, &[u8]),
+        pin: Pin<'_>,
+    ) -> Result<()> {
+        let work = match name {
+            [] => Work::Login { role, pin },
+            name => Work::LoginUser { role, name, pin },
+        };
         let change = self.change(|state| state.begin_login(role))?;
         // Asked before: if somebody replaces the token while its PIN is tried, the login is void at the next call.
         let epoch = self.token.epoch();
-        let result = self.run(&self.call(session, writable), Work::Login { role, pin });
+        let result = self.run(&self.call(session, writable), work);
         change.end(|slot, mut state| {
             let unused = state.end_login(result.is_ok().then_some(role), epoch);
             slot.settle(&state);

@@ -129,6 +129,15 @@ impl Value {
         parsed.ok_or(Rv::AttributeValueInvalid.into())
     }
 
+    /// The same, but bytes where [`parse`](Self::parse) sees an error, which is then for somebody else to see.
+    pub(crate) fn given(id: ck::CK_ATTRIBUTE_TYPE, raw: &RawData<'_>) -> Self {
+        match (raw, Self::parse(id, raw)) {
+            (RawData::Nested(raw), _) => Self::Template(Template::given(raw)),
+            (RawData::Bytes(_), Ok(parsed)) => parsed,
+            (RawData::Bytes(raw), Err(_)) => Self::bytes(*raw),
+        }
+    }
+
     /// The value in C's form; a template has none of its own, because it holds pointers.
     pub fn encode(&self) -> Option<Encoded<'_>> {
         match self {

@@ -55,6 +55,8 @@ pub enum Algorithm {
     },
     /// A digest.
     Digest(Hash),
+    /// Whatever the module makes of it that the mechanism is handed on to.
+    Foreign,
 }
 
 /// What the parameter of a mechanism looks like in C.
@@ -93,6 +95,8 @@ pub enum Params {
     Gcm(GcmParams),
     /// For EdDSA.
     EdDsa(EdDsaParams),
+    /// Unread, as it stands in the application's memory. What it points to is there as long as the C function runs.
+    Given(Vec<u8>),
 }
 
 /// `CK_RSA_PKCS_PSS_PARAMS`, checked.
@@ -137,9 +141,11 @@ pub struct EdDsaParams {
     pub context: Vec<u8>,
 }
 
-/// A mechanism as an application asked for it: known, and with a parameter that fits.
+/// A mechanism as an application asked for it: known, and with a parameter that fits; or, for a token that
+/// [takes it as given](crate::token::Token::takes_as_given), any at all.
 #[derive(Clone, Debug)]
 pub struct Mechanism {
+    id: ck::CK_MECHANISM_TYPE,
     row: &'static MechanismRow,
     params: Params,
 }
@@ -152,12 +158,21 @@ impl Mechanism {
     pub fn new(id: ck::CK_MECHANISM_TYPE, params: Params) -> Result<Self> {
         let row = MechanismRow::find(id)?;
         check_params(row, &params)?;
-        Ok(Self { row, params })
+        Ok(Self { id, row, params })
+    }
+
+    /// Any mechanism, with a parameter that nobody has read.
+    pub fn given(id: ck::CK_MECHANISM_TYPE, parameter: Option<Vec<u8>>) -> Self {
+        Self {
+            id,
+            row: &FOREIGN,
+            params: parameter.map_or(Params::None, Params::Given),
+        }
     }
 
     /// Its number.
     pub fn id(&self) -> ck::CK_MECHANISM_TYPE {
-        self.row.id
+        self.id
     }
 
     /// Its row of the table.
@@ -228,6 +243,15 @@ impl MechanismRow {
     }
 }
 
+/// What stands for the row of a mechanism that nobody has read. It allows nothing.
+static FOREIGN: MechanismRow = MechanismRow {
+    id: ck::CK_UNAVAILABLE_INFORMATION,
+    name: "a mechanism as given",
+    algorithm: Algorithm::Foreign,
+    flags: 0,
+    params: ParamShape::None,
+};
+
 /// Smallest and largest RSA modulus, in bits.
 pub const RSA_BITS: (ck::CK_ULONG, ck::CK_ULONG) = (2048, 4096);
 /// Smallest and largest generic secret that is generated, in bytes.
@@ -242,7 +266,7 @@ impl Algorithm {
             Self::EdwardsKeyPair | Self::EdDsa => Some(ck::CKK_EC_EDWARDS),
             Self::AesKey | Self::AesEcb | Self::AesCbc { .. } | Self::AesGcm => Some(ck::CKK_AES),
             Self::GenericSecret | Self::RemoteSymmetric => Some(ck::CKK_GENERIC_SECRET),
-            Self::Hmac { .. } | Self::Digest(_) => None,
+            Self::Hmac { .. } | Self::Digest(_) | Self::Foreign => None,
         }
     }
 
@@ -284,7 +308,7 @@ impl Algorithm {
             ),
             Self::RemoteSymmetric => (32, 32),
             // Keys of any length are taken (RFC 2104).
-            Self::Hmac { .. } | Self::Digest(_) => (0, 0),
+            Self::Hmac { .. } | Self::Digest(_) | Self::Foreign => (0, 0),
         }
     }
 }

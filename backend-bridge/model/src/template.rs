@@ -45,6 +45,13 @@ impl Template {
         raw.iter().map(parse).collect::<Result<_>>().map(Self)
     }
 
+    /// Takes over what the application gave, whatever it is: what is not the attribute's kind of value stays bytes.
+    pub fn given(raw: &[RawAttribute<'_>]) -> Self {
+        raw.iter()
+            .map(|RawAttribute { id, data }| (*id, Value::given(*id, data)))
+            .collect()
+    }
+
     /// Whether each attribute is given once.
     ///
     /// # Errors

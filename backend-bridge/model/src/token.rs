@@ -6,6 +6,7 @@
 //! [`Step::Pending`], which owns all that it needs. The caller waits for it until the deadline, abandons it, or keeps
 //! it for later. The module holds no lock in any of these calls.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -13,6 +14,7 @@ use cryptoki_sys as ck;
 use zeroize::Zeroizing;
 
 use crate::access::Access;
+use crate::attribute::Value;
 use crate::error::{Error, Result, Rv};
 use crate::mechanism::{Mechanism, MechanismInfo};
 use crate::object::Object;
@@ -29,6 +31,17 @@ pub trait Token: Send + Sync {
     /// Whether there is a token in the slot at all (`CKF_TOKEN_PRESENT`).
     fn is_present(&self) -> bool {
         true
+    }
+
+    /// The slot's flags beside `CKF_TOKEN_PRESENT`: `CKF_REMOVABLE_DEVICE` and `CKF_HW_SLOT`.
+    fn slot_flags(&self) -> ck::CK_FLAGS {
+        0
+    }
+
+    /// Whether mechanisms and templates are to be handed on unread: their rules are somebody else's, and so are the
+    /// objects', see [`Out::Attributes`].
+    fn takes_as_given(&self) -> bool {
+        false
     }
 
     /// What `C_GetTokenInfo` tells, without the session counts.
@@ -63,6 +76,8 @@ pub struct CallCx {
     pub access: Access,
     /// When the caller stops waiting; `None` waits as long as it takes (key generation, the PIN's key derivation).
     pub deadline: Option<Instant>,
+    /// Whether the caller would rather have [`Step::Pending`] than wait: an asynchronous session.
+    pub may_pend: bool,
 }
 
 /// A session's handle, unique in the process.
@@ -73,7 +88,8 @@ pub struct SessionId(pub ck::CK_SESSION_HANDLE);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ObjectId(pub ck::CK_OBJECT_HANDLE);
 
-/// A PIN as the application gave it. It has no `Debug`, is not kept, and is not logged, not even its length.
+/// A PIN as the application gave it. It has no `Debug`, is not kept, and is not logged, not even its length. Empty
+/// where the token has a PIN pad of its own (`CKF_PROTECTED_AUTHENTICATION_PATH`) and the application gave none.
 #[derive(Clone, Copy)]
 pub struct Pin<'a>(pub &'a [u8]);
 
@@ -111,12 +127,32 @@ pub enum Work<'a> {
         /// With what.
         pin: Pin<'a>,
     },
+    /// `C_LoginUser`: the same, for one of several users.
+    LoginUser {
+        /// Who.
+        role: Role,
+        /// Under which name, UTF-8; not empty.
+        name: &'a [u8],
+        /// With what.
+        pin: Pin<'a>,
+    },
+    /// `C_Login` as `CKU_CONTEXT_SPECIFIC`: for the operation that has just begun in this session, with a key that
+    /// asks each time (`CKA_ALWAYS_AUTHENTICATE`).
+    Authenticate(Pin<'a>),
     /// `C_Logout`: private session objects are destroyed, handles of private objects become invalid.
     Logout,
     /// `C_FindObjectsInit`: the objects that match on every attribute. Answer: [`Out::Objects`].
     Find(&'a Template),
     /// `C_GetAttributeValue`: answer: [`Out::View`].
     View(ObjectId),
+    /// `C_GetAttributeValue`, where the token [takes things as given](Token::takes_as_given): answer:
+    /// [`Out::Attributes`].
+    Attributes {
+        /// Which object.
+        object: ObjectId,
+        /// Which of its attributes.
+        wanted: &'a [ck::CK_ATTRIBUTE_TYPE],
+    },
     /// `C_GetObjectSize`: answer: [`Out::Size`].
     Size(ObjectId),
     /// `C_CreateObject`: answer: [`Out::Object`].
@@ -153,6 +189,50 @@ pub enum Work<'a> {
         /// What the private key shall be.
         private: &'a Template,
     },
+    /// How long at the most the answer to [`Work::Wrap`] is: answer: [`Out::Size`]. Never asks a remote service.
+    WrapLen(Wrapping<'a>),
+    /// `C_WrapKey` and `C_WrapKeyAuthenticated`: answer: [`Out::Bytes`].
+    Wrap(Wrapping<'a>),
+    /// `C_UnwrapKey` and `C_UnwrapKeyAuthenticated`: answer: [`Out::Object`].
+    Unwrap {
+        /// How.
+        mechanism: &'a Mechanism,
+        /// With which key.
+        unwrapping: ObjectId,
+        /// The wrapped key.
+        wrapped: &'a [u8],
+        /// What is authenticated with it; `None` for `C_UnwrapKey`.
+        associated: Option<&'a [u8]>,
+        /// What the key shall be.
+        template: &'a Template,
+    },
+    /// `C_DeriveKey`: answer: [`Out::Object`], or [`Out::Done`] where the mechanism's parameter says where the keys go.
+    Derive {
+        /// How.
+        mechanism: &'a Mechanism,
+        /// From which key.
+        base: ObjectId,
+        /// What the key shall be.
+        template: &'a Template,
+        /// Whether there is one key, of which the application takes the handle.
+        has_handle: bool,
+    },
+    /// How long at the most the ciphertext of [`Work::Encapsulate`] is: answer: [`Out::Size`]. Never asks a remote
+    /// service.
+    EncapsulateLen(Encapsulation<'a>),
+    /// `C_EncapsulateKey`: answer: [`Out::Encapsulated`].
+    Encapsulate(Encapsulation<'a>),
+    /// `C_DecapsulateKey`: answer: [`Out::Object`].
+    Decapsulate {
+        /// How.
+        mechanism: &'a Mechanism,
+        /// With which key.
+        private: ObjectId,
+        /// What `C_EncapsulateKey` gave.
+        ciphertext: &'a [u8],
+        /// What the key shall be.
+        template: &'a Template,
+    },
     /// `C_EncryptInit` and the like: answer: [`Out::Operation`].
     Begin {
         /// Which kind of operation.
@@ -168,11 +248,37 @@ pub enum Work<'a> {
         class: OperationClass,
         /// What [`Operation::state`] gave, or anything else: the bytes come from the application.
         state: &'a [u8],
+        /// The keys for encryption and for authentication, if the application gave any.
+        keys: [Option<ObjectId>; 2],
     },
     /// `C_GenerateRandom`: fills the slice.
     Random(&'a mut [u8]),
     /// `C_SeedRandom`.
     Seed(&'a [u8]),
+}
+
+/// What is wrapped, and how.
+#[derive(Clone, Copy)]
+pub struct Wrapping<'a> {
+    /// How.
+    pub mechanism: &'a Mechanism,
+    /// With which key.
+    pub wrapping: ObjectId,
+    /// Which key.
+    pub key: ObjectId,
+    /// What is authenticated with it; `None` for `C_WrapKey`.
+    pub associated: Option<&'a [u8]>,
+}
+
+/// What is encapsulated, and how.
+#[derive(Clone, Copy)]
+pub struct Encapsulation<'a> {
+    /// How.
+    pub mechanism: &'a Mechanism,
+    /// For whom.
+    pub public: ObjectId,
+    /// What the key shall be.
+    pub template: &'a Template,
 }
 
 /// The kinds of operation of which a session has one each. The find operation is the module's own.
@@ -359,6 +465,16 @@ pub enum Out {
     Objects(Vec<ObjectId>),
     /// The object as it is now. Which attributes may be read is [`Object::reveal`]'s business.
     View(Arc<Object>),
+    /// The attributes that were wanted, in that order: each its value, or why there is none
+    /// (`CKR_ATTRIBUTE_SENSITIVE`, `CKR_ATTRIBUTE_TYPE_INVALID`).
+    Attributes(Vec<Result<Value, Rv>>),
+    /// A key, and what makes the same of it elsewhere.
+    Encapsulated {
+        /// For `C_DecapsulateKey`.
+        ciphertext: Vec<u8>,
+        /// The key.
+        key: ObjectId,
+    },
     /// The object's size, in bytes.
     Size(u64),
     /// An operation has begun.
@@ -370,10 +486,10 @@ pub enum Out {
 pub struct TokenInfo {
     /// The label, blank-padded UTF-8.
     pub label: [u8; 32],
-    /// Who made it.
-    pub manufacturer: &'static str,
+    /// Who made it, 32 bytes at the most.
+    pub manufacturer: Cow<'static, str>,
     /// What it is, 16 bytes at the most.
-    pub model: &'static str,
+    pub model: Cow<'static, str>,
     /// The serial number, unique among all tokens, blank-padded.
     pub serial: [u8; 16],
     /// `CKF_TOKEN_INITIALIZED` and the like.
@@ -382,6 +498,23 @@ pub struct TokenInfo {
     pub min_pin_len: usize,
     /// Longest PIN, in bytes.
     pub max_pin_len: usize,
+    /// What only a device has; without one it is the library's version that is told.
+    pub device: Option<Device>,
+}
+
+/// What is told of a device.
+#[derive(Clone, Copy, Debug)]
+pub struct Device {
+    /// `hardwareVersion`.
+    pub hardware: ck::CK_VERSION,
+    /// `firmwareVersion`.
+    pub firmware: ck::CK_VERSION,
+    /// Memory for public objects: all of it, and what is free, in bytes.
+    pub public_memory: [ck::CK_ULONG; 2],
+    /// Memory for private objects: all of it, and what is free, in bytes.
+    pub private_memory: [ck::CK_ULONG; 2],
+    /// The device's clock, `YYYYMMDDhhmmss00`; blanks where it has none.
+    pub utc_time: [u8; 16],
 }
 
 /// Where handles come from: one for the whole module, so that no two objects or sessions ever share a number.

@@ -109,6 +109,7 @@ const USER: CallCx = CallCx {
         login: Some(Role::User),
     },
     deadline: None,
+    may_pend: false,
 };
 
 fn engine(directory: &Path) -> Arc<Tested> {

@@ -102,12 +102,24 @@ impl<S: Store + 'static, K: Sealers> SoftToken<S, K> {
         operation::begin(class, mechanism, ready_key(&opened)?)
     }
 
-    fn restore(&self, class: OperationClass, state: &[u8]) -> Result<Box<dyn Operation>> {
-        // No other operation's state can be saved.
+    /// No operation's state can be saved but a digest's, which has no key.
+    fn restore(
+        &self,
+        class: OperationClass,
+        state: &[u8],
+        keys: [Option<ObjectId>; 2],
+    ) -> Result<Box<dyn Operation>> {
         if class != OperationClass::Digest {
             return Err(Rv::SavedStateInvalid.into());
         }
-        Ok(Box::new(Digesting::restore(state, self.engine.clone())?))
+        let digesting = Digesting::restore(state, self.engine.clone())?;
+        if keys != [None; 2] {
+            return Err(Error::new(
+                Rv::KeyNotNeeded,
+                "the saved operation has no key: give 0 for both keys",
+            ));
+        }
+        Ok(Box::new(digesting))
     }
 
     fn generate(&self, cx: &CallCx, mechanism: &Mechanism, template: &Template) -> Result<Out> {
@@ -171,11 +183,28 @@ impl<S: Store + 'static, K: Sealers> SoftToken<S, K> {
                 mechanism,
                 key,
             } => self.begin(cx, class, mechanism, key).map(Out::Operation),
-            Work::Restore { class, state } => self.restore(class, state).map(Out::Operation),
+            Work::Restore { class, state, keys } => self.restore(class, state, keys).map(Out::Operation),
             Work::Random(out) => {
                 rand::fill(out).map_err(|error| Doing::Internal.failed(error))?;
                 Ok(Out::Written(out.len()))
             }
+            Work::WrapLen(_)
+            | Work::Wrap(_)
+            | Work::Unwrap { .. }
+            | Work::Derive { .. }
+            | Work::EncapsulateLen(_)
+            | Work::Encapsulate(_)
+            | Work::Decapsulate { .. } => Err(Rv::MechanismInvalid.into()),
+            Work::LoginUser { .. } => Err(Error::new(
+                Rv::ArgumentsBad,
+                "this token has one user, who has no name: leave the user name empty",
+            )),
+            Work::Authenticate(_) => Err(Error::new(
+                Rv::OperationNotInitialized,
+                "no operation of this session asks for a PIN",
+            )),
+            // For tokens that take things as given.
+            Work::Attributes { .. } => Err(Rv::GeneralError.into()),
             // aws-lc's generator takes its seed from the system and from nobody else.
             Work::Seed(_) => Err(Rv::RandomSeedNotSupported.into()),
         }
@@ -202,12 +231,13 @@ impl<S: Store + 'static, K: Sealers> Token for SoftToken<S, K> {
         }
         Ok(TokenInfo {
             label: header.as_ref().map_or([b' '; 32], |header| header.label),
-            manufacturer: "KeyEnclave",
-            model: "soft",
+            manufacturer: "KeyEnclave".into(),
+            model: "soft".into(),
             serial: header.map_or(self.blank_serial, |header| header.serial),
             flags,
             min_pin_len: *PIN_LEN.start(),
             max_pin_len: *PIN_LEN.end(),
+            device: None,
         })
     }
 

@@ -25,6 +25,7 @@ fn cx(login: Option<Role>) -> CallCx {
             login,
         },
         deadline: None,
+        may_pend: false,
     }
 }
 

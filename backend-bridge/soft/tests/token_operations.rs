@@ -580,7 +580,14 @@ fn digests_are_right_whole_and_in_parts() {
 }
 
 fn restore(fixture: &Fixture, class: Class, state: &[u8]) -> Result<Box<dyn Operation>> {
-    match fixture.work(public(), Work::Restore { class, state })? {
+    match fixture.work(
+        public(),
+        Work::Restore {
+            class,
+            state,
+            keys: [None; 2],
+        },
+    )? {
         Out::Operation(operation) => Ok(operation),
         _ => panic!("no operation"),
     }

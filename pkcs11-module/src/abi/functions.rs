@@ -342,13 +342,13 @@ functions! {
             => entry crypt::verify_recover(session, signature, data);
 
         "5.17.1" C_DigestEncryptUpdate(session: SessionId, part: Input, encrypted: Output)
-            => unsupported in_session(session);
+            => entry dual::update(session, Encrypt, Digest, part, encrypted);
         "5.17.2" C_DecryptDigestUpdate(session: SessionId, encrypted: Input, part: Output)
-            => unsupported in_session(session);
+            => entry dual::update(session, Decrypt, Digest, encrypted, part);
         "5.17.3" C_SignEncryptUpdate(session: SessionId, part: Input, encrypted: Output)
-            => unsupported in_session(session);
+            => entry dual::update(session, Encrypt, Sign, part, encrypted);
         "5.17.4" C_DecryptVerifyUpdate(session: SessionId, encrypted: Input, part: Output)
-            => unsupported in_session(session);
+            => entry dual::update(session, Decrypt, Verify, encrypted, part);
 
         "5.18.1" C_GenerateKey(
             session: SessionId, mechanism: Mechanism, template: Template, key: Place<CK_OBJECT_HANDLE>
@@ -359,15 +359,15 @@ functions! {
         ) => entry keys::generate_key_pair(session, mechanism, public, private, public_key, private_key);
         "5.18.3" C_WrapKey(
             session: SessionId, mechanism: Mechanism, wrapping_key: ObjectId, key: ObjectId, wrapped: Output
-        ) => unsupported in_session(session);
+        ) => entry keys::wrap_key(session, mechanism, (wrapping_key, key), None, wrapped);
         "5.18.4" C_UnwrapKey(
             session: SessionId, mechanism: Mechanism, unwrapping_key: ObjectId, wrapped: Input, template: Template,
             key: Place<CK_OBJECT_HANDLE>
-        ) => unsupported in_session(session);
+        ) => entry keys::unwrap_key(session, mechanism, unwrapping_key, (wrapped, None), template, key);
         "5.18.5" C_DeriveKey(
             session: SessionId, mechanism: Mechanism, base_key: ObjectId, template: Template,
             key: Place<CK_OBJECT_HANDLE>
-        ) => unsupported in_session(session);
+        ) => entry keys::derive_key(session, mechanism, base_key, template, key);
 
         "5.19.1" C_SeedRandom(session: SessionId, seed: Input) => entry random::seed_random(session, seed);
         "5.19.2" C_GenerateRandom(session: SessionId, random: OutputBytes)
@@ -446,11 +446,11 @@ functions! {
         "5.18.8" C_EncapsulateKey(
             session: SessionId, mechanism: Mechanism, public_key: ObjectId, template: Template, ciphertext: Output,
             key: Place<CK_OBJECT_HANDLE>
-        ) => unsupported in_session(session);
+        ) => entry keys::encapsulate_key(session, mechanism, public_key, template, ciphertext, key);
         "5.18.9" C_DecapsulateKey(
             session: SessionId, mechanism: Mechanism, private_key: ObjectId, template: Template, ciphertext: Input,
             key: Place<CK_OBJECT_HANDLE>
-        ) => unsupported in_session(session);
+        ) => entry keys::decapsulate_key(session, mechanism, private_key, template, ciphertext, key);
         "5.15.7" C_VerifySignatureInit(session: SessionId, mechanism: Mechanism, key: ObjectId, signature: Input)
             => unsupported in_session(session);
         "5.15.8" C_VerifySignature(session: SessionId, data: Input) => unsupported in_session(session);
@@ -468,10 +468,10 @@ functions! {
         "5.18.6" C_WrapKeyAuthenticated(
             session: SessionId, mechanism: Mechanism, wrapping_key: ObjectId, key: ObjectId, associated: Input,
             wrapped: Output
-        ) => unsupported in_session(session);
+        ) => entry keys::wrap_key(session, mechanism, (wrapping_key, key), Some(associated), wrapped);
         "5.18.7" C_UnwrapKeyAuthenticated(
             session: SessionId, mechanism: Mechanism, unwrapping_key: ObjectId, wrapped: Input, template: Template,
             associated: Input, key: Place<CK_OBJECT_HANDLE>
-        ) => unsupported in_session(session);
+        ) => entry keys::unwrap_key(session, mechanism, unwrapping_key, (wrapped, Some(associated)), template, key);
     }
 }

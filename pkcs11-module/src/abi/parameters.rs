@@ -61,7 +61,28 @@ impl RawMechanism<'_> {
         })?;
         Mechanism::new(raw.mechanism, params)
     }
+
+    /// The mechanism whatever it is, and its parameter unread.
+    ///
+    /// # Errors
+    /// `CKR_ARGUMENTS_BAD` for null; `CKR_MECHANISM_PARAM_INVALID` for a length without memory, or one that no
+    /// parameter has.
+    pub fn given(&self) -> Result<Mechanism> {
+        // SAFETY: as promised to `new`.
+        let raw = unsafe { read(self.ptr) }.ok_or(Error::from(Rv::ArgumentsBad))?;
+        if length(raw.ulParameterLen).is_none_or(|len| len > PARAMETER_MAX) {
+            return invalid();
+        }
+        let parameter = match raw.ulParameterLen {
+            0 => None,
+            len => Some(part(raw.pParameter.cast(), len)?),
+        };
+        Ok(Mechanism::given(raw.mechanism, parameter))
+    }
 }
+
+/// The longest parameter that is believed, in bytes.
+const PARAMETER_MAX: usize = 1 << 20;
 
 /// `pParameter` and `ulParameterLen`. Made only from a [`RawMechanism`], whose maker vouches for the memory.
 struct Parameter<'a> {

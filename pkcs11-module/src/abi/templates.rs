@@ -43,13 +43,23 @@ impl RawTemplate<'_> {
     /// `CKR_ARGUMENTS_BAD` for null with a count, or an absurd count; `CKR_ATTRIBUTE_VALUE_INVALID` as
     /// [`Template::parse`].
     pub fn parse(&self) -> Result<Template> {
+        Template::parse(&self.read()?)
+    }
+
+    /// The attributes and their values, whatever they are.
+    ///
+    /// # Errors
+    /// As [`Self::parse`], but for memory alone.
+    pub fn given(&self) -> Result<Template> {
+        self.read().map(|raw| Template::given(&raw))
+    }
+
+    fn read(&self) -> Result<Vec<RawAttribute<'_>>> {
         self.0.check()?;
-        let raw = self
-            .0
-            .iter()
+        let places = self.0.iter();
+        places
             .map(|place| raw_attribute(&place, Nesting::Allowed))
-            .collect::<Result<Vec<_>>>()?;
-        Template::parse(&raw)
+            .collect()
     }
 }
 

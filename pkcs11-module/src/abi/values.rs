@@ -151,6 +151,19 @@ impl<'a> Output<'a> {
         unsafe { slice_mut(self.buffer, self.capacity) }.unwrap_or_default()
     }
 
+    /// Tells the application how much memory is needed, in bytes: the answer to a query.
+    ///
+    /// # Errors
+    /// `CKR_BUFFER_TOO_SMALL` if it was no query.
+    pub fn ask_for(&mut self, need: usize) -> Result<()> {
+        self.set_len(need);
+        if self.is_query() {
+            Ok(())
+        } else {
+            Err(Rv::BufferTooSmall.into())
+        }
+    }
+
     /// Tells the application how much was written, or is needed, in bytes.
     pub fn set_len(&mut self, len: usize) {
         // SAFETY: as promised to `new`.

@@ -36,7 +36,7 @@ pub fn init(
     }
     let login = caller.slot.login_number();
     let place = Taken::reserve(&caller, class)?;
-    let mechanism = mechanism.parse()?;
+    let mechanism = caller.mechanism(&mechanism)?;
     let begun = caller.run(Work::Begin {
         class,
         mechanism: &mechanism,
@@ -309,10 +309,5 @@ fn deliver(place: Taken<'_>, held: Active, output: &mut Output<'_>, ending: Endi
 /// Leaves the operation active and says how much memory it needs: the answer to a query, or `CKR_BUFFER_TOO_SMALL`.
 fn ask_again(place: Taken<'_>, active: Active, output: &mut Output<'_>, need: usize) -> Result<()> {
     place.put_back(active)?;
-    output.set_len(need);
-    if output.is_query() {
-        Ok(())
-    } else {
-        Err(Rv::BufferTooSmall.into())
-    }
+    output.ask_for(need)
 }

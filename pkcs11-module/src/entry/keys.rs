@@ -3,12 +3,12 @@
 
 use cryptoki_sys as ck;
 use keyenclave_model::error::Result;
-use keyenclave_model::token::{Out, SessionId, Work};
+use keyenclave_model::token::{Encapsulation, ObjectId, Out, SessionId, Work, Wrapping};
 
 use super::asynchronous::generate;
 use super::objects::made;
 use super::unexpected;
-use crate::abi::values::{Place, RawMechanism, RawTemplate};
+use crate::abi::values::{Input, Output, Place, RawMechanism, RawTemplate};
 use crate::library::Library;
 use crate::session::activity::Activity;
 
@@ -22,12 +22,166 @@ pub fn generate_key(
 ) -> Result<()> {
     let caller = lib.session(session)?;
     handle.check()?;
-    let (mechanism, template) = (mechanism.parse()?, template.parse()?);
+    let (mechanism, template) = (caller.mechanism(&mechanism)?, caller.template(&template)?);
     let work = Work::GenerateKey {
         mechanism: &mechanism,
         template: &template,
     };
     handle.set(made(generate(&caller, Activity::GenerateKey, work)?)?);
+    Ok(())
+}
+
+/// `C_WrapKey`, and with associated data `C_WrapKeyAuthenticated`.
+pub fn wrap_key(
+    lib: &Library,
+    session: SessionId,
+    mechanism: RawMechanism<'_>,
+    (wrapping, key): (ObjectId, ObjectId),
+    associated: Option<Input<'_>>,
+    mut output: Output<'_>,
+) -> Result<()> {
+    let caller = lib.session(session)?;
+    output.check()?;
+    let wrapping = Wrapping {
+        mechanism: &caller.mechanism(&mechanism)?,
+        wrapping,
+        key,
+        associated: bytes(associated.as_ref())?,
+    };
+    let most = length(caller.run(Work::WrapLen(wrapping))?)?;
+    if output.is_query() {
+        return output.ask_for(most);
+    }
+    let Out::Bytes(wrapped) = caller.run(Work::Wrap(wrapping))? else {
+        return Err(unexpected());
+    };
+    hand_out(&wrapped, &mut output)
+}
+
+/// `C_UnwrapKey`, and with associated data `C_UnwrapKeyAuthenticated`.
+pub fn unwrap_key(
+    lib: &Library,
+    session: SessionId,
+    mechanism: RawMechanism<'_>,
+    unwrapping: ObjectId,
+    (wrapped, associated): (Input<'_>, Option<Input<'_>>),
+    template: RawTemplate<'_>,
+    mut handle: Place<'_, ck::CK_OBJECT_HANDLE>,
+) -> Result<()> {
+    let caller = lib.session(session)?;
+    handle.check()?;
+    let (mechanism, template) = (caller.mechanism(&mechanism)?, caller.template(&template)?);
+    let work = Work::Unwrap {
+        mechanism: &mechanism,
+        unwrapping,
+        wrapped: wrapped.bytes()?,
+        associated: bytes(associated.as_ref())?,
+        template: &template,
+    };
+    handle.set(made(caller.run(work)?)?);
+    Ok(())
+}
+
+/// `C_DeriveKey`. Some mechanisms of TLS make several keys and put their handles where their parameter says; the
+/// place for a handle may then be null.
+pub fn derive_key(
+    lib: &Library,
+    session: SessionId,
+    mechanism: RawMechanism<'_>,
+    base: ObjectId,
+    template: RawTemplate<'_>,
+    mut handle: Place<'_, ck::CK_OBJECT_HANDLE>,
+) -> Result<()> {
+    let caller = lib.session(session)?;
+    let (mechanism, template) = (caller.mechanism(&mechanism)?, caller.template(&template)?);
+    let work = Work::Derive {
+        mechanism: &mechanism,
+        base,
+        template: &template,
+        has_handle: handle.check().is_ok(),
+    };
+    match caller.run(work)? {
+        Out::Done => Ok(()),
+        derived => {
+            handle.check()?;
+            handle.set(made(derived)?);
+            Ok(())
+        }
+    }
+}
+
+/// `C_EncapsulateKey`.
+pub fn encapsulate_key(
+    lib: &Library,
+    session: SessionId,
+    mechanism: RawMechanism<'_>,
+    public: ObjectId,
+    template: RawTemplate<'_>,
+    mut output: Output<'_>,
+    mut handle: Place<'_, ck::CK_OBJECT_HANDLE>,
+) -> Result<()> {
+    let caller = lib.session(session)?;
+    output.check()?;
+    let encapsulation = Encapsulation {
+        mechanism: &caller.mechanism(&mechanism)?,
+        public,
+        template: &caller.template(&template)?,
+    };
+    let most = length(caller.run(Work::EncapsulateLen(encapsulation))?)?;
+    // Before there is a key.
+    if output.is_query() || output.capacity() < most {
+        return output.ask_for(most);
+    }
+    handle.check()?;
+    let Out::Encapsulated { ciphertext, key } = caller.run(Work::Encapsulate(encapsulation))? else {
+        return Err(unexpected());
+    };
+    hand_out(&ciphertext, &mut output)?;
+    handle.set(key.0);
+    Ok(())
+}
+
+/// `C_DecapsulateKey`.
+pub fn decapsulate_key(
+    lib: &Library,
+    session: SessionId,
+    mechanism: RawMechanism<'_>,
+    private: ObjectId,
+    template: RawTemplate<'_>,
+    ciphertext: Input<'_>,
+    mut handle: Place<'_, ck::CK_OBJECT_HANDLE>,
+) -> Result<()> {
+    let caller = lib.session(session)?;
+    handle.check()?;
+    let (mechanism, template) = (caller.mechanism(&mechanism)?, caller.template(&template)?);
+    let work = Work::Decapsulate {
+        mechanism: &mechanism,
+        private,
+        ciphertext: ciphertext.bytes()?,
+        template: &template,
+    };
+    handle.set(made(caller.run(work)?)?);
+    Ok(())
+}
+
+fn bytes<'a>(input: Option<&'a Input<'_>>) -> Result<Option<&'a [u8]>> {
+    input.map(Input::bytes).transpose()
+}
+
+fn length(out: Out) -> Result<usize> {
+    match out {
+        Out::Size(bytes) => usize::try_from(bytes).map_err(|_| unexpected()),
+        _ => Err(unexpected()),
+    }
+}
+
+/// Copies bytes to the application's memory, or says that it is too small for them.
+fn hand_out(bytes: &[u8], output: &mut Output<'_>) -> Result<()> {
+    let Some(room) = output.buffer().get_mut(..bytes.len()) else {
+        return output.ask_for(bytes.len());
+    };
+    room.copy_from_slice(bytes);
+    output.set_len(bytes.len());
     Ok(())
 }
 
@@ -44,7 +198,8 @@ pub fn generate_key_pair(
     let caller = lib.session(session)?;
     public_handle.check()?;
     private_handle.check()?;
-    let (mechanism, public, private) = (mechanism.parse()?, public.parse()?, private.parse()?);
+    let mechanism = caller.mechanism(&mechanism)?;
+    let (public, private) = (caller.template(&public)?, caller.template(&private)?);
     let work = Work::GenerateKeyPair {
         mechanism: &mechanism,
         public: &public,

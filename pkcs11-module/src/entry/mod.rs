@@ -6,6 +6,7 @@
 
 pub mod asynchronous;
 pub mod crypt;
+pub mod dual;
 pub mod general;
 pub mod keys;
 pub mod objects;

@@ -4,7 +4,6 @@
 use cryptoki_sys as ck;
 use keyenclave_model::attribute::Value;
 use keyenclave_model::error::{Result, Rv};
-use keyenclave_model::object::Object;
 use keyenclave_model::token::{ObjectId, Out, SessionId, Work};
 
 use super::unexpected;
@@ -20,7 +19,7 @@ pub fn create_object(
 ) -> Result<()> {
     let caller = lib.session(session)?;
     handle.check()?;
-    let created = caller.run(Work::Create(&template.parse()?))?;
+    let created = caller.run(Work::Create(&caller.template(&template)?))?;
     handle.set(made(created)?);
     Ok(())
 }
@@ -37,7 +36,7 @@ pub fn copy_object(
     handle.check()?;
     let copied = caller.run(Work::Copy {
         object,
-        template: &template.parse()?,
+        template: &caller.template(&template)?,
     })?;
     handle.set(made(copied)?);
     Ok(())
@@ -73,18 +72,30 @@ pub fn get_attribute_value(
 ) -> Result<()> {
     let caller = lib.session(session)?;
     attributes.check()?;
-    let Out::View(object) = caller.run(Work::View(object))? else {
-        return Err(unexpected());
+    let wanted: Vec<_> = if caller.slot.takes_as_given {
+        attributes.iter().map(|buffer| buffer.id()).collect()
+    } else {
+        Vec::new()
     };
-    let mut worst = None;
-    for mut buffer in attributes.iter() {
-        if let Err(rv) = read(&object, &mut buffer)
-            && worst.is_none_or(|worst| precedence(rv) < precedence(worst))
-        {
-            worst = Some(rv);
+    let work = if caller.slot.takes_as_given {
+        Work::Attributes {
+            object,
+            wanted: &wanted,
         }
+    } else {
+        Work::View(object)
+    };
+    match caller.run(work)? {
+        Out::View(object) => fill(attributes.iter(), |buffer| object.reveal(buffer.id())),
+        Out::Attributes(values) if values.len() == wanted.len() => {
+            let mut values = values.iter();
+            fill(attributes.iter(), |_| match values.next() {
+                Some(value) => value.as_ref().map_err(|rv| *rv),
+                None => Err(Rv::AttributeTypeInvalid),
+            })
+        }
+        _ => Err(unexpected()),
     }
-    worst.map_or(Ok(()), |rv| Err(rv.into()))
 }
 
 /// `C_SetAttributeValue`.
@@ -98,7 +109,7 @@ pub fn set_attribute_value(
     caller
         .run(Work::Set {
             object,
-            template: &template.parse()?,
+            template: &caller.template(&template)?,
         })
         .map(drop)
 }
@@ -109,7 +120,7 @@ pub fn find_objects_init(lib: &Library, session: SessionId, template: RawTemplat
     if caller.session.operations.lock().search().is_ok() {
         return Err(Rv::OperationActive.into());
     }
-    let Out::Objects(found) = caller.run(Work::Find(&template.parse()?))? else {
+    let Out::Objects(found) = caller.run(Work::Find(&caller.template(&template)?))? else {
         return Err(unexpected());
     };
     caller.session.operations.lock().begin_search(found)
@@ -148,11 +159,25 @@ pub(super) fn made(out: Out) -> Result<ck::CK_OBJECT_HANDLE> {
     }
 }
 
-/// Reads one attribute into the application's memory.
-fn read(object: &Object, buffer: &mut AttributeBuffer<'_>) -> Result<(), Rv> {
-    let value = object
-        .reveal(buffer.id())
-        .inspect_err(|_| buffer.set_unavailable())?;
+/// Puts the values into the application's memory, every one that there is. Of several failures one is reported.
+fn fill<'m, 'v>(
+    buffers: impl Iterator<Item = AttributeBuffer<'m>>,
+    mut value_of: impl FnMut(&AttributeBuffer<'m>) -> Result<&'v Value, Rv>,
+) -> Result<()> {
+    let mut worst = None;
+    for mut buffer in buffers {
+        let value = value_of(&buffer);
+        if let Err(rv) = put(value, &mut buffer)
+            && worst.is_none_or(|worst| precedence(rv) < precedence(worst))
+        {
+            worst = Some(rv);
+        }
+    }
+    worst.map_or(Ok(()), |rv| Err(rv.into()))
+}
+
+fn put(value: Result<&Value, Rv>, buffer: &mut AttributeBuffer<'_>) -> Result<(), Rv> {
+    let value = value.inspect_err(|_| buffer.set_unavailable())?;
     let written = match (value, value.encode()) {
         (Value::Template(template), _) => buffer.write_template(template),
         (_, Some(bytes)) => buffer.write(&bytes),

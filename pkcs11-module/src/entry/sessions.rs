@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 
 use cryptoki_sys as ck;
 use keyenclave_model::error::{Error, Result, Rv};
-use keyenclave_model::token::{Role, SessionId};
+use keyenclave_model::token::{Role, SessionId, Work};
 
 use super::slots::read_pin;
 use crate::abi::values::{Input, Place};
@@ -101,23 +101,10 @@ pub fn session_cancel(lib: &Library, session: SessionId, flags: ck::CK_FLAGS) ->
 
 /// `C_Login`.
 pub fn login(lib: &Library, session: SessionId, user: ck::CK_USER_TYPE, pin: Input<'_>) -> Result<()> {
-    let caller = lib.session(session)?;
-    let role = match user {
-        ck::CKU_USER => Role::User,
-        ck::CKU_SO => Role::So,
-        ck::CKU_CONTEXT_SPECIFIC => {
-            return Err(Error::new(
-                Rv::OperationNotInitialized,
-                "no operation of this session asks for a PIN",
-            ));
-        }
-        _ => return Err(Rv::UserTypeInvalid.into()),
-    };
-    let pin = read_pin(&pin)?;
-    caller.slot.login(session, caller.session.writable, role, pin)
+    log_in(lib, session, user, &pin, &[])
 }
 
-/// `C_LoginUser`: tokens here have one user, without a name.
+/// `C_LoginUser`.
 pub fn login_user(
     lib: &Library,
     session: SessionId,
@@ -126,13 +113,29 @@ pub fn login_user(
     username: Input<'_>,
 ) -> Result<()> {
     lib.check_session(session)?;
-    if !username.bytes()?.is_empty() {
-        return Err(Error::new(
-            Rv::ArgumentsBad,
-            "this token has one user, who has no name: leave the user name empty",
-        ));
-    }
-    login(lib, session, user, pin)
+    log_in(lib, session, user, &pin, username.bytes()?)
+}
+
+fn log_in(
+    lib: &Library,
+    session: SessionId,
+    user: ck::CK_USER_TYPE,
+    pin: &Input<'_>,
+    name: &[u8],
+) -> Result<()> {
+    let caller = lib.session(session)?;
+    let role = match user {
+        ck::CKU_USER => Role::User,
+        ck::CKU_SO => Role::So,
+        ck::CKU_CONTEXT_SPECIFIC => {
+            let pin = read_pin(caller.slot, pin)?;
+            return caller.run(Work::Authenticate(pin)).map(drop);
+        }
+        _ => return Err(Rv::UserTypeInvalid.into()),
+    };
+    let pin = read_pin(caller.slot, pin)?;
+    let writable = caller.session.writable;
+    caller.slot.login_user(session, writable, (role, name), pin)
 }
 
 /// `C_Logout`. What the sessions of the token had under way ends, since the keys are out of reach.

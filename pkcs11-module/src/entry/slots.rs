@@ -3,11 +3,12 @@
 
 use cryptoki_sys as ck;
 use keyenclave_model::error::{Error, Result, Rv};
-use keyenclave_model::token::{Pin, Role, SessionId, Work};
+use keyenclave_model::token::{Device, Pin, Role, SessionId, Work};
 
 use super::general::{MANUFACTURER, library_version, padded};
 use crate::abi::values::{Input, Label, OutputList, Place};
 use crate::library::Library;
+use crate::slot::Slot;
 
 /// `C_GetSlotList`. Every slot has a token, initialised or not.
 pub fn get_slot_list(
@@ -34,11 +35,12 @@ pub fn get_slot_info(
     info.set(ck::CK_SLOT_INFO {
         slotDescription: padded(&slot.description),
         manufacturerID: padded(MANUFACTURER),
-        flags: if slot.token.is_present() {
-            ck::CKF_TOKEN_PRESENT
-        } else {
-            0
-        },
+        flags: slot.token.slot_flags()
+            | if slot.token.is_present() {
+                ck::CKF_TOKEN_PRESENT
+            } else {
+                0
+            },
         hardwareVersion: library_version(),
         firmwareVersion: library_version(),
     });
@@ -55,10 +57,13 @@ pub fn get_token_info(
     info.check()?;
     let token = slot.token.info()?;
     let (sessions, writable) = slot.sessions();
+    let device = token.device.unwrap_or_else(no_device);
+    let [total_public, free_public] = device.public_memory;
+    let [total_private, free_private] = device.private_memory;
     info.set(ck::CK_TOKEN_INFO {
         label: token.label,
-        manufacturerID: padded(token.manufacturer),
-        model: padded(token.model),
+        manufacturerID: padded(&token.manufacturer),
+        model: padded(&token.model),
         serialNumber: token.serial,
         flags: token.flags,
         ulMaxSessionCount: ck::CK_EFFECTIVELY_INFINITE,
@@ -67,16 +72,27 @@ pub fn get_token_info(
         ulRwSessionCount: count(writable),
         ulMaxPinLen: count(token.max_pin_len),
         ulMinPinLen: count(token.min_pin_len),
-        ulTotalPublicMemory: ck::CK_UNAVAILABLE_INFORMATION,
-        ulFreePublicMemory: ck::CK_UNAVAILABLE_INFORMATION,
-        ulTotalPrivateMemory: ck::CK_UNAVAILABLE_INFORMATION,
-        ulFreePrivateMemory: ck::CK_UNAVAILABLE_INFORMATION,
-        hardwareVersion: library_version(),
-        firmwareVersion: library_version(),
-        // There is no clock on the token (CKF_CLOCK_ON_TOKEN).
-        utcTime: [b' '; 16],
+        ulTotalPublicMemory: total_public,
+        ulFreePublicMemory: free_public,
+        ulTotalPrivateMemory: total_private,
+        ulFreePrivateMemory: free_private,
+        hardwareVersion: device.hardware,
+        firmwareVersion: device.firmware,
+        utcTime: device.utc_time,
     });
     Ok(())
+}
+
+/// What is told of a token that is no device: the library's versions, no memory of its own, no clock
+/// (`CKF_CLOCK_ON_TOKEN`).
+fn no_device() -> Device {
+    Device {
+        hardware: library_version(),
+        firmware: library_version(),
+        public_memory: [ck::CK_UNAVAILABLE_INFORMATION; 2],
+        private_memory: [ck::CK_UNAVAILABLE_INFORMATION; 2],
+        utc_time: [b' '; 16],
+    }
 }
 
 /// `C_GetMechanismList`.
@@ -120,13 +136,13 @@ pub fn get_mechanism_info(
 /// `C_InitToken`. The slot keeps its number.
 pub fn init_token(lib: &Library, slot: ck::CK_SLOT_ID, pin: Input<'_>, label: Label<'_>) -> Result<()> {
     let (_, slot) = lib.slot(slot)?;
-    slot.init_token(read_pin(&pin)?, label.bytes()?)
+    slot.init_token(read_pin(slot, &pin)?, label.bytes()?)
 }
 
 /// `C_InitPIN`.
 pub fn init_pin(lib: &Library, session: SessionId, pin: Input<'_>) -> Result<()> {
     let caller = lib.session(session)?;
-    let pin = read_pin(&pin)?;
+    let pin = read_pin(caller.slot, &pin)?;
     let cx = caller.call();
     if cx.access.login != Some(Role::So) {
         return Err(Error::new(
@@ -140,7 +156,7 @@ pub fn init_pin(lib: &Library, session: SessionId, pin: Input<'_>) -> Result<()>
 /// `C_SetPIN`: in a public session the user's PIN, otherwise the PIN of whoever is logged in.
 pub fn set_pin(lib: &Library, session: SessionId, old: Input<'_>, new: Input<'_>) -> Result<()> {
     let caller = lib.session(session)?;
-    let (old, new) = (read_pin(&old)?, read_pin(&new)?);
+    let (old, new) = (read_pin(caller.slot, &old)?, read_pin(caller.slot, &new)?);
     if !caller.session.writable {
         return Err(Rv::SessionReadOnly.into());
     }
@@ -165,9 +181,9 @@ pub fn wait_for_slot_event(
     Err(Rv::CryptokiNotInitialized.into())
 }
 
-/// A PIN that the application gives; none of our tokens has a keypad of its own.
-pub(super) fn read_pin<'a>(pin: &'a Input<'_>) -> Result<Pin<'a>> {
-    if pin.is_null() {
+/// A PIN that the application gives, or leaves to the PIN pad of a token that has one.
+pub(super) fn read_pin<'a>(slot: &Slot, pin: &'a Input<'_>) -> Result<Pin<'a>> {
+    if pin.is_null() && slot.token.info()?.flags & ck::CKF_PROTECTED_AUTHENTICATION_PATH == 0 {
         return Err(Error::new(
             Rv::ArgumentsBad,
             "the PIN is null, and this token has no PIN pad",

@@ -4,8 +4,9 @@
 //! Apart from the other session management functions because it deals with operations: one is taken out, as by any
 //! function that uses it, but put back whatever comes of it.
 
-use keyenclave_model::error::{Error, Result, Rv};
-use keyenclave_model::token::{ObjectId, Out, SessionId, Work};
+use cryptoki_sys as ck;
+use keyenclave_model::error::{Result, Rv};
+use keyenclave_model::token::{ObjectId, OperationClass, Out, SessionId, Work};
 
 use super::taken::Taken;
 use super::unexpected;
@@ -55,22 +56,20 @@ pub fn set_operation_state(
 ) -> Result<()> {
     let caller = lib.session(session)?;
     let bytes = state.bytes()?;
+    let login = caller.slot.login_number();
     let saved = Saved::read(bytes, &caller.slot.token.info()?)?;
     let restored = caller.run(Work::Restore {
         class: saved.class,
         state: saved.state,
+        keys: [encryption, authentication].map(|key| (key.0 != ck::CK_INVALID_HANDLE).then_some(key)),
     })?;
     let Out::Operation(operation) = restored else {
         return Err(unexpected());
     };
-    // No token saves an operation that has a key.
-    if [encryption, authentication].iter().any(|key| key.0 != 0) {
-        return Err(Error::new(
-            Rv::KeyNotNeeded,
-            "the saved operation has no key: give 0 for both keys",
-        ));
-    }
-    let mut active = Active::new(operation, None);
+    let mut active = Active::new(
+        operation,
+        (saved.class != OperationClass::Digest).then_some(login),
+    );
     active.started = saved.started;
     let replaced = caller.session.operations.lock().replace(saved.class, active);
     // Operations are dropped, and their keys wiped, outside the lock.

@@ -94,12 +94,13 @@ mod tests {
     fn token(model: &'static str, serial: u8) -> TokenInfo {
         TokenInfo {
             label: [b' '; 32],
-            manufacturer: "",
-            model,
+            manufacturer: "".into(),
+            model: model.into(),
             serial: [serial; 16],
             flags: 0,
             min_pin_len: 0,
             max_pin_len: 0,
+            device: None,
         }
     }
 

@@ -112,12 +112,13 @@ impl Token for LateToken {
     fn info(&self) -> Result<TokenInfo> {
         Ok(TokenInfo {
             label: [b' '; 32],
-            manufacturer: "test",
-            model: "late",
+            manufacturer: "test".into(),
+            model: "late".into(),
             serial: [b'0'; 16],
             flags: self.flags,
             min_pin_len: 0,
             max_pin_len: 0,
+            device: None,
         })
     }
     fn mechanisms(&self) -> Vec<MechanismInfo> {

@@ -52,6 +52,7 @@ const OURS: CallCx = CallCx {
         login: Some(Role::User),
     },
     deadline: None,
+    may_pend: false,
 };
 
 impl PublicKeys {

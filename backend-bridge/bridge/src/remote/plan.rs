@@ -190,6 +190,7 @@ fn offered(capability: &Capability, row: &MechanismRow) -> ck::CK_FLAGS {
         | Mechanical::AesGcm
         | Mechanical::Hmac { .. }
         | Mechanical::Digest(_) => ck::CK_FLAGS::MAX,
+        Mechanical::Foreign => 0,
     }
 }
 

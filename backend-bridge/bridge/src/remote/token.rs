@@ -125,6 +125,16 @@ impl RemoteToken {
             } => parts.begin(cx, class, mechanism, key),
             Work::GenerateKey { .. }
             | Work::GenerateKeyPair { .. }
+            | Work::LoginUser { .. }
+            | Work::Authenticate(_)
+            | Work::Attributes { .. }
+            | Work::WrapLen(_)
+            | Work::Wrap(_)
+            | Work::Unwrap { .. }
+            | Work::Derive { .. }
+            | Work::EncapsulateLen(_)
+            | Work::Encapsulate(_)
+            | Work::Decapsulate { .. }
             | Work::Restore { .. }
             | Work::Random(_)
             | Work::Seed(_) => Ok(parts.session.submit(&parts.login.local(cx), work)),
@@ -144,12 +154,13 @@ impl Token for RemoteToken {
         let pin_len = self.parts.login.pin_len();
         Ok(TokenInfo {
             label: self.label,
-            manufacturer: "KeyEnclave",
-            model: self.model,
+            manufacturer: "KeyEnclave".into(),
+            model: self.model.into(),
             serial: self.serial,
             flags: FLAGS | self.parts.login.flags(),
             min_pin_len: *pin_len.start(),
             max_pin_len: *pin_len.end(),
+            device: None,
         })
     }
 

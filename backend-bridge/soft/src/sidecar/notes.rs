@@ -48,6 +48,7 @@ const OURS: CallCx = CallCx {
         login: Some(Role::User),
     },
     deadline: None,
+    may_pend: false,
 };
 
 /// Whether an object is a note.

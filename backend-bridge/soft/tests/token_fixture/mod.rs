@@ -250,6 +250,7 @@ const fn cx(session: u64, writable: bool, login: Option<Role>) -> CallCx {
         session: SessionId(session),
         access: Access { writable, login },
         deadline: None,
+        may_pend: false,
     }
 }
 

@@ -121,6 +121,7 @@ fn cx(login: Option<Role>) -> CallCx {
             login,
         },
         deadline: Some(Instant::now() + Duration::from_secs(10)),
+        may_pend: false,
     }
 }
 
