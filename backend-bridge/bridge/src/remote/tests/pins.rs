@@ -176,6 +176,12 @@ struct Seen {
     refused: BTreeSet<usize>,
 }
 
+impl Seen {
+    fn meets(&mut self, member: usize) {
+        self.met.insert(member);
+    }
+}
+
 thread_local! {
     /// Which one of the crowd this thread is.
     static MEMBER: Cell<usize> = const { Cell::new(usize::MAX) };
@@ -194,7 +200,7 @@ impl Crowd {
         MEMBER.set(number);
         let outcome = bench.log_in(b"1234");
         // Nobody waits for one that was sent away.
-        drop(self.note(|seen, member| drop(seen.met.insert(member))));
+        drop(self.note(Seen::meets));
         outcome
     }
 }
@@ -204,7 +210,7 @@ struct Crowded(Arc<Crowd>);
 impl PinCheck for Crowded {
     fn check(&self, pin: Pin<'_>) -> Result<()> {
         let Self(crowd) = self;
-        let seen = crowd.note(|seen, member| drop(seen.met.insert(member)));
+        let seen = crowd.note(Seen::meets);
         let all_met = crowd.changed.wait_while(seen, |seen| seen.met.len() < CROWD);
         drop(all_met.unwrap());
         OnlyPin(b"1234").check(pin)
@@ -214,7 +220,7 @@ impl PinCheck for Crowded {
     fn limit(&self) -> u32 {
         drop(self.0.note(|seen, member| {
             if !seen.asked.insert(member) {
-                seen.met.insert(member);
+                seen.meets(member);
                 seen.refused.insert(member);
             }
         }));
