@@ -77,67 +77,67 @@ mod tests {
             .await
     }
 
+    /// Work that ends when it is let go, once for each time that it is.
+    #[derive(Clone, Default)]
+    struct Gated {
+        go: Arc<Notify>,
+        begun: Arc<AtomicUsize>,
+    }
+
+    impl Gated {
+        /// Begins it; `result` is what it comes to.
+        fn begin<T: Send + 'static>(&self, result: T) -> impl Future<Output = T> + Send + use<T> {
+            let Self { go, begun } = self.clone();
+            begun.fetch_add(1, Ordering::SeqCst);
+            async move {
+                go.notified().await;
+                result
+            }
+        }
+
+        fn begun(&self) -> usize {
+            self.begun.load(Ordering::SeqCst)
+        }
+    }
+
+    /// Somebody joins, and goes before there is a result.
+    async fn impatient(joined: impl Future) {
+        assert!(is_pending(&mut Box::pin(joined)).await);
+    }
+
     #[tokio::test]
     async fn work_outlives_whoever_began_it_and_is_not_begun_twice() {
-        let (flight, go, begun) = (
-            Flight::default(),
-            Arc::new(Notify::new()),
-            Arc::new(AtomicUsize::new(0)),
-        );
-        let begin = || {
-            let (go, begun) = (Arc::clone(&go), Arc::clone(&begun));
-            async move {
-                begun.fetch_add(1, Ordering::SeqCst);
-                go.notified().await;
-                7
-            }
-        };
-        {
-            let mut impatient = Box::pin(flight.join(begin));
-            assert!(is_pending(&mut impatient).await);
-        }
-        go.notify_one();
+        let (flight, work) = (Flight::default(), Gated::default());
+        let begin = || work.begin(7);
+        impatient(flight.join(begin)).await;
+        work.go.notify_one();
         assert_eq!(flight.join(begin).await, Some(7));
-        go.notify_one();
+        work.go.notify_one();
         assert_eq!(flight.join(begin).await, Some(7));
-        assert_eq!(begun.load(Ordering::SeqCst), 2);
+        assert_eq!(work.begun(), 2);
     }
 
     #[tokio::test]
     async fn one_failure_is_told_to_all_who_wait_for_it() {
-        let (flight, go, begun) = (
-            Flight::default(),
-            Arc::new(Notify::new()),
-            Arc::new(AtomicUsize::new(0)),
-        );
-        let begin = || {
-            let (go, begun) = (Arc::clone(&go), Arc::clone(&begun));
-            async move {
-                begun.fetch_add(1, Ordering::SeqCst);
-                go.notified().await;
-                Err::<(), _>("no")
-            }
-        };
+        let (flight, work) = (Flight::default(), Gated::default());
+        let begin = || work.begin(Err::<(), _>("no"));
         let mut waiters: Vec<_> = (0..64).map(|_| Box::pin(flight.join(begin))).collect();
         for waiter in &mut waiters {
             assert!(is_pending(waiter).await);
         }
         // Whoever would begin anew finds a way to go on at once.
-        go.notify_one();
+        work.go.notify_one();
         for waiter in waiters {
             assert_eq!(waiter.await, Some(Err("no")));
-            go.notify_one();
+            work.go.notify_one();
         }
-        assert_eq!(begun.load(Ordering::SeqCst), 1);
+        assert_eq!(work.begun(), 1);
     }
 
     #[tokio::test]
     async fn a_result_that_nobody_stayed_for_is_the_next_ones() {
         let flight = Flight::default();
-        {
-            let mut impatient = Box::pin(flight.join(|| async { 1 }));
-            assert!(is_pending(&mut impatient).await);
-        }
+        impatient(flight.join(|| async { 1 })).await;
         tokio::task::yield_now().await;
         assert_eq!(flight.join(|| async { 2 }).await, Some(1));
         assert_eq!(flight.join(|| async { 2 }).await, Some(2));
