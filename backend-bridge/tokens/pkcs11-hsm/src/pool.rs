@@ -35,6 +35,16 @@ pub(crate) enum Fate {
     Lost,
 }
 
+/// Which vendor session will do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Need {
+    /// One for an operation: that of the other operations of the same session of ours, if there are any.
+    Shared,
+    /// One with no operation in it, if there is any: some modules have no search beside an operation, or no second
+    /// operation.
+    Alone,
+}
+
 /// What there is for a session of ours that needs one of the vendor's.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Offer {
@@ -102,11 +112,17 @@ impl Pool {
     ///
     /// # Errors
     /// `CKR_SESSION_COUNT` when none came free in time.
-    pub fn take(&self, seat: SessionId, writable: bool, patience: impl Fn() -> Instant) -> Result<Offer, Rv> {
+    pub fn take(
+        &self,
+        seat: SessionId,
+        writable: bool,
+        need: Need,
+        patience: impl Fn() -> Instant,
+    ) -> Result<Offer, Rv> {
         let mut state = self.state.lock();
         let mut until = None;
         loop {
-            if let Some(lease) = state.seated(seat, writable) {
+            if let Some(lease) = state.seated(seat, writable, need) {
                 return Ok(Offer::Ready(lease));
             }
             if let Some(session) = state.idle_mut(writable).pop() {
@@ -125,6 +141,9 @@ impl Pool {
                     first_close,
                     generation,
                 });
+            }
+            if let Some(lease) = state.seated(seat, writable, Need::Shared) {
+                return Ok(Offer::Ready(lease));
             }
             let until = *until.get_or_insert_with(&patience);
             if self.freed.wait_until(&mut state, until).timed_out() {
@@ -145,15 +164,7 @@ impl Pool {
         if state.generation != generation {
             return None;
         }
-        // Another thread may have found one for the same seat meanwhile: one is enough.
-        match state.seated(seat, writable) {
-            Some(lease) => {
-                state.idle_mut(writable).push(session);
-                self.freed.notify_one();
-                Some(lease)
-            }
-            None => Some(state.sit(seat, writable, session)),
-        }
+        Some(state.sit(seat, writable, session))
     }
 
     /// A session could not be opened. If the vendor has no more, the limit is as many as there are.
@@ -182,13 +193,6 @@ impl Pool {
         held.active = held.active.saturating_sub(1);
         held.usable &= fate == Fate::Clean;
         self.let_go(&mut state, place)
-    }
-
-    /// Whether session objects live in this lease's session, so that they would be lost with it.
-    pub fn owns_objects(&self, lease: &Lease) -> bool {
-        let state = self.state.lock();
-        let held = state.place(lease).and_then(|place| state.held.get(place));
-        held.is_some_and(|held| held.objects > 0)
     }
 
     /// A session object was made in this lease's session.
@@ -275,9 +279,12 @@ impl State {
         if writable { read_write } else { read_only }
     }
 
-    /// The session that a seat has already, if another operation may begin in it.
-    fn seated(&mut self, seat: SessionId, writable: bool) -> Option<Lease> {
-        let fits = |held: &&mut Held| held.seat == seat && held.usable && held.writable == writable;
+    /// The session that a seat has already, if it will do.
+    fn seated(&mut self, seat: SessionId, writable: bool, need: Need) -> Option<Lease> {
+        let fits = |held: &&mut Held| {
+            let free = need == Need::Shared || held.active == 0;
+            held.seat == seat && held.usable && held.writable == writable && free
+        };
         let held = self.held.iter_mut().find(fits)?;
         held.active += 1;
         Some(Lease {
@@ -325,14 +332,14 @@ mod tests {
 
     /// Takes a session that has to be opened under this handle.
     fn open(pool: &Pool, seat: SessionId, writable: bool, session: Session) -> Lease {
-        let Offer::Open { generation, .. } = pool.take(seat, writable, now).unwrap() else {
+        let Offer::Open { generation, .. } = pool.take(seat, writable, Need::Shared, now).unwrap() else {
             panic!("there was one already");
         };
         pool.opened(seat, writable, session, generation).unwrap()
     }
 
     fn ready(pool: &Pool, seat: SessionId, writable: bool) -> Lease {
-        match pool.take(seat, writable, now).unwrap() {
+        match pool.take(seat, writable, Need::Shared, now).unwrap() {
             Offer::Ready(lease) => lease,
             Offer::Open { .. } => panic!("there was none"),
         }
@@ -349,10 +356,23 @@ mod tests {
     }
 
     #[test]
+    fn what_is_better_alone_shares_a_session_only_where_there_is_no_other() {
+        let pool = Pool::new(2);
+        let first = open(&pool, ONE, true, 10);
+        let offer = pool.take(ONE, true, Need::Alone, now).unwrap();
+        assert!(matches!(offer, Offer::Open { .. }));
+        let second = pool.opened(ONE, true, 11, 0).unwrap();
+        assert_eq!(pool.take(ONE, true, Need::Alone, now), Ok(Offer::Ready(first)));
+        pool.own_object(&second);
+        pool.give_back(&second, Fate::Clean);
+        assert_eq!(pool.take(ONE, true, Need::Alone, now), Ok(Offer::Ready(second)));
+    }
+
+    #[test]
     fn an_idle_session_serves_anybody() {
         let pool = Pool::new(1);
         let first = open(&pool, ONE, true, 10);
-        assert_eq!(pool.take(OTHER, true, now), Err(Rv::SessionCount));
+        assert_eq!(pool.take(OTHER, true, Need::Shared, now), Err(Rv::SessionCount));
         assert_eq!(pool.give_back(&first, Fate::Clean), None);
         assert_eq!(ready(&pool, OTHER, true).session, 10);
     }
@@ -362,7 +382,7 @@ mod tests {
         let pool = Pool::new(1);
         let first = open(&pool, ONE, false, 10);
         pool.give_back(&first, Fate::Clean);
-        let offer = pool.take(ONE, true, now).unwrap();
+        let offer = pool.take(ONE, true, Need::Shared, now).unwrap();
         assert!(matches!(
             offer,
             Offer::Open {
@@ -434,12 +454,15 @@ mod tests {
     fn the_vendors_own_limit_is_learned() {
         let pool = Pool::new(9);
         let lease = open(&pool, ONE, true, 10);
-        let Offer::Open { generation, .. } = pool.take(OTHER, true, now).unwrap() else {
+        let Offer::Open { generation, .. } = pool.take(OTHER, true, Need::Shared, now).unwrap() else {
             panic!("there was one already");
         };
         pool.not_opened(Rv::SessionCount, generation);
-        assert_eq!(pool.take(OTHER, true, now), Err(Rv::SessionCount));
+        assert_eq!(pool.take(OTHER, true, Need::Shared, now), Err(Rv::SessionCount));
         pool.give_back(&lease, Fate::Lost);
-        assert!(matches!(pool.take(OTHER, true, now), Ok(Offer::Open { .. })));
+        assert!(matches!(
+            pool.take(OTHER, true, Need::Shared, now),
+            Ok(Offer::Open { .. })
+        ));
     }
 }

@@ -1,0 +1,451 @@
+// SPDX-License-Identifier: MIT
+//! The connection to one token: found, kept open and logged in, and made anew when it was lost.
+//!
+//! One session of the vendor's, the anchor, stays open so that the login does; it serves no operation. Everything else
+//! borrows from the [`Pool`]. Work goes through [`Connection::run`], which repairs what is lost and does the work once
+//! more where that is right. Nothing here is C: what the vendor does is behind [`Device`].
+
+use std::sync::atomic::{AtomicU64, Ordering::Acquire, Ordering::Release};
+use std::time::{Duration, Instant};
+
+use keyenclave_model::error::{Error, Result, Rv};
+use keyenclave_model::token::{CallCx, Role};
+use parking_lot::Mutex;
+use zeroize::Zeroizing;
+
+use crate::ffi::{Answer, Session};
+use crate::heal::{Loss, Repeat, loss};
+use crate::login::{Attempt, KeptPin, Login, SlotNumber};
+use crate::pool::{Fate, Lease, Need, Offer, Pool};
+
+/// What a vendor does for a connection.
+pub(crate) trait Device: Send + Sync {
+    /// Finds the token, which may have moved to another slot.
+    fn locate(&self) -> Answer<()>;
+    /// Opens a session.
+    fn open(&self, writable: bool) -> Answer<Session>;
+    /// Closes a session.
+    fn close(&self, session: Session) -> Answer<()>;
+    /// Logs in.
+    fn log_in(&self, session: Session, role: Role, pin: Option<&[u8]>) -> Answer<()>;
+    /// Logs out.
+    fn log_out(&self, session: Session) -> Answer<()>;
+    /// Whether a session shows that the device is there.
+    fn is_alive(&self, session: Session) -> bool;
+    /// Makes the module usable again after somebody finalised it.
+    fn revive(&self) -> Answer<()>;
+    /// Finalises and initialises the module where only that brings a lost device back; `false` where it does not.
+    fn restart(&self) -> Answer<bool>;
+}
+
+/// See the [module](self).
+pub(crate) struct Connection<D> {
+    pub device: D,
+    pub pool: Pool,
+    login: Mutex<Login>,
+    /// Held while the connection is made, so that it is made once.
+    anchor: Mutex<Option<Anchor>>,
+    /// Odd while the connection stands; counts up when it is made and when it is lost.
+    phase: AtomicU64,
+    /// Counts logins that are void though nobody logged out.
+    epoch: AtomicU64,
+}
+
+#[derive(Clone, Copy)]
+struct Anchor {
+    session: Session,
+    writable: bool,
+}
+
+/// How long a call waits for a vendor session when it has no deadline.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+impl<D: Device> Connection<D> {
+    /// A connection with at most so many sessions beside the anchor. Nothing is opened yet.
+    pub fn new(device: D, max_sessions: usize) -> Self {
+        Self {
+            device,
+            pool: Pool::new(max_sessions),
+            login: Mutex::new(Login::default()),
+            anchor: Mutex::new(None),
+            phase: AtomicU64::new(0),
+            epoch: AtomicU64::new(0),
+        }
+    }
+
+    /// See [`Token::epoch`](keyenclave_model::token::Token::epoch).
+    pub fn epoch(&self) -> u64 {
+        self.epoch.load(Acquire)
+    }
+
+    /// How often the connection was made and lost.
+    pub fn phase(&self) -> u64 {
+        self.phase.load(Acquire)
+    }
+
+    /// Who is logged in.
+    pub fn role(&self) -> Option<Role> {
+        self.login.lock().role()
+    }
+
+    /// With access to the login, for what is told of it.
+    pub fn with_login<T>(&self, look: impl FnOnce(&mut Login) -> T) -> T {
+        look(&mut self.login.lock())
+    }
+
+    /// Does work in a vendor session of `cx.session`, which is given back afterwards, and repairs what is lost.
+    ///
+    /// # Errors
+    /// The work's; `CKR_SESSION_COUNT`; what the vendor answers when the connection cannot be made.
+    pub fn run<T>(
+        &self,
+        cx: &CallCx,
+        repeat: Repeat,
+        mut work: impl FnMut(&Lease) -> Answer<T>,
+    ) -> Result<T> {
+        self.run_keeping(cx, Need::Alone, repeat, |lease| {
+            work(lease).map(|done| (done, false))
+        })
+        .map(|(done, _)| done)
+    }
+
+    /// The same for work that may keep its session, for an operation or for an object that it made: it says so with
+    /// its result. Then the caller has the lease, and gives it back.
+    pub fn run_keeping<T>(
+        &self,
+        cx: &CallCx,
+        need: Need,
+        mut repeat: Repeat,
+        mut work: impl FnMut(&Lease) -> Answer<(T, bool)>,
+    ) -> Result<(T, Option<Lease>)> {
+        loop {
+            let phase = self.phase();
+            let lease = match self.lease(cx, need) {
+                Ok(lease) => lease,
+                Err(error) => match loss(error.rv(), false) {
+                    // Nothing was done yet: it may be tried again even if the work may not be repeated. Where the
+                    // connection could not be made there is nothing to repair.
+                    Some(lost) if repeat != Repeat::Never && phase % 2 == 1 => {
+                        self.repair(lost, phase, false, error.rv())?;
+                        repeat = Repeat::Never;
+                        continue;
+                    }
+                    _ => return Err(error),
+                },
+            };
+            let rv = match work(&lease) {
+                Ok((done, true)) => return Ok((done, Some(lease))),
+                Ok((done, false)) => {
+                    self.give_back(&lease, Fate::Clean);
+                    return Ok((done, None));
+                }
+                Err(rv) => rv,
+            };
+            if !self.ended(&lease, rv, phase, repeat)? {
+                return Err(rv.into());
+            }
+            repeat = Repeat::Never;
+        }
+    }
+
+    /// Work in a lease failed: gives the session back and repairs what is lost. Whether the work may be
+    /// repeated.
+    ///
+    /// # Errors
+    /// The module's, where it cannot even be initialised again.
+    pub fn ended(&self, lease: &Lease, rv: Rv, phase: u64, repeat: Repeat) -> Result<bool> {
+        let lost = loss(rv, self.role() == Some(Role::User));
+        let fate = match lost {
+            Some(Loss::Session) => Fate::Lost,
+            _ => Fate::Clean,
+        };
+        self.give_back(lease, fate);
+        let Some(lost) = lost else { return Ok(false) };
+        self.repair(lost, phase, repeat == Repeat::Never, rv)?;
+        Ok(repeat.allows(rv))
+    }
+
+    /// A vendor session for an operation of `cx.session`.
+    ///
+    /// # Errors
+    /// `CKR_SESSION_COUNT`; what the vendor answers when the connection cannot be made or the session not opened.
+    pub fn lease(&self, cx: &CallCx, need: Need) -> Result<Lease> {
+        let writable = cx.access.writable;
+        // A session that was opened for a connection that is lost meanwhile is tried for once more.
+        for _ in 0..2 {
+            self.stand()?;
+            let patience = || cx.deadline.unwrap_or_else(|| Instant::now() + PATIENCE);
+            match self.pool.take(cx.session, writable, need, patience)? {
+                Offer::Ready(lease) => return Ok(lease),
+                Offer::Open {
+                    first_close,
+                    generation,
+                } => {
+                    if let Some(session) = first_close {
+                        self.close(session);
+                    }
+                    match self.device.open(writable) {
+                        Ok(session) => match self.pool.opened(cx.session, writable, session, generation) {
+                            Some(lease) => return Ok(lease),
+                            None => self.close(session),
+                        },
+                        Err(rv) => {
+                            self.pool.not_opened(rv, generation);
+                            return Err(rv.into());
+                        }
+                    }
+                }
+            }
+        }
+        Err(Rv::DeviceError.into())
+    }
+
+    /// Gives a lease back.
+    pub fn give_back(&self, lease: &Lease, fate: Fate) {
+        if let Some(session) = self.pool.give_back(lease, fate) {
+            self.close(session);
+        }
+    }
+
+    /// Closes a session that nobody needs. That it cannot be closed harms nobody but the vendor.
+    pub fn close(&self, session: Session) {
+        if let Err(rv) = self.device.close(session) {
+            log::debug!("a vendor's session could not be closed: {}", rv.name());
+        }
+    }
+
+    /// Makes the connection, if it does not stand.
+    fn stand(&self) -> Result<()> {
+        if self.phase() % 2 == 1 {
+            return Ok(());
+        }
+        let mut anchor = self.anchor.lock();
+        if self.phase() % 2 == 1 {
+            return Ok(());
+        }
+        let made = match self.connect() {
+            Err(error) if loss(error.rv(), false).is_some() => match self.device.restart() {
+                Ok(true) => self.connect(),
+                _ => Err(error),
+            },
+            made => made,
+        };
+        *anchor = Some(made?);
+        self.phase.fetch_add(1, Release);
+        Ok(())
+    }
+
+    fn connect(&self) -> Result<Anchor> {
+        if let Err(rv) = self.device.locate() {
+            if rv != Rv::CryptokiNotInitialized {
+                return Err(rv.into());
+            }
+            self.device.revive()?;
+            self.device.locate()?;
+        }
+        // The security officer needs read/write sessions alone; a write-protected token has none.
+        let anchor = match self.device.open(true) {
+            Ok(session) => Anchor {
+                session,
+                writable: true,
+            },
+            Err(Rv::TokenWriteProtected) => Anchor {
+                session: self.device.open(false)?,
+                writable: false,
+            },
+            Err(rv) => return Err(rv.into()),
+        };
+        if let Err(error) = self.log_in_again(anchor.session) {
+            self.close(anchor.session);
+            return Err(error);
+        }
+        Ok(anchor)
+    }
+
+    /// Logs in as before, or by reference. A PIN that is refused is never tried again: that would lock the token.
+    fn log_in_again(&self, session: Session) -> Result<()> {
+        let mut login = self.login.lock();
+        let by_reference = login.role().is_none();
+        let Some((role, pin)) = login.to_repeat()? else {
+            return Ok(());
+        };
+        match self
+            .device
+            .log_in(session, role, pin.as_ref().map(|pin| pin.as_slice()))
+        {
+            Ok(()) | Err(Rv::UserAlreadyLoggedIn) => {
+                if by_reference {
+                    login.accepted(None, role, pin);
+                }
+                Ok(())
+            }
+            Err(rv) if loss(rv, false).is_some() => Err(rv.into()),
+            Err(rv) if by_reference => Err(Error::new(
+                rv,
+                "the token refuses the configured PIN; compare the reference in the configuration with the token's \
+                 PIN",
+            )),
+            Err(rv) => {
+                log::warn!(
+                    "the login to a token could not be repeated after its device was lost: {}",
+                    rv.name()
+                );
+                login.forget();
+                self.epoch.fetch_add(1, Release);
+                Ok(())
+            }
+        }
+    }
+
+    /// Repairs what is lost, unless another thread has done so since `phase`. `again` is whether the same work failed
+    /// a second time, so that signs of life are not believed.
+    fn repair(&self, lost: Loss, phase: u64, again: bool, rv: Rv) -> Result<()> {
+        let mut anchor = self.anchor.lock();
+        if self.phase() != phase {
+            return Ok(());
+        }
+        let Some(Anchor { session, .. }) = *anchor else {
+            return if lost == Loss::Library {
+                self.device.revive().map_err(Error::from)
+            } else {
+                Ok(())
+            };
+        };
+        let lives = match lost {
+            Loss::Session => self.device.is_alive(session),
+            Loss::Device => !again && self.device.is_alive(session),
+            Loss::Login => self.log_in_again(session).is_ok(),
+            Loss::Library => false,
+        };
+        if lives {
+            return Ok(());
+        }
+        log::warn!(
+            "the connection to a token is lost ({}) and is made again",
+            rv.name()
+        );
+        *anchor = None;
+        let phase = self.phase.fetch_add(1, Release) + 1;
+        let left = self.pool.lose_all(phase);
+        if lost == Loss::Library {
+            return self.device.revive().map_err(Error::from);
+        }
+        // What the vendor still believes open would count against its limit.
+        for session in left.into_iter().chain([session]) {
+            if self.device.close(session).is_err() {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// `C_Login` of one of our slots.
+    ///
+    /// # Errors
+    /// The vendor's; `CKR_USER_ANOTHER_ALREADY_LOGGED_IN`; `CKR_PIN_INCORRECT`.
+    pub fn log_in(&self, slot: SlotNumber, role: Role, pin: Option<&[u8]>) -> Result<()> {
+        self.on_anchor(|anchor| {
+            let mut login = self.login.lock();
+            let log_out_first = match login.attempt(slot, role, pin)? {
+                Attempt::Joined => return Ok(()),
+                Attempt::Ask { log_out_first } => log_out_first,
+            };
+            if log_out_first {
+                self.device.log_out(anchor.session)?;
+                login.forget();
+            }
+            if role == Role::So {
+                self.pool
+                    .drain_read_only()
+                    .into_iter()
+                    .for_each(|session| self.close(session));
+                if !anchor.writable {
+                    return Err(Rv::TokenWriteProtected.into());
+                }
+            }
+            self.device.log_in(anchor.session, role, pin)?;
+            login.accepted(Some(slot), role, pin.map(|pin| Zeroizing::new(pin.to_vec())));
+            Ok(())
+        })
+    }
+
+    /// `C_Logout` of one of our slots. `true` if nobody is logged in any more.
+    ///
+    /// # Errors
+    /// `CKR_USER_NOT_LOGGED_IN`. What the vendor answers does not matter: the login is over here.
+    pub fn log_out(&self, slot: SlotNumber) -> Result<bool> {
+        let last = self.login.lock().leave(slot)?;
+        if !last {
+            return Ok(false);
+        }
+        let by_reference = self.login.lock().is_by_reference();
+        let anchor = self.anchor.lock();
+        if let Some(Anchor { session, .. }) = *anchor {
+            if let Err(rv) = self.device.log_out(session) {
+                log::debug!("a vendor's token did not log out: {}", rv.name());
+            }
+            if by_reference {
+                self.log_in_again(session)?;
+            }
+        }
+        Ok(true)
+    }
+
+    /// The PIN that the login was made with is another now.
+    pub fn pin_changed(&self, pin: KeptPin) {
+        self.login.lock().changed(pin);
+    }
+
+    /// Work in the anchor session, once more after a loss: what concerns the login.
+    pub fn on_anchor<T>(&self, mut work: impl FnMut(&AnchorSession) -> Result<T>) -> Result<T> {
+        for again in [false, true] {
+            self.stand()?;
+            let phase = self.phase();
+            let held = self.anchor.lock();
+            let Some(anchor) = *held else { continue };
+            let done = work(&AnchorSession {
+                session: anchor.session,
+                writable: anchor.writable,
+            });
+            drop(held);
+            match done {
+                Err(error) => match loss(error.rv(), false) {
+                    Some(lost) if !again => self.repair(lost, phase, false, error.rv())?,
+                    _ => return Err(error),
+                },
+                done => return done,
+            }
+        }
+        Err(Rv::DeviceError.into())
+    }
+
+    /// Lets go of everything: closes all sessions and forgets the login. The token is new (`C_InitToken`), or is not
+    /// needed any more.
+    pub fn disconnect(&self) {
+        let mut anchor = self.anchor.lock();
+        self.login.lock().forget();
+        let phase = self.phase.load(Acquire);
+        let phase = phase + 1 + (phase + 1) % 2;
+        let sessions = self.pool.lose_all(phase);
+        let anchored = anchor.take().map(|anchor| anchor.session);
+        self.phase.store(phase, Release);
+        sessions
+            .into_iter()
+            .chain(anchored)
+            .for_each(|session| self.close(session));
+    }
+
+    /// The token was initialised anew: every login is void.
+    pub fn renewed(&self) {
+        self.epoch.fetch_add(1, Release);
+    }
+}
+
+/// The session that the login hangs on.
+pub(crate) struct AnchorSession {
+    pub session: Session,
+    pub writable: bool,
+}
+
+#[cfg(test)]
+mod tests;

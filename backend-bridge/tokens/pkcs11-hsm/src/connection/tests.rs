@@ -1,0 +1,308 @@
+// SPDX-License-Identifier: MIT
+//! The connection over a device of words: it does what its script says.
+
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)]
+
+use std::collections::{BTreeSet, VecDeque};
+
+use keyenclave_model::access::Access;
+use keyenclave_model::token::SessionId;
+
+use super::*;
+
+#[derive(Default)]
+struct Fake(Mutex<State>);
+
+#[derive(Default)]
+struct State {
+    open: BTreeSet<Session>,
+    last: Session,
+    writable: BTreeSet<Session>,
+    role: Option<Role>,
+    attempts: usize,
+    gone: bool,
+    finalised: bool,
+    needs_restart: bool,
+    /// Answers for the next calls of `open`, before it works.
+    refuse_open: VecDeque<Rv>,
+}
+
+const PIN: &[u8] = b"1234";
+
+impl Device for Fake {
+    fn locate(&self) -> Answer<()> {
+        let state = self.0.lock();
+        match (state.finalised, state.gone) {
+            (true, _) => Err(Rv::CryptokiNotInitialized),
+            (false, true) => Err(Rv::TokenNotPresent),
+            (false, false) => Ok(()),
+        }
+    }
+
+    fn open(&self, writable: bool) -> Answer<Session> {
+        let mut state = self.0.lock();
+        if let Some(rv) = state.refuse_open.pop_front() {
+            return Err(rv);
+        }
+        if !writable && state.role == Some(Role::So) {
+            return Err(Rv::SessionReadWriteSoExists);
+        }
+        state.last += 1;
+        let session = state.last;
+        state.open.insert(session);
+        if writable {
+            state.writable.insert(session);
+        }
+        Ok(session)
+    }
+
+    fn close(&self, session: Session) -> Answer<()> {
+        let mut state = self.0.lock();
+        let there = state.open.remove(&session);
+        if state.open.is_empty() {
+            state.role = None;
+        }
+        there.then_some(()).ok_or(Rv::SessionHandleInvalid)
+    }
+
+    fn log_in(&self, session: Session, role: Role, pin: Option<&[u8]>) -> Answer<()> {
+        let mut state = self.0.lock();
+        if !state.open.contains(&session) {
+            return Err(Rv::SessionHandleInvalid);
+        }
+        if role == Role::So && state.open.iter().any(|open| !state.writable.contains(open)) {
+            return Err(Rv::SessionReadOnlyExists);
+        }
+        if state.role.is_some() {
+            return Err(Rv::UserAlreadyLoggedIn);
+        }
+        state.attempts += 1;
+        if pin != Some(PIN) {
+            return Err(Rv::PinIncorrect);
+        }
+        state.role = Some(role);
+        Ok(())
+    }
+
+    fn log_out(&self, _session: Session) -> Answer<()> {
+        self.0.lock().role = None;
+        Ok(())
+    }
+
+    fn is_alive(&self, session: Session) -> bool {
+        let state = self.0.lock();
+        !state.gone && state.open.contains(&session)
+    }
+
+    fn revive(&self) -> Answer<()> {
+        self.0.lock().finalised = false;
+        Ok(())
+    }
+
+    fn restart(&self) -> Answer<bool> {
+        let mut state = self.0.lock();
+        if state.needs_restart {
+            state.lose();
+            state.gone = false;
+        }
+        Ok(state.needs_restart)
+    }
+}
+
+impl State {
+    fn lose(&mut self) {
+        self.open.clear();
+        self.role = None;
+    }
+}
+
+fn cx(session: u64) -> CallCx {
+    CallCx {
+        session: SessionId(session),
+        access: Access {
+            writable: true,
+            login: None,
+        },
+        deadline: None,
+        may_pend: false,
+    }
+}
+
+fn connection() -> Connection<Fake> {
+    Connection::new(Fake::default(), 4)
+}
+
+/// Work that a lost session refuses, and that the user must be logged in for.
+fn sign(connection: &Connection<Fake>, lease: &Lease) -> Answer<&'static str> {
+    let state = connection.device.0.lock();
+    match state.role {
+        _ if state.finalised => Err(Rv::CryptokiNotInitialized),
+        _ if state.gone => Err(Rv::DeviceRemoved),
+        _ if !state.open.contains(&lease.session) => Err(Rv::SessionHandleInvalid),
+        Some(Role::User) => Ok("signature"),
+        _ => Err(Rv::UserNotLoggedIn),
+    }
+}
+
+fn signed(connection: &Connection<Fake>) -> Result<&'static str> {
+    connection.run(&cx(1), Repeat::Always, |lease| sign(connection, lease))
+}
+
+#[test]
+fn a_lost_session_is_opened_again_and_the_work_done_once_more() {
+    let connection = connection();
+    connection.log_in(1, Role::User, Some(PIN)).unwrap();
+    assert_eq!(signed(&connection).unwrap(), "signature");
+    let mut tries = 0;
+    let done = connection.run(&cx(1), Repeat::Always, |lease| {
+        tries += 1;
+        if tries == 1 {
+            connection.device.0.lock().open.remove(&lease.session);
+        }
+        sign(&connection, lease)
+    });
+    assert_eq!((done.unwrap(), tries), ("signature", 2));
+    assert_eq!(connection.device.0.lock().attempts, 1, "the login was not lost");
+}
+
+#[test]
+fn a_login_survives_the_loss_of_all_sessions() {
+    let connection = connection();
+    connection.log_in(1, Role::User, Some(PIN)).unwrap();
+    assert_eq!(signed(&connection).unwrap(), "signature");
+    connection.device.0.lock().lose();
+    assert_eq!(signed(&connection).unwrap(), "signature");
+    assert_eq!(connection.device.0.lock().attempts, 2);
+    assert_eq!(connection.epoch(), 0);
+}
+
+#[test]
+fn a_login_that_was_lost_alone_is_made_again() {
+    let connection = connection();
+    connection.log_in(1, Role::User, Some(PIN)).unwrap();
+    connection.device.0.lock().role = None;
+    assert_eq!(signed(&connection).unwrap(), "signature");
+}
+
+#[test]
+fn a_pin_that_is_refused_is_not_tried_again() {
+    let connection = connection();
+    connection.log_in(1, Role::User, Some(PIN)).unwrap();
+    connection.pin_changed(Some(Zeroizing::new(b"old".to_vec())));
+    connection.device.0.lock().lose();
+    for _ in 0..3 {
+        let rv = signed(&connection).map_err(|error| error.rv());
+        assert_eq!(rv, Err(Rv::UserNotLoggedIn));
+    }
+    assert_eq!(connection.device.0.lock().attempts, 2);
+    assert_eq!(connection.epoch(), 1, "the module learns that the login is void");
+}
+
+#[test]
+fn a_device_that_is_gone_is_found_again_when_it_comes_back() {
+    let connection = connection();
+    connection.log_in(1, Role::User, Some(PIN)).unwrap();
+    assert_eq!(signed(&connection).unwrap(), "signature");
+    {
+        let mut state = connection.device.0.lock();
+        state.gone = true;
+        state.lose();
+    }
+    for _ in 0..2 {
+        let rv = signed(&connection).map_err(|error| error.rv());
+        assert_eq!(rv, Err(Rv::TokenNotPresent));
+    }
+    connection.device.0.lock().gone = false;
+    assert_eq!(signed(&connection).unwrap(), "signature");
+}
+
+#[test]
+fn a_device_that_needs_it_is_restarted() {
+    let connection = connection();
+    connection.log_in(1, Role::User, Some(PIN)).unwrap();
+    {
+        let mut state = connection.device.0.lock();
+        state.gone = true;
+        state.needs_restart = true;
+    }
+    assert_eq!(signed(&connection).unwrap(), "signature");
+}
+
+#[test]
+fn a_module_that_somebody_finalised_is_initialised_again() {
+    let connection = connection();
+    connection.log_in(1, Role::User, Some(PIN)).unwrap();
+    assert_eq!(signed(&connection).unwrap(), "signature");
+    {
+        let mut state = connection.device.0.lock();
+        state.finalised = true;
+        state.lose();
+    }
+    assert_eq!(signed(&connection).unwrap(), "signature");
+}
+
+#[test]
+fn what_a_device_may_have_made_is_not_made_again() {
+    let connection = connection();
+    let mut made = 0;
+    let done: Result<()> = connection.run(&cx(1), Repeat::IfRefused, |_| {
+        made += 1;
+        Err(Rv::DeviceError)
+    });
+    assert_eq!(done.map_err(|error| error.rv()), Err(Rv::DeviceError));
+    assert_eq!(made, 1);
+}
+
+#[test]
+fn a_device_error_that_comes_twice_is_believed() {
+    let connection = connection();
+    assert!(signed(&connection).is_err());
+    let phase = connection.phase();
+    let done: Result<()> = connection.run(&cx(1), Repeat::Always, |_| Err(Rv::DeviceError));
+    assert!(done.is_err());
+    assert_ne!(connection.phase(), phase, "though its sessions seem to live");
+    assert!(
+        connection.device.0.lock().open.is_empty(),
+        "nothing is left open at the vendor"
+    );
+}
+
+#[test]
+fn read_only_sessions_are_closed_before_the_security_officer_logs_in() {
+    let connection = connection();
+    let read_only = CallCx {
+        access: Access {
+            writable: false,
+            login: None,
+        },
+        ..cx(1)
+    };
+    connection.run(&read_only, Repeat::Always, |_| Ok(())).unwrap();
+    connection.log_in(1, Role::So, Some(PIN)).unwrap();
+    assert!(connection.log_out(1).unwrap());
+    connection.run(&read_only, Repeat::Always, |_| Ok(())).unwrap();
+}
+
+#[test]
+fn faults_at_any_call_of_open_leave_a_connection_that_works() {
+    for rv in [
+        Rv::DeviceError,
+        Rv::DeviceRemoved,
+        Rv::SessionCount,
+        Rv::TokenNotPresent,
+        Rv::HostMemory,
+    ] {
+        for n in 0..6 {
+            let connection = connection();
+            let script = (0..n).map(|_| rv);
+            connection.device.0.lock().refuse_open = script.collect();
+            for _ in 0..n {
+                let _ = connection.log_in(1, Role::User, Some(PIN));
+                let _ = signed(&connection);
+            }
+            let again = connection.log_in(1, Role::User, Some(PIN));
+            assert!(again.is_ok(), "{}: {again:?}", rv.name());
+            assert_eq!(signed(&connection).unwrap(), "signature");
+        }
+    }
+}

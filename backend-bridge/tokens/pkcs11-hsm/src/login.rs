@@ -1,0 +1,216 @@
+// SPDX-License-Identifier: MIT
+//! Who is logged in to a vendor's token, and with what the login is repeated after the device was lost.
+//!
+//! A login belongs to the application, not to a session: it holds for all slots of ours that show the same token, and
+//! lasts until the last of them that logged in has logged out. Its PIN is kept that long, in memory that is zeroized,
+//! and no longer; a PIN by reference is fetched when it is needed.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use keyenclave_model::error::{Error, Result, Rv};
+use keyenclave_model::token::Role;
+use zeroize::Zeroizing;
+
+/// Where a configured PIN comes from: an environment variable, a file, a keystore.
+pub trait PinSource: Send + Sync {
+    /// The PIN. It is asked for whenever a login is made, and not kept.
+    ///
+    /// # Errors
+    /// Where it should have been and what to do, without any part of it.
+    fn pin(&self) -> Result<Zeroizing<Vec<u8>>>;
+}
+
+/// A PIN, or none where the token has a keypad of its own (`CKF_PROTECTED_AUTHENTICATION_PATH`).
+pub(crate) type KeptPin = Option<Zeroizing<Vec<u8>>>;
+
+/// One of our slots, among those that show the same token.
+pub(crate) type SlotNumber = u64;
+
+/// The login of one token.
+#[derive(Default)]
+pub(crate) struct Login {
+    source: Option<Arc<dyn PinSource>>,
+    held: Option<Held>,
+}
+
+struct Held {
+    role: Role,
+    pin: KeptPin,
+    /// Slots that logged in; none for a login by reference.
+    slots: HashSet<SlotNumber>,
+}
+
+/// What a login of the application's comes to.
+pub(crate) enum Attempt {
+    /// The token was logged in to already with the same PIN.
+    Joined,
+    /// The vendor is to be asked. Another login by reference ends first.
+    Ask { log_out_first: bool },
+}
+
+impl Login {
+    /// With the PIN source of a configuration. The first slot that names one decides for the token.
+    pub fn configure(&mut self, source: Option<Arc<dyn PinSource>>) {
+        if self.source.is_none() {
+            self.source = source;
+        }
+    }
+
+    /// Whether the user is logged in without the application's doing.
+    pub fn is_by_reference(&self) -> bool {
+        self.source.is_some()
+    }
+
+    /// Who is logged in.
+    pub fn role(&self) -> Option<Role> {
+        self.held.as_ref().map(|held| held.role)
+    }
+
+    /// Whether `slot` logs in as `role` with `pin`.
+    ///
+    /// # Errors
+    /// `CKR_USER_ANOTHER_ALREADY_LOGGED_IN`, and `CKR_PIN_INCORRECT` for another PIN than that of the login there is.
+    pub fn attempt(&mut self, slot: SlotNumber, role: Role, pin: Option<&[u8]>) -> Result<Attempt> {
+        let Some(held) = &mut self.held else {
+            return Ok(Attempt::Ask { log_out_first: false });
+        };
+        if held.role != role {
+            if held.slots.is_empty() {
+                return Ok(Attempt::Ask { log_out_first: true });
+            }
+            return Err(Rv::UserAnotherAlreadyLoggedIn.into());
+        }
+        let same = match (&held.pin, pin) {
+            (Some(kept), Some(given)) => keyenclave_crypto::ct_eq(kept, given),
+            (None, None) => true,
+            (Some(_), None) | (None, Some(_)) => false,
+        };
+        if !same {
+            return Err(Error::new(
+                Rv::PinIncorrect,
+                "the token is logged in to through another slot or a configured PIN, and this is another PIN",
+            ));
+        }
+        held.slots.insert(slot);
+        Ok(Attempt::Joined)
+    }
+
+    /// The vendor accepted a login: of a slot, or by reference.
+    pub fn accepted(&mut self, slot: Option<SlotNumber>, role: Role, pin: KeptPin) {
+        self.held = Some(Held {
+            role,
+            pin,
+            slots: slot.into_iter().collect(),
+        });
+    }
+
+    /// `slot` logs out. Whether the vendor is to be told: not while others are logged in.
+    ///
+    /// # Errors
+    /// `CKR_USER_NOT_LOGGED_IN`.
+    pub fn leave(&mut self, slot: SlotNumber) -> Result<bool> {
+        let held = self.held.as_mut().ok_or(Rv::UserNotLoggedIn)?;
+        if !held.slots.remove(&slot) {
+            return Err(Rv::UserNotLoggedIn.into());
+        }
+        let last = held.slots.is_empty();
+        // A login by reference goes on.
+        if last && (self.source.is_none() || held.role == Role::So) {
+            self.held = None;
+            return Ok(true);
+        }
+        Ok(false)
+    }
+
+    /// Nobody is logged in any more.
+    pub fn forget(&mut self) {
+        self.held = None;
+    }
+
+    /// The PIN was changed by whoever is logged in.
+    pub fn changed(&mut self, pin: KeptPin) {
+        if let Some(held) = &mut self.held {
+            held.pin = pin;
+        }
+    }
+
+    /// With what a lost login is repeated, or the login by reference made: `None` if there is nothing to do.
+    ///
+    /// # Errors
+    /// The PIN source's.
+    pub fn to_repeat(&self) -> Result<Option<(Role, KeptPin)>> {
+        match (&self.held, &self.source) {
+            (Some(held), _) => Ok(Some((held.role, held.pin.clone()))),
+            (None, Some(source)) => Ok(Some((Role::User, Some(source.pin()?)))),
+            (None, None) => Ok(None),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    struct Fixed;
+
+    impl PinSource for Fixed {
+        fn pin(&self) -> Result<Zeroizing<Vec<u8>>> {
+            Ok(Zeroizing::new(b"1234".to_vec()))
+        }
+    }
+
+    fn pin(text: &str) -> KeptPin {
+        Some(Zeroizing::new(text.as_bytes().to_vec()))
+    }
+
+    #[test]
+    fn a_login_lasts_until_the_last_slot_has_logged_out() {
+        let mut login = Login::default();
+        login.accepted(Some(1), Role::User, pin("1234"));
+        assert!(matches!(
+            login.attempt(2, Role::User, Some(b"1234")),
+            Ok(Attempt::Joined)
+        ));
+        assert!(!login.leave(1).unwrap());
+        assert!(login.leave(2).unwrap());
+        assert_eq!(
+            login.leave(2).map_err(|error| error.rv()),
+            Err(Rv::UserNotLoggedIn)
+        );
+        assert!(login.to_repeat().unwrap().is_none(), "the PIN is gone");
+    }
+
+    #[test]
+    fn another_pin_does_not_join_a_login() {
+        let mut login = Login::default();
+        login.accepted(Some(1), Role::User, pin("1234"));
+        let rv = |result: Result<Attempt>| result.err().map(|error| error.rv());
+        assert_eq!(
+            rv(login.attempt(2, Role::User, Some(b"4321"))),
+            Some(Rv::PinIncorrect)
+        );
+        assert_eq!(rv(login.attempt(2, Role::User, None)), Some(Rv::PinIncorrect));
+        assert_eq!(
+            rv(login.attempt(2, Role::So, Some(b"1234"))),
+            Some(Rv::UserAnotherAlreadyLoggedIn)
+        );
+    }
+
+    #[test]
+    fn a_login_by_reference_outlives_the_applications() {
+        let mut login = Login::default();
+        login.configure(Some(Arc::new(Fixed)));
+        let (role, pin) = login.to_repeat().unwrap().unwrap();
+        login.accepted(None, role, pin);
+        assert!(matches!(
+            login.attempt(1, Role::User, Some(b"1234")),
+            Ok(Attempt::Joined)
+        ));
+        assert!(!login.leave(1).unwrap());
+        assert_eq!(login.role(), Some(Role::User));
+        let attempt = login.attempt(1, Role::So, Some(b"so"));
+        assert!(matches!(attempt, Ok(Attempt::Ask { log_out_first: true })));
+    }
+}
