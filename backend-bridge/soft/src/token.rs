@@ -194,7 +194,8 @@ impl<S: Store + 'static, K: Sealers> SoftToken<S, K> {
             | Work::Derive { .. }
             | Work::EncapsulateLen(_)
             | Work::Encapsulate(_)
-            | Work::Decapsulate { .. } => Err(Rv::MechanismInvalid.into()),
+            | Work::Decapsulate { .. }
+            | Work::BeginMessages { .. } => Err(Rv::MechanismInvalid.into()),
             Work::LoginUser { .. } => Err(Error::new(
                 Rv::ArgumentsBad,
                 "this token has one user, who has no name: leave the user name empty",

@@ -20,7 +20,7 @@ use super::values::{
     RawMechanism, RawTemplate,
 };
 use super::{boundary, interfaces, refusal};
-use crate::{entry, lifecycle};
+use crate::{entry, entry::messages::given, lifecycle};
 
 /// What is known of one C function.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -106,6 +106,10 @@ macro_rules! export {
     ($row:tt $p:tt $v:tt $i:tt $o:tt ($name:ident: OutputBytes, $($rest:tt)*)) => {
         export! { @memory $row $p $v $i $o
             $name (ptr: *mut CK_BYTE, len: CK_ULONG) (OutputBytes::new(ptr, len)) ($($rest)*) }
+    };
+    ($row:tt $p:tt $v:tt $i:tt $o:tt ($name:ident: Parameter, $($rest:tt)*)) => {
+        export! { @memory $row $p $v $i $o
+            $name (ptr: CK_VOID_PTR, len: CK_ULONG) (OutputBytes::new(ptr.cast(), len)) ($($rest)*) }
     };
     ($row:tt $p:tt $v:tt $i:tt $o:tt ($name:ident: Place<$t:ty>, $($rest:tt)*)) => {
         export! { @memory $row $p $v $i $o $name (ptr: *mut $t) (Place::new(ptr)) ($($rest)*) }
@@ -389,58 +393,58 @@ functions! {
         "5.6.5" C_SessionCancel(session: SessionId, flags: CK_FLAGS) => entry sessions::session_cancel(session, flags);
 
         "5.9.1" C_MessageEncryptInit(session: SessionId, mechanism: Mechanism, key: ObjectId)
-            => unsupported in_session(session);
+            => entry messages::init(session, Encrypt, mechanism, key);
         "5.9.2" C_EncryptMessage(
-            session: SessionId, parameter: CK_VOID_PTR, parameter_len: CK_ULONG, associated: Input, data: Input,
+            session: SessionId, parameter: Parameter, associated: Input, data: Input,
             encrypted: Output
-        ) => unsupported in_session(session);
+        ) => entry messages::whole(session, given(Encrypt, parameter, Some(associated), Some(data)), encrypted);
         "5.9.3" C_EncryptMessageBegin(
-            session: SessionId, parameter: CK_VOID_PTR, parameter_len: CK_ULONG, associated: Input
-        ) => unsupported in_session(session);
+            session: SessionId, parameter: Parameter, associated: Input
+        ) => entry messages::begin(session, given(Encrypt, parameter, Some(associated), None));
         "5.9.4" C_EncryptMessageNext(
-            session: SessionId, parameter: CK_VOID_PTR, parameter_len: CK_ULONG, part: Input, encrypted: Output,
+            session: SessionId, parameter: Parameter, part: Input, encrypted: Output,
             flags: CK_FLAGS
-        ) => unsupported in_session(session);
-        "5.9.5" C_MessageEncryptFinal(session: SessionId) => unsupported in_session(session);
+        ) => entry messages::next(session, given(Encrypt, parameter, None, Some(part)), encrypted, flags & CKF_END_OF_MESSAGE != 0);
+        "5.9.5" C_MessageEncryptFinal(session: SessionId) => entry messages::finish(session, Encrypt);
 
         "5.11.1" C_MessageDecryptInit(session: SessionId, mechanism: Mechanism, key: ObjectId)
-            => unsupported in_session(session);
+            => entry messages::init(session, Decrypt, mechanism, key);
         "5.11.2" C_DecryptMessage(
-            session: SessionId, parameter: CK_VOID_PTR, parameter_len: CK_ULONG, associated: Input, encrypted: Input,
+            session: SessionId, parameter: Parameter, associated: Input, encrypted: Input,
             data: Output
-        ) => unsupported in_session(session);
+        ) => entry messages::whole(session, given(Decrypt, parameter, Some(associated), Some(encrypted)), data);
         "5.11.3" C_DecryptMessageBegin(
-            session: SessionId, parameter: CK_VOID_PTR, parameter_len: CK_ULONG, associated: Input
-        ) => unsupported in_session(session);
+            session: SessionId, parameter: Parameter, associated: Input
+        ) => entry messages::begin(session, given(Decrypt, parameter, Some(associated), None));
         "5.11.4" C_DecryptMessageNext(
-            session: SessionId, parameter: CK_VOID_PTR, parameter_len: CK_ULONG, encrypted: Input, part: Output,
+            session: SessionId, parameter: Parameter, encrypted: Input, part: Output,
             flags: CK_FLAGS
-        ) => unsupported in_session(session);
-        "5.11.5" C_MessageDecryptFinal(session: SessionId) => unsupported in_session(session);
+        ) => entry messages::next(session, given(Decrypt, parameter, None, Some(encrypted)), part, flags & CKF_END_OF_MESSAGE != 0);
+        "5.11.5" C_MessageDecryptFinal(session: SessionId) => entry messages::finish(session, Decrypt);
 
         "5.14.1" C_MessageSignInit(session: SessionId, mechanism: Mechanism, key: ObjectId)
-            => unsupported in_session(session);
+            => entry messages::init(session, Sign, mechanism, key);
         "5.14.2" C_SignMessage(
-            session: SessionId, parameter: CK_VOID_PTR, parameter_len: CK_ULONG, data: Input, signature: Output
-        ) => unsupported in_session(session);
-        "5.14.3" C_SignMessageBegin(session: SessionId, parameter: CK_VOID_PTR, parameter_len: CK_ULONG)
-            => unsupported in_session(session);
+            session: SessionId, parameter: Parameter, data: Input, signature: Output
+        ) => entry messages::whole(session, given(Sign, parameter, None, Some(data)), signature);
+        "5.14.3" C_SignMessageBegin(session: SessionId, parameter: Parameter)
+            => entry messages::begin(session, given(Sign, parameter, None, None));
         "5.14.4" C_SignMessageNext(
-            session: SessionId, parameter: CK_VOID_PTR, parameter_len: CK_ULONG, part: Input, signature: Output
-        ) => unsupported in_session(session);
-        "5.14.5" C_MessageSignFinal(session: SessionId) => unsupported in_session(session);
+            session: SessionId, parameter: Parameter, part: Input, signature: Output
+        ) => entry messages::sign_next(session, given(Sign, parameter, None, Some(part)), signature);
+        "5.14.5" C_MessageSignFinal(session: SessionId) => entry messages::finish(session, Sign);
 
         "5.16.1" C_MessageVerifyInit(session: SessionId, mechanism: Mechanism, key: ObjectId)
-            => unsupported in_session(session);
+            => entry messages::init(session, Verify, mechanism, key);
         "5.16.2" C_VerifyMessage(
-            session: SessionId, parameter: CK_VOID_PTR, parameter_len: CK_ULONG, data: Input, signature: Input
-        ) => unsupported in_session(session);
-        "5.16.3" C_VerifyMessageBegin(session: SessionId, parameter: CK_VOID_PTR, parameter_len: CK_ULONG)
-            => unsupported in_session(session);
+            session: SessionId, parameter: Parameter, data: Input, signature: Input
+        ) => entry messages::verify(session, given(Verify, parameter, None, Some(data)), signature);
+        "5.16.3" C_VerifyMessageBegin(session: SessionId, parameter: Parameter)
+            => entry messages::begin(session, given(Verify, parameter, None, None));
         "5.16.4" C_VerifyMessageNext(
-            session: SessionId, parameter: CK_VOID_PTR, parameter_len: CK_ULONG, part: Input, signature: Input
-        ) => unsupported in_session(session);
-        "5.16.5" C_MessageVerifyFinal(session: SessionId) => unsupported in_session(session);
+            session: SessionId, parameter: Parameter, part: Input, signature: Input
+        ) => entry messages::verify_next(session, given(Verify, parameter, None, Some(part)), signature);
+        "5.16.5" C_MessageVerifyFinal(session: SessionId) => entry messages::finish(session, Verify);
     }
     3.2: {
         "5.18.8" C_EncapsulateKey(

@@ -131,6 +131,11 @@ impl<'a> Output<'a> {
         }
     }
 
+    /// Whether there is no place for the length: the application expects no output of this call.
+    pub fn is_absent(&self) -> bool {
+        self.len.is_null()
+    }
+
     /// Whether only the length is asked for.
     pub fn is_query(&self) -> bool {
         self.buffer.is_null()

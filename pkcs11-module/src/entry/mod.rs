@@ -9,6 +9,7 @@ pub mod crypt;
 pub mod dual;
 pub mod general;
 pub mod keys;
+pub mod messages;
 pub mod objects;
 pub mod random;
 pub mod sessions;

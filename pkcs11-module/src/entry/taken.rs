@@ -5,7 +5,6 @@
 //! left behind, whatever happens, and that nothing is dropped under the session's lock.
 
 use keyenclave_model::error::{Result, Rv};
-use keyenclave_model::token::OperationClass;
 
 use crate::library::Caller;
 use crate::session::activity::Activity;
@@ -40,14 +39,12 @@ impl<'a> Taken<'a> {
     ///
     /// # Errors
     /// As [`Operations::take`](crate::session::operation::Operations::take).
-    pub(super) fn take(caller: &'a Caller<'a>, class: OperationClass) -> Result<(Self, Active)> {
+    pub(super) fn take(caller: &'a Caller<'a>, activity: impl Into<Activity>) -> Result<(Self, Active)> {
+        let activity = activity.into();
         let mut operations = caller.session.operations.lock();
-        let active = operations.take(class, caller.slot.login_number())?;
+        let active = operations.take(activity, caller.slot.login_number())?;
         drop(operations);
-        Ok((
-            Self::of(caller, class.into(), Rv::OperationNotInitialized),
-            active,
-        ))
+        Ok((Self::of(caller, activity, Rv::OperationNotInitialized), active))
     }
 
     /// Puts an operation back, or for the first time.

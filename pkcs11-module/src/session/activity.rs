@@ -12,6 +12,8 @@ use keyenclave_model::token::OperationClass;
 pub enum Activity {
     /// An operation of this class, from its `Init` to its end.
     Operation(OperationClass),
+    /// An operation of this class on messages, from its `Init` to its `Final`.
+    Messages(OperationClass),
     /// `C_GenerateKey`, in an asynchronous session.
     GenerateKey,
     /// `C_GenerateKeyPair`, in an asynchronous session.
@@ -21,7 +23,10 @@ pub enum Activity {
 impl Activity {
     /// Every one.
     pub fn all() -> impl Iterator<Item = Self> {
-        Self::operations().chain([Self::GenerateKey, Self::GenerateKeyPair])
+        let messages = MESSAGES.iter().map(|(class, _)| Self::Messages(*class));
+        Self::operations()
+            .chain(messages)
+            .chain([Self::GenerateKey, Self::GenerateKeyPair])
     }
 
     /// Those that are operations.
@@ -30,14 +35,26 @@ impl Activity {
     }
 
     /// The flag by which `C_SessionCancel` names it.
-    pub const fn flag(self) -> ck::CK_FLAGS {
+    pub fn flag(self) -> ck::CK_FLAGS {
         match self {
             Self::Operation(class) => class.flag(),
+            Self::Messages(class) => MESSAGES
+                .iter()
+                .find(|(of, _)| *of == class)
+                .map_or(0, |(_, flag)| *flag),
             Self::GenerateKey => ck::CKF_GENERATE,
             Self::GenerateKeyPair => ck::CKF_GENERATE_KEY_PAIR,
         }
     }
 }
+
+/// The operations on messages that there are.
+const MESSAGES: [(OperationClass, ck::CK_FLAGS); 4] = [
+    (OperationClass::Encrypt, ck::CKF_MESSAGE_ENCRYPT),
+    (OperationClass::Decrypt, ck::CKF_MESSAGE_DECRYPT),
+    (OperationClass::Sign, ck::CKF_MESSAGE_SIGN),
+    (OperationClass::Verify, ck::CKF_MESSAGE_VERIFY),
+];
 
 impl From<OperationClass> for Activity {
     fn from(class: OperationClass) -> Self {

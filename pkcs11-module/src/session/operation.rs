@@ -6,7 +6,7 @@
 //! [`waiting`](super::waiting). What ends here is handed to the caller, to be dropped outside the lock.
 
 use keyenclave_model::error::{Result, Rv};
-use keyenclave_model::token::{ObjectId, Operation, OperationClass};
+use keyenclave_model::token::{Messages, ObjectId, Operation, OperationClass};
 use zeroize::Zeroizing;
 
 use super::activity::Activity;
@@ -27,6 +27,8 @@ pub struct Active {
 pub enum Next {
     /// Runs.
     Run(Box<dyn Operation>),
+    /// Takes messages. `started` says whether one has begun and not ended.
+    Messages(Box<dyn Messages>),
     /// Has run, but the memory that the caller brought was too short: the result, for when there is enough.
     Deliver {
         /// The result.
@@ -60,6 +62,7 @@ pub(super) enum Place {
 #[derive(Default)]
 pub struct Operations {
     classes: [Place; OperationClass::ALL.len()],
+    messages: [Place; OperationClass::ALL.len()],
     generate_key: Place,
     generate_key_pair: Place,
     search: Option<Search>,
@@ -95,8 +98,8 @@ impl Operations {
     /// # Errors
     /// `CKR_OPERATION_NOT_INITIALIZED` if there is none, or if the login that it began under is over;
     /// `CKR_OPERATION_ACTIVE` if another thread has it, or if it waits for its result.
-    pub fn take(&mut self, class: OperationClass, login: u64) -> Result<Active> {
-        let place = self.place(class);
+    pub fn take(&mut self, activity: impl Into<Activity>, login: u64) -> Result<Active> {
+        let place = self.place(activity);
         let refused = match std::mem::replace(place, Place::Out) {
             Place::Here(active) if !active.is_stale(login) && active.waiting().is_none() => {
                 return Ok(active);
@@ -248,6 +251,8 @@ impl Operations {
             // As many places as there are classes, in the classes' order.
             #[allow(clippy::indexing_slicing)]
             Activity::Operation(class) => &mut self.classes[class as usize],
+            #[allow(clippy::indexing_slicing)]
+            Activity::Messages(class) => &mut self.messages[class as usize],
             Activity::GenerateKey => &mut self.generate_key,
             Activity::GenerateKeyPair => &mut self.generate_key_pair,
         }
@@ -261,6 +266,15 @@ impl Active {
             work: Next::Run(operation),
             started: false,
             login,
+        }
+    }
+
+    /// A new operation on messages.
+    pub fn on_messages(messages: Box<dyn Messages>, login: u64) -> Self {
+        Self {
+            work: Next::Messages(messages),
+            started: false,
+            login: Some(login),
         }
     }
 
@@ -280,7 +294,7 @@ impl Active {
     pub fn running(&mut self) -> Result<&mut Box<dyn Operation>> {
         match &mut self.work {
             Next::Run(operation) => Ok(operation),
-            Next::Deliver { .. } | Next::Wait(_) => Err(Rv::OperationActive.into()),
+            Next::Messages(_) | Next::Deliver { .. } | Next::Wait(_) => Err(Rv::OperationActive.into()),
         }
     }
 
@@ -291,7 +305,7 @@ impl Active {
     pub fn into_operation(self) -> Result<Box<dyn Operation>> {
         match self.work {
             Next::Run(operation) => Ok(operation),
-            Next::Deliver { .. } | Next::Wait(_) => Err(Rv::OperationActive.into()),
+            Next::Messages(_) | Next::Deliver { .. } | Next::Wait(_) => Err(Rv::OperationActive.into()),
         }
     }
 
@@ -299,14 +313,14 @@ impl Active {
     pub fn into_memory(self) -> Option<KeptOutput> {
         match self.work {
             Next::Wait(waiting) => waiting.memory,
-            Next::Run(_) | Next::Deliver { .. } => None,
+            Next::Run(_) | Next::Messages(_) | Next::Deliver { .. } => None,
         }
     }
 
     pub(super) fn waiting(&self) -> Option<&Waiting> {
         match &self.work {
             Next::Wait(waiting) => Some(waiting),
-            Next::Run(_) | Next::Deliver { .. } => None,
+            Next::Run(_) | Next::Messages(_) | Next::Deliver { .. } => None,
         }
     }
 

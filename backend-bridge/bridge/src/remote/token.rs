@@ -135,6 +135,7 @@ impl RemoteToken {
             | Work::EncapsulateLen(_)
             | Work::Encapsulate(_)
             | Work::Decapsulate { .. }
+            | Work::BeginMessages { .. }
             | Work::Restore { .. }
             | Work::Random(_)
             | Work::Seed(_) => Ok(parts.session.submit(&parts.login.local(cx), work)),
