@@ -7,7 +7,7 @@
 
 use crate::place::Place;
 use std::io::{Read, Write};
-use std::process::{Command, Stdio};
+use std::process::{Command, ExitStatus, Stdio};
 use std::sync::mpsc;
 use std::time::Duration;
 
@@ -36,16 +36,45 @@ pub(crate) fn in_own_process_named(name: String, prepare: impl FnOnce(&mut Comma
     command.current_dir(std::env::current_dir().expect("a current directory"));
     prepare(&mut command);
     match finish(command, LIMIT) {
-        Ok(_) => {}
+        // No test of a name that is none is a success.
+        Ok(output) => assert!(
+            output.contains("running 1 test"),
+            "{name} is no test:\n{}",
+            indented(&output)
+        ),
         Err(output) => panic!("{}", indented(&output)),
     }
+}
+
+/// How a program ended.
+pub struct Ended {
+    /// What it printed.
+    pub output: String,
+    /// `None` when it had to be killed at the limit.
+    pub status: Option<ExitStatus>,
 }
 
 /// Runs `command` with no input; its output if it succeeds within `limit`.
 ///
 /// # Errors
 /// What it printed and how it ended. Whoever holds its output open counts as it: a child left behind is a hang.
-pub fn finish(mut command: Command, limit: Duration) -> Result<String, String> {
+pub fn finish(command: Command, limit: Duration) -> Result<String, String> {
+    let described = format!("{command:?}");
+    let Ended { output, status } = end(command, limit);
+    match status {
+        Some(status) if status.success() => Ok(output),
+        Some(status) => Err(format!("{output}\n{described} ended with {status}")),
+        None => Err(format!(
+            "{output}\n{described} did not end within {} s",
+            limit.as_secs()
+        )),
+    }
+}
+
+/// Runs `command` with no input until it ends or `limit` is over.
+///
+/// Whoever holds its output open counts as it: a child left behind is a hang.
+pub fn end(mut command: Command, limit: Duration) -> Ended {
     let (mut output, writer) = std::io::pipe().expect("a pipe");
     let errors = writer.try_clone().expect("a second end of the pipe");
     let described = format!("{command:?}");
@@ -63,16 +92,15 @@ pub fn finish(mut command: Command, limit: Duration) -> Result<String, String> {
         let _ = child.kill();
         let _ = child.wait();
         let text = receiver.recv_timeout(Duration::from_secs(1)).unwrap_or_default();
-        return Err(format!(
-            "{text}\n{described} did not end within {} s",
-            limit.as_secs()
-        ));
+        return Ended {
+            output: text,
+            status: None,
+        };
     };
     let status = child.wait().expect("the child's status");
-    if status.success() {
-        Ok(text)
-    } else {
-        Err(format!("{text}\n{described} ended with {status}"))
+    Ended {
+        output: text,
+        status: Some(status),
     }
 }
 
@@ -119,7 +147,8 @@ pub fn own_module<F: FnOnce()>(body: F) {
     }
 }
 
-fn is_present(program: &str) -> bool {
+/// Whether the program is on the path; or, with `*/` in its name, in a directory of the one before.
+pub fn is_present(program: &str) -> bool {
     if let Some((directory, rest)) = program.split_once("*/") {
         let entries = std::fs::read_dir(directory);
         return entries.is_ok_and(|entries| entries.flatten().any(|entry| entry.path().join(rest).exists()));
@@ -128,8 +157,13 @@ fn is_present(program: &str) -> bool {
     std::env::split_paths(&path).any(|directory| directory.join(program).is_file())
 }
 
-/// A test's name from its closure's type: `binary::module::name::{{closure}}`, where closures may nest.
+/// The name of the test that runs, which libtest gives to its thread. With one thread for all tests it is the main one:
+/// then it is taken from the closure's type, `binary::module::name::{{closure}}`, where closures may nest.
 pub(crate) fn name_of<F>() -> String {
+    match std::thread::current().name() {
+        Some(name) if name != "main" => return name.to_owned(),
+        _ => {}
+    }
     let path = std::any::type_name::<F>();
     let path = path.split("::{{closure}}").next().unwrap_or(path);
     path.split_once("::").map_or(path, |(_, name)| name).to_owned()

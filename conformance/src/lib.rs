@@ -14,9 +14,11 @@
 pub mod case;
 pub mod cloud;
 pub mod module;
+pub mod openssl;
 pub mod place;
-mod returns;
+pub mod returns;
 mod rv;
+pub mod tested;
 pub mod token;
 mod whole;
 

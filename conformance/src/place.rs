@@ -2,6 +2,7 @@
 //! A test's own directory: a configuration, an empty store, a home, and commands that see only these.
 
 use crate::case;
+use crate::tested::Tested;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
@@ -37,9 +38,7 @@ fn required(name: &str) -> PathBuf {
 
 /// Whether the module under test is KeyEnclave's own, and not another one that the suite is pointed at.
 pub fn is_keyenclave() -> bool {
-    module_path()
-        .file_name()
-        .is_some_and(|name| name.to_string_lossy().contains("keyenclave"))
+    Tested::of_environment().is_keyenclave()
 }
 
 impl Place {
@@ -50,13 +49,21 @@ impl Place {
             directory: owned.path().to_owned(),
             _owned: Some(owned),
         };
-        for name in ["store", "home", "softhsm"] {
+        for name in ["store", "home", "softhsm", "nss"] {
             std::fs::create_dir(place.file(name)).expect("a directory in the test's own");
         }
         place.configure("");
         place.write(
             "softhsm2.conf",
             &format!("directories.tokendir = {}\n", place.file("softhsm").display()),
+        );
+        let kryoptic = place.file("kryoptic.sql");
+        place.write(
+            "kryoptic.conf",
+            &format!(
+                "[[slots]]\nslot = 0\ndbtype = \"sqlite\"\ndbargs = \"{}\"\n",
+                kryoptic.display()
+            ),
         );
         place
     }
@@ -136,14 +143,16 @@ impl Place {
         command.current_dir(&self.directory);
         command.env("KEYENCLAVE_CONFIG", self.configuration());
         command.env("SOFTHSM2_CONF", self.file("softhsm2.conf"));
+        command.env("KRYOPTIC_CONF", self.file("kryoptic.conf"));
         command.env("HOME", self.file("home")).env_remove("OPENSSL_CONF");
         command
             .env("XDG_DATA_HOME", self.file("home/data"))
             .env("XDG_CONFIG_HOME", self.file("home/config"));
         command.env("PIN", "user-1234").env("SO_PIN", "so-12345");
-        command
-            .env(DIRECTORY, &self.directory)
-            .env("MODULE", module_path());
+        command.env(DIRECTORY, &self.directory);
+        if let Some(module) = std::env::var_os("KEYENCLAVE_TEST_MODULE") {
+            command.env("MODULE", module);
+        }
         command
     }
 }

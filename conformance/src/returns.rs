@@ -2,8 +2,9 @@
 //! Which return values a function may give: every call that a test makes through [`crate::Module`] is held to it.
 
 use crate::rv::Rv;
-use std::collections::{HashMap, HashSet};
-use std::sync::LazyLock;
+use cryptoki_sys::CKR_VENDOR_DEFINED;
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::sync::{LazyLock, Mutex, PoisonError};
 
 /// What section 5.1 of the specification lets any function return, besides what its own paragraph names.
 const ANY: &[&str] = &[
@@ -53,14 +54,78 @@ static ALLOWED: LazyLock<HashMap<&'static str, HashSet<&'static str>>> = LazyLoc
         .collect()
 });
 
-/// Whether `function` may return `rv`.
+/// Returns what the function that it is asked about returns, so anything that has a name.
+const ANY_OTHER: &str = "C_AsyncComplete";
+
+static UNSUPPORTED: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
+
+/// Whether `function` may return `rv`. Panics about a function that the table does not know.
 pub fn allowed(function: &str, rv: Rv) -> bool {
-    let Some(own) = ALLOWED.get(function) else {
+    // The values from here on are the vendors' own (specification, section "CK_RV").
+    if rv.0 >= CKR_VENDOR_DEFINED {
         return true;
-    };
+    }
+    if function == ANY_OTHER {
+        return rv.name().is_some();
+    }
+    let own = ALLOWED.get(function);
+    let own = own.unwrap_or_else(|| panic!("returns.txt has no row for {function}"));
     let Some(name) = rv.name() else { return false };
     let wider = WIDER
         .iter()
         .any(|(who, what)| *what == name && (who.is_empty() || *who == function));
     ANY.contains(&name) || wider || name.strip_prefix("CKR_").is_some_and(|short| own.contains(short))
+}
+
+/// Notes a function that said that it is not supported.
+pub(crate) fn note_unsupported(function: &str) {
+    let mut names = UNSUPPORTED.lock().unwrap_or_else(PoisonError::into_inner);
+    names.insert(function.to_owned());
+}
+
+/// Whether `function` has told this process that it is not supported.
+pub fn is_unsupported(function: &str) -> bool {
+    let names = UNSUPPORTED.lock().unwrap_or_else(PoisonError::into_inner);
+    names.contains(function)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use cryptoki_sys::*;
+    use keyenclave_module::abi::functions::FUNCTIONS;
+
+    #[test]
+    fn every_function_of_version_3_2_has_a_row() {
+        assert_eq!(FUNCTIONS.len(), 104, "68 of version 2.40, 24 of 3.0, 12 of 3.2");
+        let rows: BTreeSet<_> = ALLOWED.keys().copied().chain([ANY_OTHER]).collect();
+        let functions: BTreeSet<_> = FUNCTIONS.iter().map(|row| row.name).collect();
+        assert_eq!(rows, functions);
+    }
+
+    #[test]
+    fn every_name_in_the_table_is_one_of_the_specification() {
+        let names = ALLOWED.values().flatten().map(|short| format!("CKR_{short}"));
+        let wider = WIDER.iter().map(|(_, name)| (*name).to_owned());
+        for name in names.chain(wider) {
+            assert!(Rv::of_name(&name).is_some(), "{name}");
+        }
+        for (function, _) in WIDER {
+            assert!(
+                function.is_empty() || ALLOWED.contains_key(function),
+                "{function}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_function_returns_what_its_paragraph_names_and_nothing_else() {
+        assert!(allowed("C_Login", Rv(CKR_PIN_INCORRECT)));
+        assert!(allowed("C_Login", Rv(CKR_OK)));
+        assert!(!allowed("C_Login", Rv(CKR_KEY_HANDLE_INVALID)));
+        assert!(!allowed("C_Login", Rv(0x4242)), "a number without a name");
+        assert!(allowed("C_Login", Rv(CKR_VENDOR_DEFINED | 7)), "a vendor's own");
+        assert!(allowed("C_AsyncComplete", Rv(CKR_KEY_HANDLE_INVALID)));
+        assert!(!allowed("C_AsyncComplete", Rv(0x4242)));
+    }
 }

@@ -17,6 +17,14 @@ impl Rv {
         if self == Self::OK { Ok(()) } else { Err(self) }
     }
 
+    /// The value with this name in the specification.
+    pub fn of_name(name: &str) -> Option<Self> {
+        NAMES
+            .iter()
+            .find(|(_, known)| *known == name)
+            .map(|(value, _)| Self(*value))
+    }
+
     /// The name in the specification, or `None` for a number it does not know.
     pub fn name(self) -> Option<&'static str> {
         NAMES

@@ -4,6 +4,7 @@
 use crate::module::{Attr, Init, Module, bytes, flag, number};
 use crate::place;
 use crate::rv::Rv;
+use crate::tested::Tested;
 use cryptoki_sys::*;
 use std::ops::Deref;
 
@@ -47,18 +48,20 @@ impl Token {
     pub fn blank() -> Self {
         let module = Module::load(&place::module_path());
         assert_eq!(module.initialize(THREADS), Rv::OK);
-        let slot = first_slot(&module);
+        let slot = slot_of(&module);
         Self { module, slot }
     }
 
     /// With a label and both PINs set; no session open.
     pub fn fresh() -> Self {
         let mut token = Self::blank();
-        assert_eq!(token.init_token(token.slot, SO_PIN, "test"), Rv::OK);
+        let officer = Tested::of_environment().officer;
+        let officer = officer.as_deref().map_or(&SO_PIN[..], str::as_bytes);
+        assert_eq!(token.init_token(token.slot, officer, "test"), Rv::OK);
         // SoftHSM gives an initialised token another slot.
-        token.slot = first_slot(&token.module);
+        token.slot = slot_of(&token.module);
         let session = token.session(RW);
-        assert_eq!(token.login(session, CKU_SO, SO_PIN), Rv::OK);
+        assert_eq!(token.login(session, CKU_SO, officer), Rv::OK);
         assert_eq!(token.init_pin(session, USER_PIN), Rv::OK);
         assert_eq!(token.close_session(session), Rv::OK);
         token
@@ -131,7 +134,10 @@ impl Token {
     }
 }
 
-fn first_slot(module: &Module) -> CK_SLOT_ID {
+fn slot_of(module: &Module) -> CK_SLOT_ID {
+    if let Some(slot) = Tested::of_environment().slot {
+        return slot;
+    }
     let (rv, count, _) = module.slot_list(true, None);
     assert_eq!(rv, Rv::OK);
     let (rv, _, slots) = module.slot_list(true, usize::try_from(count).ok());

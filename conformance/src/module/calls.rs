@@ -3,7 +3,7 @@
 
 use super::buffer::length;
 use super::{Attr, In, Mech, Module, Out, Want, Written, template};
-use crate::Rv;
+use crate::{Rv, tested};
 use cryptoki_sys::*;
 use std::ffi::CStr;
 use std::ptr::null_mut;
@@ -178,7 +178,7 @@ pub enum Init {
         flags: CK_FLAGS,
         /// The mutex functions.
         mutexes: Mutexes,
-        /// Whether `pReserved` points to something.
+        /// Whether `pReserved` points to something that the module does not know; to what it asks for otherwise.
         reserved: bool,
     },
 }
@@ -202,6 +202,7 @@ impl Module {
         else {
             return call!(self, C_Initialize(null_mut()));
         };
+        let known = tested::text();
         let mut unknown = *b"something that the module does not know";
         let all = mutexes == Mutexes::All;
         let mut args = CK_C_INITIALIZE_ARGS {
@@ -213,7 +214,9 @@ impl Module {
             pReserved: if reserved {
                 unknown.as_mut_ptr().cast()
             } else {
-                null_mut()
+                known
+                    .as_ref()
+                    .map_or(null_mut(), |text| text.as_ptr().cast_mut().cast())
             },
         };
         call!(self, C_Initialize((&raw mut args).cast()))

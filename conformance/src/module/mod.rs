@@ -59,6 +59,9 @@ impl Module {
     /// Holds `rv` to what the specification lets `function` return.
     fn seen(&self, function: &str, rv: CK_RV) -> Rv {
         let rv = Rv(rv);
+        if rv == CKR_FUNCTION_NOT_SUPPORTED {
+            returns::note_unsupported(function);
+        }
         // Any function may return `CKR_OK`: benchmarks do not pay for the look-up.
         assert!(
             rv == Rv::OK || returns::allowed(function, rv),
@@ -99,4 +102,41 @@ fn interface_3_2(library: &libloading::Library) -> Option<CK_FUNCTION_LIST_3_2> 
     let list: *const CK_FUNCTION_LIST_3_2 = unsafe { (*interface).pFunctionList }.cast();
     // SAFETY: the interface named "PKCS 11" of version 3.2 carries a list of that version.
     Some(unsafe { *list })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    unsafe extern "C" fn impossible(_info: *mut CK_INFO) -> CK_RV {
+        CKR_PIN_INCORRECT
+    }
+
+    unsafe extern "C" fn unsupported(_info: *mut CK_INFO) -> CK_RV {
+        CKR_FUNCTION_NOT_SUPPORTED
+    }
+
+    fn module_with(function: unsafe extern "C" fn(*mut CK_INFO) -> CK_RV) -> Module {
+        Module {
+            list: CK_FUNCTION_LIST {
+                C_GetInfo: Some(function),
+                ..Default::default()
+            },
+            list_3_2: None,
+            library: libloading::os::unix::Library::this().into(),
+        }
+    }
+
+    #[test]
+    #[should_panic(expected = "C_GetInfo may not return CKR_PIN_INCORRECT")]
+    fn a_module_that_returns_what_a_function_cannot_is_caught() {
+        let _ = module_with(impossible).info();
+    }
+
+    #[test]
+    fn a_function_that_is_not_supported_is_remembered() {
+        assert!(module_with(unsupported).info().is_err());
+        assert!(returns::is_unsupported("C_GetInfo"));
+        assert!(!returns::is_unsupported("C_GetTokenInfo"));
+    }
 }

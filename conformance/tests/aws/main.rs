@@ -19,9 +19,8 @@ mod identity;
 mod lost;
 mod lying;
 mod made_here;
-#[path = "../black_box/openssl.rs"]
-#[allow(dead_code)] // more than these tests need
-mod openssl;
 mod slot;
 mod told;
 mod tool;
+
+use keyenclave_conformance::openssl;

@@ -29,6 +29,7 @@ struct Sanitizer {
 struct Suite(&'static str, &'static str, &'static [&'static str]);
 
 const CONFORMANCE: &str = "keyenclave-conformance";
+const CASES: &str = "keyenclave-conformance-cases";
 
 const SANITIZERS: [Sanitizer; 2] = [
     Sanitizer {
@@ -49,7 +50,7 @@ const SANITIZERS: [Sanitizer; 2] = [
         symbols: "__asan*",
         options: ("ASAN_OPTIONS", "detect_leaks=0:detect_odr_violation=0"),
         suites: &[
-            Suite(CONFORMANCE, "black_box", &[]),
+            Suite(CASES, "black_box", &[]),
             Suite(CONFORMANCE, "robustness", &["load::", "damage::"]),
             Suite(CONFORMANCE, "aws", &["asynchronous::", "lost::"]),
         ],
@@ -130,7 +131,7 @@ fn without_backends() -> Result<u64, String> {
     run::shown(&mut prepared(&["test", "--package", "keyenclave-pkcs11"]))?;
     run::shown(prepared(&["build", "--package", "keyenclave"]).args(module))?;
     let built = Built::in_directory(&target.join("ci"));
-    let mut command = test::command(&built, &["--package", CONFORMANCE, "--test", "black_box"]);
+    let mut command = test::command(&built, &["--package", CASES, "--test", "black_box"]);
     counted(command.args(["--profile", "ci"]))
 }
 

@@ -6,6 +6,7 @@
 #![forbid(unsafe_code)]
 
 mod bench;
+mod conformance;
 mod dependencies;
 mod emulators;
 mod full;
@@ -35,6 +36,11 @@ const TASKS: &[(&str, &str, Task)] = &[
         "full",
         "what takes longer: sanitizers, long stress, licences; writes docs/full-run.md",
         full::run,
+    ),
+    (
+        "conformance",
+        "hold a module to the black-box cases [--peer NAME] [--module FILE] [--help]",
+        conformance::run,
     ),
     (
         "bench",

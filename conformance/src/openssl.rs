@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
 //! OpenSSL's command line as the second opinion: public keys go to it in DER, signatures are verified there.
 
+use crate::case::finish;
+use crate::place::Place;
+use crate::token::Token;
 use cryptoki_sys::*;
-use keyenclave_conformance::case::finish;
-use keyenclave_conformance::place::Place;
-use keyenclave_conformance::token::Token;
 use std::time::Duration;
 
 /// Runs `openssl` in `place`; its output, or what went wrong as a panic.
@@ -88,9 +88,7 @@ pub fn export_ed25519(place: &Place, token: &Token, session: CK_SESSION_HANDLE, 
 }
 
 fn curve_size(curve: &[u8]) -> usize {
-    let known = keyenclave_conformance::token::CURVES
-        .iter()
-        .find(|(oid, ..)| *oid == curve);
+    let known = crate::token::CURVES.iter().find(|(oid, ..)| *oid == curve);
     known.expect("a known curve").1
 }
 

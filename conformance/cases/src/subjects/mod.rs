@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: MIT
+//! The cases, a file for each subject; a file opens with the rows of its cases.
+
+mod attributes;
+mod bad_input;
+mod digests;
+mod eddsa;
+mod encryption;
+mod life_cycle;
+mod macs;
+mod objects;
+mod operations;
+mod pins;
+mod sessions;
+mod signatures;
+mod slots;
+
+use crate::case::Case;
+
+const SUBJECTS: [&[Case]; 13] = [
+    life_cycle::CASES,
+    slots::CASES,
+    pins::CASES,
+    sessions::CASES,
+    objects::CASES,
+    attributes::CASES,
+    operations::CASES,
+    digests::CASES,
+    macs::CASES,
+    encryption::CASES,
+    signatures::CASES,
+    eddsa::CASES,
+    bad_input::CASES,
+];
+
+/// Every case, in the order in which they are reported.
+pub fn all() -> impl Iterator<Item = &'static Case> {
+    SUBJECTS.into_iter().flatten()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn ids_are_unique_and_dotted() {
+        let mut seen = BTreeSet::new();
+        for case in all() {
+            assert!(seen.insert(case.id), "{} is there twice", case.id);
+            let plain = |letter: char| {
+                letter.is_ascii_lowercase() || letter.is_ascii_digit() || ".-".contains(letter)
+            };
+            assert!(case.id.chars().all(plain) && case.id.contains('.'), "{}", case.id);
+            assert!(!case.section.is_empty(), "{} names no section", case.id);
+        }
+    }
+}

@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: MIT
+//! The cases as tests, one by one and by their ids, against the module that `KEYENCLAVE_TEST_MODULE` names.
+#![forbid(unsafe_code)]
+#![allow(clippy::expect_used)] // test code
+
+use keyenclave_conformance::case::skipped;
+use keyenclave_conformance::tested::Tested;
+use keyenclave_conformance_cases::abilities::Abilities;
+use keyenclave_conformance_cases::case::Case;
+use keyenclave_conformance_cases::isolated::{self, Outcome};
+use keyenclave_conformance_cases::{all, run};
+use libtest_mimic::{Arguments, Failed, Trial};
+use std::process::ExitCode;
+use std::sync::LazyLock;
+
+static MODULE: LazyLock<(Tested, Result<Abilities, String>)> = LazyLock::new(|| {
+    let tested = Tested::of_environment();
+    let abilities = Abilities::of(&tested);
+    (tested, abilities)
+});
+
+fn main() -> ExitCode {
+    isolated::child().unwrap_or_else(|| {
+        let tests = all().map(|case| Trial::test(case.id, || test(case))).collect();
+        libtest_mimic::run(&Arguments::from_args(), tests).exit_code()
+    })
+}
+
+fn test(case: &Case) -> Result<(), Failed> {
+    let (tested, abilities) = &*MODULE;
+    match run::outcome(case, tested, abilities.as_ref()?) {
+        Outcome::Passed => Ok(()),
+        Outcome::Skipped(reason) => {
+            skipped(case.id, &reason);
+            Ok(())
+        }
+        Outcome::Failed(how, output) => Err(format!("{}: {how}\n{output}", case.sentence()).into()),
+    }
+}

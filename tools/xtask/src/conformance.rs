@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: MIT
+//! `cargo xtask conformance`: holds a PKCS#11 module, ours by default, to the black-box cases, and reports.
+//!
+//! What it takes is the runner's: `--module FILE` or `--peer NAME`, `--expectations FILE`, `--json FILE`,
+//! `--junit FILE`, `--page FILE`, `--list`, and a part of the cases' ids.
+
+use crate::{project, run, test};
+use std::process::Command;
+
+const PROFILE: [&str; 2] = ["--profile", "ci"];
+
+/// Builds our module and the runner, and starts it with `arguments`.
+pub fn run(arguments: &[String]) -> Result<(), String> {
+    let directory = project::target().join("ci");
+    let built = test::build(&PROFILE, &directory)?;
+    let mut build = Command::new(project::cargo());
+    build
+        .current_dir(project::root())
+        .args(["build", "--package", "keyenclave-conformance-cases"]);
+    run::shown(build.args(PROFILE))?;
+    let program = format!("keyenclave-conformance{}", std::env::consts::EXE_SUFFIX);
+    let mut runner = Command::new(directory.join(program));
+    // An argument of its own takes precedence in the runner, but beside a peer there must be no module.
+    if !arguments.iter().any(|argument| argument.starts_with("--peer")) {
+        runner.env("KEYENCLAVE_TEST_MODULE", &built.library);
+    }
+    run::shown(runner.args(arguments))
+}
