@@ -17,7 +17,9 @@ use parking_lot::RwLock;
 use crate::engine::Engine;
 use crate::error::{Doing, from_sealer, from_store, from_vault, from_writing};
 use crate::sealer::{Binding, DEFAULT_LIMIT, PinCost, PinSealer, Sealer, Unlocked, unlock};
-use crate::store::{self, Columns, Header, Identity, Incarnation, NewToken, SealerRecord, Store, StoreError};
+use crate::store::{
+    self, Columns, Header, Identity, Incarnation, InsteadOf, NewToken, SealerRecord, Store, StoreError,
+};
 use crate::vault::{RootKey, Vault};
 
 /// Allowed lengths of a new PIN, in bytes.
@@ -137,7 +139,7 @@ impl<S: Store, K: Sealers> Engine<S, K> {
             .ok_or(Error::from(Rv::UserNotLoggedIn))?;
         let record = self.wrap(Role::User, pin, login.vault.identity(), login.vault.root())?;
         self.store
-            .put_sealer(store::Role::User, &record, login.incarnation, None)
+            .put_sealer(store::Role::User, &record, login.incarnation, InsteadOf::Anything)
             .map_err(from_writing)
     }
 
@@ -156,7 +158,7 @@ impl<S: Store, K: Sealers> Engine<S, K> {
                 store_role(role),
                 &record,
                 old.header.incarnation,
-                Some(&old.record),
+                InsteadOf::This(&old.record),
             )
             .map_err(from_writing)
     }

@@ -64,10 +64,10 @@ impl Store for Shared {
         role: store::Role,
         record: &SealerRecord,
         of: Incarnation,
-        opened: Option<&SealerRecord>,
+        instead: InsteadOf<'_>,
     ) -> Result<(), StoreError> {
         self.reached(Moment::NewPin);
-        self.store.put_sealer(role, record, of, opened)
+        self.store.put_sealer(role, record, of, instead)
     }
     fn count_attempt(&self, role: store::Role) -> Result<Attempts, StoreError> {
         self.store.count_attempt(role)

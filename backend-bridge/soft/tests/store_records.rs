@@ -246,13 +246,19 @@ fn the_last_attempt_locks_the_role_and_a_new_sealer_unlocks_it() {
     let (role, record) = &token.sealers[1];
     let other = Incarnation(random());
     assert!(matches!(
-        store.put_sealer(*role, record, other, None),
+        store.put_sealer(*role, record, other, InsteadOf::Anything),
         Err(StoreError::TokenChanged)
     ));
     store
-        .put_sealer(*role, record, token.header.incarnation, None)
+        .put_sealer(*role, record, token.header.incarnation, InsteadOf::Anything)
         .unwrap();
     assert_eq!(store.count_attempt(Role::User).unwrap().failed, 1);
+    // Who thought that there was none takes nothing of the count away.
+    assert!(matches!(
+        store.put_sealer(*role, record, token.header.incarnation, InsteadOf::Nothing),
+        Err(StoreError::SealerChanged(_))
+    ));
+    assert_eq!(store.count_attempt(Role::User).unwrap().failed, 2);
     assert!(matches!(
         store.count_attempt(Role::Machine),
         Err(StoreError::NoSealer(_))

@@ -5,7 +5,7 @@ use keyenclave_model::error::{Error, Result, Rv};
 
 use super::{Purpose, Sidecar};
 use crate::error::{from_store, from_writing};
-use crate::store::{Attempts, Incarnation, Role, SealerRecord, Store, StoreError};
+use crate::store::{Attempts, Incarnation, InsteadOf, Role, SealerRecord, Store, StoreError};
 
 /// [`SealerRecord::kind`] of a row that wraps nothing and only counts. Its parameters say which PIN is counted for.
 pub const KIND_COUNTER: u32 = 3;
@@ -66,7 +66,9 @@ impl Sidecar {
                 failed: 0,
                 limit,
             };
-            match store.put_sealer(Role::User, &fresh, life, before.as_ref()) {
+            // Never over what another process has counted meanwhile.
+            let instead = before.as_ref().map_or(InsteadOf::Nothing, InsteadOf::This);
+            match store.put_sealer(Role::User, &fresh, life, instead) {
                 // Somebody else has done the same.
                 Ok(()) | Err(StoreError::SealerChanged(_)) => {}
                 Err(error) => return Err(from_writing(error)),

@@ -151,6 +151,17 @@ pub struct Columns {
     pub key_id: Vec<u8>,
 }
 
+/// What a sealer is put in the place of.
+#[derive(Clone, Copy)]
+pub enum InsteadOf<'a> {
+    /// Whatever is there.
+    Anything,
+    /// Nothing: there is none yet.
+    Nothing,
+    /// This one, whatever it has counted since.
+    This(&'a SealerRecord),
+}
+
 /// One object as it is stored. Made and opened by a [vault](crate::vault).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Record {
@@ -239,17 +250,17 @@ pub trait Store: Send + Sync {
     /// The sealer of a role.
     fn sealer(&self, role: Role) -> Result<Option<SealerRecord>, StoreError>;
 
-    /// Sets the sealer of a role, its counter included; with `opened`, only in the place of that one.
+    /// Sets the sealer of a role, its counter included.
     ///
     /// # Errors
     /// [`StoreError::TokenChanged`] when the token is no longer `of`, [`StoreError::SealerChanged`] when the sealer
-    /// of the role is no longer `opened`.
+    /// of the role is not what it may be `instead` of.
     fn put_sealer(
         &self,
         role: Role,
         record: &SealerRecord,
         of: Incarnation,
-        opened: Option<&SealerRecord>,
+        instead: InsteadOf<'_>,
     ) -> Result<(), StoreError>;
 
     /// Counts an attempt, durably, before the PIN is looked at. The result has this attempt in it.

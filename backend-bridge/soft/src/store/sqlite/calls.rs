@@ -5,8 +5,8 @@ use super::failure::Failure;
 use super::token::{self, Token};
 use super::{CHECK_EVERY, SqliteStore, Trust, objects, of_page, sealers};
 use crate::store::{
-    Attempts, Change, Changes, Header, Incarnation, NewToken, Record, RecordId, Revision, Role, SealerRecord,
-    Stamp, Store, StoreError,
+    Attempts, Change, Changes, Header, Incarnation, InsteadOf, NewToken, Record, RecordId, Revision, Role,
+    SealerRecord, Stamp, Store, StoreError,
 };
 use keyenclave_sys::clock::coarse_millis;
 use rusqlite::Connection;
@@ -26,6 +26,13 @@ fn same_seal(connection: &Connection, role: Role, opened: &SealerRecord) -> Resu
     match sealers::get(connection, role)? {
         Some(present) if present.is_same_seal(opened) => Ok(()),
         _ => Err(StoreError::SealerChanged(role).into()),
+    }
+}
+
+fn no_seal(connection: &Connection, role: Role) -> Result<(), Failure> {
+    match sealers::get(connection, role)? {
+        None => Ok(()),
+        Some(_) => Err(StoreError::SealerChanged(role).into()),
     }
 }
 
@@ -61,11 +68,15 @@ impl Store for SqliteStore {
         role: Role,
         record: &SealerRecord,
         of: Incarnation,
-        opened: Option<&SealerRecord>,
+        instead: InsteadOf<'_>,
     ) -> Result<(), StoreError> {
         self.write(|connection, token| {
             same_life(token, of)?;
-            opened.map_or(Ok(()), |opened| same_seal(connection, role, opened))?;
+            match instead {
+                InsteadOf::Anything => {}
+                InsteadOf::Nothing => no_seal(connection, role)?,
+                InsteadOf::This(opened) => same_seal(connection, role, opened)?,
+            }
             Ok(sealers::put(connection, role, record)?)
         })?
         .ok_or_else(|| self.missing())
