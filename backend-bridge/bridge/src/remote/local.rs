@@ -19,8 +19,8 @@ use keyenclave_model::token::{
 };
 use keyenclave_soft::sealer::{PinCost, PinSealer, Sealer};
 use keyenclave_soft::store::{
-    Attempts, Change, Changes, Header, Incarnation, NewToken, Record, RecordId, Revision, SealerRecord,
-    Stamp, Store, StoreError,
+    Attempts, Change, Changes, Header, Incarnation, InsteadOf, NewToken, Record, RecordId, Revision,
+    SealerRecord, Stamp, Store, StoreError,
 };
 use keyenclave_soft::{Sealers, SoftToken};
 
@@ -153,7 +153,7 @@ impl Store for NoStore {
         _role: keyenclave_soft::store::Role,
         _record: &SealerRecord,
         _of: Incarnation,
-        _opened: Option<&SealerRecord>,
+        _instead: InsteadOf<'_>,
     ) -> Result<(), StoreError> {
         Err(Self::missing())
     }
