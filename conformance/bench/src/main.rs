@@ -4,6 +4,7 @@
 //! `cargo xtask bench` builds and starts it. Every figure comes from a process of its own, so that none profits from
 //! what another has warmed up, and memory is told apart; the service is a process too, so that its work is not counted
 //! with ours. Started without a case it is the orchestra: it starts the service, plays all cases, and writes the page.
+#![forbid(unsafe_code)]
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -12,13 +13,10 @@
     reason = "a benchmark that goes wrong says where and stops"
 )]
 
-mod bare;
-mod figures;
-mod module;
+mod local;
 mod page;
 mod process;
 mod remote;
-mod service;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -43,7 +41,18 @@ enum Task {
         #[arg(long)]
         page: PathBuf,
     },
-    /// One case, in this process; prints its figures as JSON.
+    /// All figures of local tokens.
+    Local(local::Settings),
+    /// One column of them, in this process.
+    Worker {
+        /// What it is for.
+        #[arg(value_enum)]
+        role: local::Role,
+        /// The column, as JSON.
+        #[arg(long)]
+        column: String,
+    },
+    /// One case of remote signing, in this process; prints its figures as JSON.
     Case {
         /// Which.
         #[arg(value_enum)]
@@ -69,12 +78,14 @@ enum Task {
 fn main() {
     match Arguments::parse().task {
         Task::Remote { module, page } => remote::all(&module, &page),
+        Task::Local(settings) => local::all(&settings),
+        Task::Worker { role, column } => local::work(role, &column),
         Task::Case {
             case,
             endpoint,
             module,
             count,
         } => remote::run(case, &endpoint, &module, count),
-        Task::Service { latency } => service::run(Duration::from_millis(latency)),
+        Task::Service { latency } => remote::service::run(Duration::from_millis(latency)),
     }
 }

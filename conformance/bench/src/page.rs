@@ -1,110 +1,30 @@
 // SPDX-License-Identifier: MIT
-//! The page: docs/performance.md, of which the part between two marks is written here and the rest by people.
+//! The page: docs/performance.md, of which the parts between two marks are written here and the rest by people.
 
-use std::fmt::Write;
 use std::path::Path;
+use std::time::SystemTime;
 
-use crate::remote::{LATENCY, Played, Remote, WIDTH};
+use aws_smithy_types::DateTime;
 
-const BEGIN: &str = "<!-- figures: remote -->";
 const END: &str = "<!-- end of figures -->";
 
-/// Replaces the figures in the page.
-pub fn write(page: &Path, remote: &Remote) {
+/// Replaces the figures of one part of the page.
+pub fn write(page: &Path, part: &str, figures: &str) {
     let text = std::fs::read_to_string(page).expect("the page");
-    let (head, rest) = text.split_once(BEGIN).expect("the mark before the figures");
-    let (_, tail) = rest.split_once(END).expect("the mark after the figures");
-    let figures = figures(remote);
-    println!("{figures}");
-    std::fs::write(page, format!("{head}{BEGIN}\n\n{figures}\n{END}{tail}")).expect("the page");
+    let text = replaced(&text, part, figures).unwrap_or_else(|| panic!("the page has no part `{part}`"));
+    std::fs::write(page, text).expect("the page");
 }
 
-fn figures(remote: &Remote) -> String {
-    let mut text = String::new();
-    let micros = |played: &Played| 1e6 / played.figures.rate();
-    writeln!(text, "{}\n", machine()).expect("text");
-    writeln!(
-        text,
-        "| one after the other | bare SDK | through the module | added | ratio |"
-    )
-    .expect("text");
-    writeln!(text, "|---|---|---|---|---|").expect("text");
-    let rows = [
-        ("mean, service answers at once", &remote.serial),
-        ("mean, service takes 10 ms", &remote.distant),
-    ];
-    for (name, [bare, module]) in rows {
-        row(&mut text, name, micros(bare), micros(module));
-    }
-    let [bare, module] = &remote.serial;
-    for (name, percent) in [("median, at once", 50), ("99th percentile, at once", 99)] {
-        row(
-            &mut text,
-            name,
-            bare.figures.percentile(percent),
-            module.figures.percentile(percent),
-        );
-    }
-    row(
-        &mut text,
-        "processor time, at once",
-        bare.figures.cpu_each(),
-        module.figures.cpu_each(),
-    );
-    parallel(&mut text, remote);
-    text
-}
-
-fn row(text: &mut String, name: &str, bare: f64, module: f64) {
-    let (added, ratio) = (module - bare, module / bare);
-    writeln!(
-        text,
-        "| {name} | {bare:.0} µs | {module:.0} µs | {added:.0} µs | {ratio:.2} |"
-    )
-    .expect("text");
-}
-
-fn parallel(text: &mut String, remote: &Remote) {
-    let [bare, module] = &remote.parallel;
-    let mebibytes = |bytes: u64| bytes as f64 / f64::from(1 << 20);
-    writeln!(
-        text,
-        "\n| 10,000 signatures, service takes {LATENCY} ms | bare SDK, {WIDTH} tasks | module, {WIDTH} threads | module, 10,000 \
-         pending from one thread |"
-    )
-    .expect("text");
-    writeln!(text, "|---|---|---|---|").expect("text");
-    let mut row = |name: &str, tell: &dyn Fn(&Played) -> String| {
-        writeln!(
-            text,
-            "| {name} | {} | {} | {} |",
-            tell(bare),
-            tell(module),
-            tell(&remote.pending)
-        )
-        .expect("text");
-    };
-    row("signatures a second", &|played| {
-        format!("{:.0}", played.figures.rate())
-    });
-    row("connections opened", &|played| played.connections.to_string());
-    row("requests for a signature", &|played| {
-        played.signatures.to_string()
-    });
-    row("processor time each", &|played| {
-        format!("{:.0} µs", played.figures.cpu_each())
-    });
-    row("resident anonymous memory before", &|played| {
-        format!("{:.1} MiB", mebibytes(played.figures.memory_before))
-    });
-    row("at its peak", &|played| {
-        format!("{:.1} MiB", mebibytes(played.figures.memory_peak))
-    });
-    row("threads", &|played| played.figures.threads.to_string());
+/// The text with other figures between the part's marks; `None` where it has no such part.
+fn replaced(text: &str, part: &str, figures: &str) -> Option<String> {
+    let begin = format!("<!-- figures: {part} -->");
+    let (head, rest) = text.split_once(&begin)?;
+    let (_, tail) = rest.split_once(END)?;
+    Some(format!("{head}{begin}\n\n{}\n\n{END}{tail}", figures.trim_end()))
 }
 
 /// What it was measured on.
-fn machine() -> String {
+pub fn machine() -> String {
     let info = std::fs::read_to_string("/proc/cpuinfo").expect("/proc");
     let model = info
         .lines()
@@ -116,21 +36,44 @@ fn machine() -> String {
     )
 }
 
+/// The day of the measurement, as `2026-01-31`.
+pub fn today() -> String {
+    let now = DateTime::from(SystemTime::now()).to_string();
+    now.split('T').next().unwrap_or_default().to_owned()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    const TEXT: &str = "a\n<!-- figures: one -->\nold\n<!-- end of figures -->\nb\n\
+                        <!-- figures: two -->\nother\n<!-- end of figures -->\nc\n";
+
     #[test]
-    fn the_page_has_figures() {
+    fn only_the_named_part_is_replaced() {
+        let text = replaced(TEXT, "one", "new\n").unwrap();
+        assert_eq!(text.replace("\n\nnew\n\n", "\nold\n"), TEXT);
+        let text = replaced(TEXT, "two", "new\n").unwrap();
+        assert_eq!(text.replace("\n\nnew\n\n", "\nother\n"), TEXT);
+    }
+
+    #[test]
+    fn an_unknown_part_is_no_part() {
+        assert_eq!(replaced(TEXT, "three", "new"), None);
+    }
+
+    #[test]
+    fn the_page_has_every_part() {
         let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/performance.md");
-        let text = std::fs::read_to_string(page).expect("the page");
-        let figures = text
-            .split_once(BEGIN)
-            .and_then(|(_, rest)| rest.split_once(END))
-            .map(|(figures, _)| figures);
-        assert!(
-            figures.is_some_and(|figures| figures.contains("| signatures a second |")),
-            "{figures:?}"
-        );
+        let text = std::fs::read_to_string(page).unwrap();
+        for part in ["remote", "local"] {
+            assert!(replaced(&text, part, "").is_some(), "{part}");
+        }
+    }
+
+    #[test]
+    fn a_day_is_ten_characters() {
+        let today = today();
+        assert_eq!((today.len(), today.matches('-').count()), (10, 2), "{today}");
     }
 }

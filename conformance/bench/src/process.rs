@@ -2,24 +2,25 @@
 //! What the system says of this process.
 
 use std::fs;
+use std::time::Duration;
 
-/// Processor time of all threads so far, user and system, in microseconds. The system counts in steps of 10 ms.
-pub fn cpu_micros() -> u64 {
-    let stat = fs::read_to_string("/proc/self/stat").expect("/proc");
-    // After the name, which may contain anything but ends with the last parenthesis: state is field 3.
-    let fields: Vec<_> = stat
-        .rsplit(')')
-        .next()
-        .expect("fields")
-        .split_whitespace()
-        .collect();
-    let ticks = |field: usize| fields[field - 3].parse::<u64>().expect("a number");
-    (ticks(14) + ticks(15)) * 10_000
+use rustix::time::{ClockId, clock_gettime};
+
+/// Processor time of all threads so far, user and system.
+pub fn cpu() -> Duration {
+    let time = clock_gettime(ClockId::ProcessCPUTime);
+    Duration::try_from(time).expect("a time that has passed")
 }
 
 /// Resident anonymous memory now, in bytes.
 pub fn anonymous_bytes() -> u64 {
     status("RssAnon:")
+}
+
+/// How many processes wanted to run, on average of the last minute.
+pub fn load() -> String {
+    let load = fs::read_to_string("/proc/loadavg").expect("/proc");
+    load.split(' ').next().unwrap_or_default().to_owned()
 }
 
 /// Threads now.

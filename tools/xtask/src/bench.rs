@@ -1,25 +1,72 @@
 // SPDX-License-Identifier: MIT
 //! `cargo xtask bench`: measures the module beside the bare library that it stands on, and writes docs/performance.md.
 //!
-//! Both are built as users get them. Figures depend on the machine and its neighbours: nothing here fails for being slow.
+//! All are built as users get them. Figures depend on the machine and its neighbours: nothing here fails for being slow.
 
-use crate::{project, quickstart, run};
+use crate::{peers, project, quickstart, run, tools};
+use std::path::Path;
 use std::process::Command;
 
-/// Builds library and benchmark, and has the benchmark write its part of the page.
+const PAGE: &str = "docs/performance.md";
+
+/// Builds library and benchmark, and has the benchmark write its parts of the page.
 pub fn run(arguments: &[String]) -> Result<(), String> {
-    let what = match arguments {
-        [] => "remote",
-        [what] if what == "remote" => what,
-        _ => return Err("usage: cargo xtask bench [remote]".into()),
+    let (what, rest) = match arguments {
+        [what, rest @ ..] if what == "remote" || what == "local" => (what.as_str(), rest),
+        [first, ..] if !first.starts_with("--") => {
+            return Err("usage: cargo xtask bench [remote|local] [ARGUMENTS of the benchmark]".into());
+        }
+        // A quick run is of what changes every day.
+        all if all.iter().any(|argument| argument == "--quick") => ("local", all),
+        all => ("both", all),
     };
     let built = quickstart::build()?;
     let mut build = Command::new(project::cargo());
     build.current_dir(project::root());
     run::shown(build.args(["build", "--release", "--package", "keyenclave-bench"]))?;
+    if what != "local" {
+        remote(&built.library, if what == "remote" { rest } else { &[] })?;
+    }
+    if what != "remote" {
+        local(&built.library, rest)?;
+    }
+    Ok(())
+}
+
+fn bench(what: &str) -> Command {
     let mut bench = Command::new(project::target().join("release/keyenclave-bench"));
+    bench.current_dir(project::root()).arg(what);
     bench
-        .current_dir(project::root())
-        .args([what, "--page", "docs/performance.md", "--module"]);
-    run::shown(bench.arg(built.library))
+}
+
+fn remote(module: &Path, rest: &[String]) -> Result<(), String> {
+    let mut bench = bench("remote");
+    run::shown(bench.args(["--page", PAGE, "--module"]).arg(module).args(rest))
+}
+
+/// A quick run only prints; any other writes the page. A peer that is not there is left out, and the page says so.
+fn local(module: &Path, rest: &[String]) -> Result<(), String> {
+    tools::provide(|program| program == "softhsm2-util" || program == tools::SOFTOKN);
+    let kryoptic = peers::kryoptic();
+    if let Err(reason) = &kryoptic {
+        println!("Kryoptic is left out: {reason}");
+    }
+    let known = [
+        ("keyenclave", Some(module.to_owned())),
+        ("softhsm2", peers::softhsm2()),
+        ("kryoptic", kryoptic.ok()),
+        ("nss", peers::nss()),
+    ];
+    let place = project::target().join("bench");
+    let mut bench = bench("local");
+    bench.arg("--place").arg(place);
+    for (name, path) in known {
+        if let Some(path) = path {
+            bench.arg("--define").arg(format!("{name}={}", path.display()));
+        }
+    }
+    if !rest.iter().any(|argument| argument == "--quick") {
+        bench.args(["--page", PAGE]);
+    }
+    run::shown(bench.args(rest))
 }

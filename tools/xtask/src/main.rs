@@ -11,6 +11,7 @@ mod dependencies;
 mod emulators;
 mod full;
 mod install;
+mod peers;
 mod project;
 mod quickstart;
 mod run;
@@ -44,7 +45,7 @@ const TASKS: &[(&str, &str, Task)] = &[
     ),
     (
         "bench",
-        "measure the module beside the bare library [remote]; writes docs/performance.md",
+        "measure the module beside the bare library and others [remote|local] [--quick]; writes docs/performance.md",
         bench::run,
     ),
     (

@@ -11,6 +11,12 @@ use std::process::Command;
 /// What makes virtual environments whole: Debian's Python comes without it.
 pub const VENV: &str = "/usr/lib/*/ensurepip/__init__.py";
 
+/// NSS's module, one of the peers.
+pub const SOFTOKN: &str = "/usr/lib/*/libsoftokn3.so";
+
+/// What the bindings of another peer, Kryoptic, are made with.
+pub const LIBCLANG: &str = "/usr/lib/*/lib/libclang.so.1";
+
 /// What must be there, and the package that brings it. A name with a slash is a file, with one `*` for a directory.
 const NEEDED: &[(&str, &str)] = &[
     ("pkcs11-tool", "opensc"),
@@ -28,6 +34,8 @@ const NEEDED: &[(&str, &str)] = &[
     ("nm", "binutils"),
     ("cc", "gcc"),
     (VENV, "python3-venv"),
+    (SOFTOKN, "libnss3"),
+    (LIBCLANG, "libclang-dev"),
 ];
 
 /// Makes every program available if it can, and prints what it could not.

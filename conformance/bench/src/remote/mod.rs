@@ -1,6 +1,12 @@
 // SPDX-License-Identifier: MIT
 //! The figures of remote signing: which cases there are, and how they are played.
 
+mod figures;
+mod module;
+mod sdk;
+pub mod service;
+mod table;
+
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::path::Path;
@@ -9,8 +15,8 @@ use std::process::{Child, Command, Stdio};
 use clap::ValueEnum;
 use serde_json::Value;
 
-use crate::figures::Figures;
-use crate::{bare, module, page};
+use crate::page;
+use figures::Figures;
 
 /// Signatures at the same time: the module's default number of connections.
 pub const WIDTH: usize = 64;
@@ -37,9 +43,9 @@ pub enum Case {
 /// Plays one case in this process.
 pub fn run(case: Case, endpoint: &str, module: &Path, count: usize) {
     let figures = match case {
-        Case::BareSerial => bare::serial(endpoint, count),
+        Case::BareSerial => sdk::serial(endpoint, count),
         Case::ModuleSerial => module::serial(module, count),
-        Case::BareParallel => bare::parallel(endpoint, count, WIDTH),
+        Case::BareParallel => sdk::parallel(endpoint, count, WIDTH),
         Case::ModuleParallel => module::parallel(module, count, WIDTH),
         Case::ModulePending => module::pending(module, count),
     };
@@ -80,7 +86,9 @@ pub fn all(module: &Path, page: &Path) {
         parallel: pair(&far, [Case::BareParallel, Case::ModuleParallel], 10_000),
         pending: best(&far, Case::ModulePending, module, 10_000),
     };
-    page::write(page, &remote);
+    let figures = table::figures(&remote);
+    println!("{figures}");
+    page::write(page, "remote", &figures);
 }
 
 /// The run that took the least time.

@@ -12,8 +12,8 @@ use aws_sdk_kms::primitives::Blob;
 use aws_sdk_kms::types::{MessageType, SigningAlgorithmSpec};
 use tokio::runtime::{Builder, Runtime};
 
-use crate::figures::{Figures, Watch};
-use crate::service::{DIGEST, KEY};
+use super::figures::{Figures, Watch};
+use super::service::{DIGEST, KEY};
 
 /// As many workers as the module's own runtime has.
 const WORKERS: usize = 2;

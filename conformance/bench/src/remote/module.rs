@@ -13,8 +13,8 @@ use keyenclave_conformance::module::{Out, Started, bytes, number};
 use keyenclave_conformance::token::THREADS;
 use keyenclave_conformance::{Module, Rv};
 
-use crate::figures::{Figures, Watch};
-use crate::service::{DIGEST, LABEL};
+use super::figures::{Figures, Watch};
+use super::service::{DIGEST, LABEL};
 
 /// The module, initialised, with a slot at the service.
 struct Slot {

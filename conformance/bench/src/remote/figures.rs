@@ -47,7 +47,7 @@ impl Figures {
 /// A measurement under way.
 pub struct Watch {
     started: Instant,
-    cpu: u64,
+    cpu: Duration,
     memory: u64,
     peak: u64,
     each: Vec<u32>,
@@ -59,7 +59,7 @@ impl Watch {
         let memory = process::anonymous_bytes();
         Self {
             started: Instant::now(),
-            cpu: process::cpu_micros(),
+            cpu: process::cpu(),
             memory,
             peak: memory,
             each: Vec::new(),
@@ -85,7 +85,7 @@ impl Watch {
         Figures {
             count,
             elapsed_micros: u64::try_from(elapsed.as_micros()).unwrap_or(u64::MAX),
-            cpu_micros: process::cpu_micros() - self.cpu,
+            cpu_micros: u64::try_from((process::cpu() - self.cpu).as_micros()).unwrap_or(u64::MAX),
             each_micros: self.each,
             memory_before: self.memory,
             memory_peak: self.peak,
