@@ -25,7 +25,7 @@ enum {
 };
 enum { CKO_PUBLIC_KEY = 2, CKO_PRIVATE_KEY = 3, CKO_SECRET_KEY = 4 };
 enum { CKA_CLASS = 0, CKA_TOKEN = 1, CKA_LABEL = 3, CKA_KEY_TYPE = 0x100, CKA_ID = 0x102 };
-enum { CKA_ENCRYPT = 0x104, CKA_DECRYPT = 0x105, CKA_VALUE_LEN = 0x161 };
+enum { CKF_OS_LOCKING_OK = 2, CKA_ENCRYPT = 0x104, CKA_DECRYPT = 0x105, CKA_VALUE_LEN = 0x161 };
 enum { CKM_RSA_PKCS = 1, CKM_SHA256_RSA_PKCS = 0x40, CKM_AES_KEY_GEN = 0x1080, CKM_AES_CBC_PAD = 0x1085 };
 enum { ROOM = 512, BLOCK = 16, MOST_COMPLAINTS = 40, MOST_SLOTS = 8 };
 
@@ -370,19 +370,26 @@ static void work_together(void) {
     log_out(kept);
 }
 
+/* CK_C_INITIALIZE_ARGS for an application with threads. */
+static struct { void *mutexes[4]; CK_ULONG flags; void *reserved; } threads = {.flags = CKF_OS_LOCKING_OK};
+
+static void initialize_for_threads(void) {
+    begin("C_Initialize");
+    CHECK(CKR_OK, CALL(C_Initialize, (void *), &threads));
+}
+
+static void finalize_now(void) {
+    begin("C_Finalize");
+    CHECK(CKR_OK, finalize());
+}
+
 static void start(void) {
     CK_ULONG slots[MOST_SLOTS], count = MOST_SLOTS;
-    CHECK(CKR_OK, initialize());
+    initialize_for_threads();
     CHECK(CKR_OK, CALL(C_GetSlotList, (CK_BYTE, CK_ULONG *, CK_ULONG *), 0, slots, &count));
     slot = slots[0];
     soft_slot = slots[count - 1];
     kept = open_in(slot);
-}
-
-static void start_anew(void) {
-    begin("C_Finalize");
-    CHECK(CKR_OK, finalize());
-    start();
 }
 
 /* Once with the device failing at its call number `call`, and once afterwards, without a new start. */
@@ -408,13 +415,8 @@ static unsigned long count_calls(void (*all)(void)) {
 
 /* The library's start is part of the work: the device may fail before it was ever used. */
 static void work_from_the_start(void) {
-    begin("C_Finalize");
-    CK_ULONG rv = finalize();
-    if (rv != CKR_OK) {
-        complain("C_Finalize", "gave %#lx", rv);
-    }
-    begin("C_Initialize");
-    CHECK(CKR_OK, initialize());
+    finalize_now();
+    initialize_for_threads();
     kept = open_in(slot);
     if (neighbour) {
         neighbour = open_in(soft_slot);
@@ -513,8 +515,8 @@ static void finalize_while_it_hangs(const char *deadline) {
         arm(call, present->how, 0);
         log_in(kept);
         work_logged_in(NULL);
-        long began = begin("C_Finalize");
-        CHECK(CKR_OK, finalize());
+        long began = milliseconds();
+        finalize_now();
         if (milliseconds() - began > longest_call + 3000) {
             complain("C_Finalize", "took %ld ms", milliseconds() - began);
         }
@@ -543,12 +545,12 @@ static CK_ULONG vendors(const char *name, void *argument) {
 static void the_application_uses_it_too(const char *none) {
     (void)none;
     CK_ULONG info[100];
-    CHECK(CKR_OK, finalize());
-    CHECK(CKR_OK, vendors("C_Initialize", NULL));
+    finalize_now();
+    CHECK(CKR_OK, vendors("C_Initialize", &threads));
     start();
     work();
     CHECK(CKR_OK, vendors("C_GetInfo", info));
-    CHECK(CKR_OK, finalize());
+    finalize_now();
     CHECK(CKR_OK, vendors("C_GetInfo", info));
     start();
     work();
@@ -560,7 +562,7 @@ static void child(CK_ULONG inherited) {
     is_not_initialized(inherited);
     start();
     work();
-    CHECK(CKR_OK, finalize());
+    finalize_now();
     start();
     work();
     if (complaints) {
