@@ -313,6 +313,18 @@ static HANDLE use(HANDLE session) {
     return private;
 }
 
+/* What is told of the slot and its token, without a session. */
+static void look(void) {
+    CK_ULONG info[100], count = 0;
+    STEP(STATELESS, C_GetSlotInfo, (CK_ULONG, void *), slot, info);
+    STEP(STATELESS, C_GetTokenInfo, (CK_ULONG, void *), slot, info);
+    CK_ULONG rv = STEP(STATELESS, C_GetMechanismList, (CK_ULONG, CK_ULONG *, CK_ULONG *), slot, NULL, &count);
+    if (rv == CKR_OK && count == 0) {
+        complain("C_GetMechanismList", "no mechanisms");
+    }
+    STEP(STATELESS, C_GetMechanismInfo, (CK_ULONG, CK_ULONG, void *), slot, CKM_RSA_PKCS, info);
+}
+
 static HANDLE open_in(CK_ULONG in) {
     HANDLE session = 0;
     STEP(STATELESS, C_OpenSession, (CK_ULONG, CK_ULONG, void *, void *, HANDLE *), in, CKF_RW, NULL, NULL, &session);
@@ -333,6 +345,7 @@ static void log_out(HANDLE session) {
 }
 
 static void work(void) {
+    look();
     HANDLE session = open_in(slot);
     if (session) {
         log_in(session);
