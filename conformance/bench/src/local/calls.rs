@@ -201,8 +201,10 @@ impl Token {
     }
 
     fn attributes(&self, session: u64, key: u64) -> Result<Step<'_>, String> {
-        let kinds = [CKA_CLASS, CKA_KEY_TYPE, CKA_LABEL, CKA_ID, CKA_EC_PARAMS];
-        let mut wants = kinds.map(|kind| Want::value(kind, 128));
+        // NSS wants exactly the room that a number takes.
+        let numbers = [CKA_CLASS, CKA_KEY_TYPE].map(|kind| Want::value(kind, size_of::<CK_ULONG>()));
+        let texts = [CKA_LABEL, CKA_ID, CKA_EC_PARAMS].map(|kind| Want::value(kind, 32));
+        let mut wants = [&numbers[..], &texts].concat();
         tried(move || self.module.attribute_values(session, key, &mut wants).ok())
     }
 

@@ -82,23 +82,33 @@ pub fn sample(step: &mut Step<'_>) -> u64 {
     u64::try_from(started.elapsed().as_nanos()).unwrap_or(u64::MAX)
 }
 
-/// The length of a slice that takes about `wanted`, found by trying; this is the warm-up too.
+/// The length of a slice that takes about `wanted`, found by trying with one thread; this is the warm-up too.
 pub fn length(steps: &mut [Step<'_>], wanted: Duration) -> Length {
     let mut count = 1;
     let took = loop {
-        let slice = play(steps, Length { count, samples: 0 });
-        let took = Duration::from_nanos((slice.wall * count as f64 * steps.len() as f64) as u64);
+        // The quicker of two: one may have been disturbed.
+        let took = (0..2).map(|_| elapsed(&mut steps[0], count)).min();
+        let took = took.unwrap_or_default();
         if took * 4 >= wanted {
             break took;
         }
         count *= 2;
     };
+    for step in steps {
+        step();
+    }
     let count = (count as f64 * wanted.as_secs_f64() / took.as_secs_f64()).round() as u64;
     let count = count.max(1);
     Length {
         count,
         samples: (count / 4).clamp(1, 2_000),
     }
+}
+
+fn elapsed(step: &mut Step<'_>, count: u64) -> Duration {
+    let started = Instant::now();
+    repeat(step, count);
+    started.elapsed()
 }
 
 #[cfg(test)]
