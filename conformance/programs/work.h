@@ -1,0 +1,338 @@
+/* SPDX-License-Identifier: MIT
+ * The work of a host whose first slot stands before the module of faulty.c, with a soft slot beside it; and what may
+ * come of each call while the device fails. */
+#include "host.h"
+#include "faulty.h"
+#include <signal.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <time.h>
+
+enum {
+    CKR_HOST_MEMORY = 2,
+    CKR_GENERAL_ERROR = 5,
+    CKR_FUNCTION_FAILED = 6,
+    CKR_DEVICE_ERROR = 0x30,
+    CKR_DEVICE_REMOVED = 0x32,
+    CKR_KEY_HANDLE_INVALID = 0x60,
+    CKR_OBJECT_HANDLE_INVALID = 0x82,
+    CKR_TOKEN_NOT_PRESENT = 0xe0,
+    CKR_USER_ALREADY_LOGGED_IN = 0x100,
+};
+enum { CKO_PUBLIC_KEY = 2, CKO_PRIVATE_KEY = 3, CKO_SECRET_KEY = 4 };
+enum { CKA_CLASS = 0, CKA_TOKEN = 1, CKA_LABEL = 3, CKA_KEY_TYPE = 0x100, CKA_ID = 0x102 };
+enum { CKF_OS_LOCKING_OK = 2, CKA_ENCRYPT = 0x104, CKA_DECRYPT = 0x105, CKA_VALUE_LEN = 0x161 };
+enum { CKM_RSA_PKCS = 1, CKM_SHA256_RSA_PKCS = 0x40, CKM_AES_KEY_GEN = 0x1080, CKM_AES_CBC_PAD = 0x1085 };
+enum { ROOM = 512, BLOCK = 16, MOST_COMPLAINTS = 40, MOST_SLOTS = 8 };
+
+/* How long a call may take where nothing hangs, in seconds; the machine may be busy. */
+enum { PATIENCE = 60 };
+
+typedef CK_BYTE *BYTES;
+typedef CK_ULONG HANDLE;
+
+/* What one run is under: a row of `faults`, or NULL where the device is well. */
+struct fault {
+    const char *kind, *name;
+    int how;
+    CK_ULONG argument;
+    /* Whether work that keeps no state in the device must succeed. */
+    int heals;
+};
+
+/* The controls of the module behind the first slot. */
+static void *vendor;
+static void (*arm)(unsigned long at, int how, unsigned long argument);
+static unsigned long (*calls)(void), (*hanging)(void);
+static const char *(*struck)(void);
+static void (*release)(void);
+
+static CK_ULONG slot, soft_slot;
+/* Opened before each fault, and used after it. */
+static HANDLE kept, neighbour;
+
+static const struct fault *present;
+static unsigned long at;
+/* In milliseconds; where the device hangs, the slot's deadline and some. */
+static long longest_call = PATIENCE * 1000L;
+static atomic_int complaints;
+static const char *volatile doing = "nothing yet";
+
+/* Also in signal handlers, where fprintf may not be used but does no harm: the process ends. */
+static void where(const char *what) {
+    const char *in = struck ? struck() : NULL;
+    const char *name = present ? present->name : "no fault";
+    fprintf(stderr, "%s, call %lu (%s): %s: %s\n", name, at, in ? in : "not reached", doing, what);
+}
+
+static void on_signal(int number) {
+    where(number == SIGALRM ? "HANGS" : strsignal(number));
+    _exit(9);
+}
+
+static void complain(const char *step, const char *format, ...) {
+    char text[200];
+    va_list values;
+    va_start(values, format);
+    vsnprintf(text, sizeof text, format, values);
+    va_end(values);
+    doing = step;
+    where(text);
+    if (++complaints >= MOST_COMPLAINTS) {
+        fprintf(stderr, "and more\n");
+        exit(3);
+    }
+}
+
+static long milliseconds(void) {
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return now.tv_sec * 1000L + now.tv_nsec / 1000000L;
+}
+
+/* What may come of a call while the device fails. It never looks as if the application had done something wrong, or
+ * as if this library were not initialised. */
+static int is_failure(CK_ULONG rv) {
+    static const CK_ULONG failures[] = {
+        CKR_HOST_MEMORY, CKR_GENERAL_ERROR, CKR_FUNCTION_FAILED, CKR_DEVICE_ERROR, CKR_DEVICE_REMOVED,
+        CKR_TOKEN_NOT_PRESENT, CKR_USER_NOT_LOGGED_IN, CKR_KEY_HANDLE_INVALID, CKR_OBJECT_HANDLE_INVALID,
+        CKR_FUNCTION_CANCELED,
+    };
+    for (size_t i = 0; i < sizeof failures / sizeof *failures; i++) {
+        if (rv == failures[i]) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
+/* Whether a step needs what may be gone with the device's sessions: an operation under way, a session object. */
+enum state { STATELESS, STATEFUL };
+
+/* Another slot works though this one hangs. */
+static void ask_neighbour(void) {
+    static pthread_mutex_t one = PTHREAD_MUTEX_INITIALIZER;
+    pthread_mutex_lock(&one);
+    long began = milliseconds();
+    CK_ULONG rv = digest(neighbour);
+    long took = milliseconds() - began;
+    pthread_mutex_unlock(&one);
+    if (rv != CKR_OK || took > longest_call) {
+        complain("another slot meanwhile", "gave %#lx after %ld ms", rv, took);
+    }
+}
+
+static CK_ULONG judge(const char *step, enum state state, long began, CK_ULONG rv) {
+    long took = milliseconds() - began;
+    if (took > longest_call) {
+        complain(step, "took %ld ms", took);
+    }
+    if (rv != CKR_OK && (!present || (present->heals && state == STATELESS))) {
+        complain(step, "gave %#lx and must succeed", rv);
+    } else if (rv != CKR_OK && !is_failure(rv)) {
+        complain(step, "gave %#lx, which is no failure of a device", rv);
+    }
+    if (present && neighbour && hanging() > 0) {
+        ask_neighbour();
+    }
+    return rv;
+}
+
+static long begin(const char *step) {
+    doing = step;
+    alarm(PATIENCE);
+    return milliseconds();
+}
+
+#define STEP(state, name, types, ...) \
+    ({ long began = begin(#name); judge(#name, state, began, CALL(name, types, __VA_ARGS__)); })
+
+static HANDLE find(HANDLE session, CK_ULONG class) {
+    CK_ATTRIBUTE template[] = {{CKA_CLASS, &class, sizeof class}, {CKA_LABEL, "tested", 6}};
+    HANDLE found[2] = {0, 0};
+    CK_ULONG count = 77;
+    if (STEP(STATELESS, C_FindObjectsInit, (HANDLE, CK_ATTRIBUTE *, CK_ULONG), session, template, 2) != CKR_OK) {
+        return 0;
+    }
+    CK_ULONG rv =
+        STEP(STATELESS, C_FindObjects, (HANDLE, HANDLE *, CK_ULONG, CK_ULONG *), session, found, 2, &count);
+    STEP(STATELESS, C_FindObjectsFinal, (HANDLE), session);
+    if (rv == CKR_OK && count != 1) {
+        complain("C_FindObjects", "found %lu of class %lu, and there is one", count, class);
+    }
+    return rv == CKR_OK && count == 1 ? found[0] : 0;
+}
+
+static void attributes(HANDLE session, HANDLE key) {
+    CK_ULONG type = 77;
+    char label[ROOM] = "", id[ROOM] = "";
+    CK_ATTRIBUTE template[] = {{CKA_KEY_TYPE, &type, sizeof type}, {CKA_LABEL, label, ROOM}, {CKA_ID, id, ROOM}};
+    CK_ULONG rv = STEP(STATELESS, C_GetAttributeValue, (HANDLE, HANDLE, CK_ATTRIBUTE *, CK_ULONG), session, key,
+                       template, 3);
+    if (rv == CKR_OK && (type != 0 || template[1].length != 6 || memcmp(label, "tested", 6) != 0)) {
+        complain("C_GetAttributeValue", "key type %lu, label %s", type, label);
+    }
+}
+
+static void verify(HANDLE session, HANDLE public, CK_ULONG how, BYTES data, CK_ULONG length, BYTES signature,
+                   CK_ULONG signature_length) {
+    CK_MECHANISM mechanism = {how, NULL, 0};
+    if (STEP(STATELESS, C_VerifyInit, (HANDLE, CK_MECHANISM *, HANDLE), session, &mechanism, public) == CKR_OK) {
+        STEP(STATELESS, C_Verify, (HANDLE, BYTES, CK_ULONG, BYTES, CK_ULONG), session, data, length, signature,
+             signature_length);
+    }
+}
+
+static void sign(HANDLE session, HANDLE private, HANDLE public) {
+    CK_MECHANISM mechanism = {CKM_RSA_PKCS, NULL, 0};
+    CK_BYTE signature[ROOM];
+    CK_ULONG length = ROOM;
+    if (STEP(STATELESS, C_SignInit, (HANDLE, CK_MECHANISM *, HANDLE), session, &mechanism, private) == CKR_OK &&
+        STEP(STATELESS, C_Sign, (HANDLE, BYTES, CK_ULONG, BYTES, CK_ULONG *), session, (BYTES)"data", 4, signature,
+             &length) == CKR_OK &&
+        public) {
+        verify(session, public, CKM_RSA_PKCS, (BYTES) "data", 4, signature, length);
+    }
+}
+
+static void sign_in_parts(HANDLE session, HANDLE private, HANDLE public) {
+    CK_MECHANISM mechanism = {CKM_SHA256_RSA_PKCS, NULL, 0};
+    CK_BYTE signature[ROOM];
+    CK_ULONG length = ROOM, rv;
+    if (STEP(STATELESS, C_SignInit, (HANDLE, CK_MECHANISM *, HANDLE), session, &mechanism, private) != CKR_OK) {
+        return;
+    }
+    for (int part = 0; part < 3; part++) {
+        rv = STEP(STATEFUL, C_SignUpdate, (HANDLE, BYTES, CK_ULONG), session, (BYTES) "part", 4);
+        if (rv != CKR_OK) {
+            return;
+        }
+    }
+    rv = STEP(STATEFUL, C_SignFinal, (HANDLE, BYTES, CK_ULONG *), session, signature, &length);
+    if (rv == CKR_OK && public) {
+        verify(session, public, CKM_SHA256_RSA_PKCS, (BYTES) "partpartpart", 12, signature, length);
+    }
+}
+
+/* In parts; `from` is whose: a session object is lost with its session. */
+static void encrypt(HANDLE session, HANDLE secret, enum state from) {
+    CK_BYTE iv[BLOCK] = {1}, text[ROOM], plain[ROOM];
+    CK_MECHANISM mechanism = {CKM_AES_CBC_PAD, iv, BLOCK};
+    CK_ULONG length, all = 0;
+    if (STEP(from, C_EncryptInit, (HANDLE, CK_MECHANISM *, HANDLE), session, &mechanism, secret) != CKR_OK) {
+        return;
+    }
+    for (int part = 0; part < 3; part++, all += length) {
+        length = ROOM - all;
+        if (STEP(STATEFUL, C_EncryptUpdate, (HANDLE, const char *, CK_ULONG, BYTES, CK_ULONG *), session,
+                 "twenty bytes of text", 20, text + all, &length) != CKR_OK) {
+            return;
+        }
+    }
+    length = ROOM - all;
+    if (STEP(STATEFUL, C_EncryptFinal, (HANDLE, BYTES, CK_ULONG *), session, text + all, &length) != CKR_OK) {
+        return;
+    }
+    all += length;
+    length = ROOM;
+    if (STEP(from, C_DecryptInit, (HANDLE, CK_MECHANISM *, HANDLE), session, &mechanism, secret) != CKR_OK ||
+        STEP(from, C_Decrypt, (HANDLE, BYTES, CK_ULONG, BYTES, CK_ULONG *), session, text, all, plain, &length) !=
+            CKR_OK) {
+        return;
+    }
+    if (length != 60 || memcmp(plain + 40, "twenty bytes of text", 20) != 0) {
+        complain("C_Decrypt", "another plaintext, of %lu bytes", length);
+    }
+}
+
+static void digest_all(HANDLE session) {
+    static const CK_BYTE abc[] = {0xba, 0x78, 0x16, 0xbf, 0x8f, 0x01, 0xcf, 0xea};
+    CK_MECHANISM mechanism = {CKM_SHA256, NULL, 0};
+    CK_BYTE value[32];
+    CK_ULONG length = sizeof value;
+    if (STEP(STATELESS, C_DigestInit, (HANDLE, CK_MECHANISM *), session, &mechanism) == CKR_OK &&
+        STEP(STATELESS, C_Digest, (HANDLE, const char *, CK_ULONG, BYTES, CK_ULONG *), session, "abc", 3, value,
+             &length) == CKR_OK &&
+        memcmp(value, abc, sizeof abc) != 0) {
+        complain("C_Digest", "another digest");
+    }
+}
+
+static void session_key(HANDLE session) {
+    CK_MECHANISM mechanism = {CKM_AES_KEY_GEN, NULL, 0};
+    CK_ULONG length = 32;
+    CK_BYTE yes = 1, no = 0;
+    CK_ATTRIBUTE template[] = {
+        {CKA_TOKEN, &no, 1}, {CKA_ENCRYPT, &yes, 1}, {CKA_DECRYPT, &yes, 1}, {CKA_VALUE_LEN, &length, sizeof length}};
+    HANDLE key;
+    if (STEP(STATEFUL, C_GenerateKey, (HANDLE, CK_MECHANISM *, CK_ATTRIBUTE *, CK_ULONG, HANDLE *), session,
+             &mechanism, template, 4, &key) == CKR_OK) {
+        encrypt(session, key, STATEFUL);
+        STEP(STATEFUL, C_DestroyObject, (HANDLE, HANDLE), session, key);
+    }
+}
+
+/* Ends with the private key, if it was found. */
+static HANDLE use(HANDLE session) {
+    CK_BYTE random[32];
+    HANDLE private = find(session, CKO_PRIVATE_KEY), public = find(session, CKO_PUBLIC_KEY);
+    if (private) {
+        attributes(session, private);
+        sign(session, private, public);
+        sign_in_parts(session, private, public);
+    }
+    HANDLE secret = find(session, CKO_SECRET_KEY);
+    if (secret) {
+        encrypt(session, secret, STATELESS);
+    }
+    digest_all(session);
+    session_key(session);
+    STEP(STATELESS, C_GenerateRandom, (HANDLE, BYTES, CK_ULONG), session, random, sizeof random);
+    return private;
+}
+
+/* What is told of the slot and its token, without a session. */
+static void look(void) {
+    CK_ULONG info[100], count = 0;
+    STEP(STATELESS, C_GetSlotInfo, (CK_ULONG, void *), slot, info);
+    STEP(STATELESS, C_GetTokenInfo, (CK_ULONG, void *), slot, info);
+    CK_ULONG rv = STEP(STATELESS, C_GetMechanismList, (CK_ULONG, CK_ULONG *, CK_ULONG *), slot, NULL, &count);
+    if (rv == CKR_OK && count == 0) {
+        complain("C_GetMechanismList", "no mechanisms");
+    }
+    STEP(STATELESS, C_GetMechanismInfo, (CK_ULONG, CK_ULONG, void *), slot, CKM_RSA_PKCS, info);
+}
+
+static HANDLE open_in(CK_ULONG in) {
+    HANDLE session = 0;
+    STEP(STATELESS, C_OpenSession, (CK_ULONG, CK_ULONG, void *, void *, HANDLE *), in, CKF_RW, NULL, NULL, &session);
+    return session;
+}
+
+/* Ends logged in as the device allows; a logout before may have failed. */
+static void log_in(HANDLE session) {
+    long began = begin("C_Login");
+    CK_ULONG rv = login(session);
+    judge("C_Login", STATELESS, began, rv == CKR_USER_ALREADY_LOGGED_IN ? CKR_OK : rv);
+}
+
+static void log_out(HANDLE session) {
+    long began = begin("C_Logout");
+    CK_ULONG rv = CALL(C_Logout, (HANDLE), session);
+    judge("C_Logout", STATELESS, began, rv == CKR_USER_NOT_LOGGED_IN && present ? CKR_OK : rv);
+}
+
+static void work(void) {
+    look();
+    HANDLE session = open_in(slot);
+    if (session) {
+        log_in(session);
+        HANDLE private = use(session);
+        if (private && kept) {
+            sign(kept, private, 0);
+        }
+        log_out(session);
+        STEP(STATELESS, C_CloseSession, (HANDLE), session);
+    }
+}
+
