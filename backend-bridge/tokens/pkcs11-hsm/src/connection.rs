@@ -11,11 +11,10 @@ use std::time::{Duration, Instant};
 use keyenclave_model::error::{Error, Result, Rv};
 use keyenclave_model::token::{CallCx, Role};
 use parking_lot::Mutex;
-use zeroize::Zeroizing;
 
 use crate::ffi::{Answer, Session};
 use crate::heal::{Loss, Repeat, loss};
-use crate::login::{Attempt, KeptPin, Login, SlotNumber};
+use crate::login::{Attempt, Credentials, KeptPin, Login, SlotNumber};
 use crate::pool::{Fate, Lease, Need, Offer, Pool};
 
 /// What a vendor does for a connection.
@@ -27,7 +26,7 @@ pub(crate) trait Device: Send + Sync {
     /// Closes a session.
     fn close(&self, session: Session) -> Answer<()>;
     /// Logs in.
-    fn log_in(&self, session: Session, role: Role, pin: Option<&[u8]>) -> Answer<()>;
+    fn log_in(&self, session: Session, with: &Credentials<'_>) -> Answer<()>;
     /// Logs out.
     fn log_out(&self, session: Session) -> Answer<()>;
     /// Whether a session shows that the device is there.
@@ -36,6 +35,8 @@ pub(crate) trait Device: Send + Sync {
     fn revive(&self) -> Answer<()>;
     /// Finalises and initialises the module where only that brings a lost device back; `false` where it does not.
     fn restart(&self) -> Answer<bool>;
+    /// One session is gone, or all are, and what belongs to them.
+    fn lost(&self, lease: Option<&Lease>);
 }
 
 /// See the [module](self).
@@ -59,6 +60,9 @@ struct Anchor {
 
 /// How long a call waits for a vendor session when it has no deadline.
 const PATIENCE: Duration = Duration::from_secs(10);
+
+/// How many sessions more are tried when one has an operation in it already.
+const OTHER_SESSIONS: usize = 4;
 
 impl<D: Device> Connection<D> {
     /// A connection with at most so many sessions beside the anchor. Nothing is opened yet.
@@ -114,10 +118,11 @@ impl<D: Device> Connection<D> {
     pub fn run_keeping<T>(
         &self,
         cx: &CallCx,
-        need: Need,
+        mut need: Need,
         mut repeat: Repeat,
         mut work: impl FnMut(&Lease) -> Answer<(T, bool)>,
     ) -> Result<(T, Option<Lease>)> {
+        let mut others = OTHER_SESSIONS;
         loop {
             let phase = self.phase();
             let lease = match self.lease(cx, need) {
@@ -141,7 +146,15 @@ impl<D: Device> Connection<D> {
                 }
                 Err(rv) => rv,
             };
-            if !self.ended(&lease, rv, phase, repeat)? {
+            let may_repeat = self.ended(&lease, rv, phase, repeat)?;
+            // Some modules have one operation in a session, whatever its class, or one was left behind: another session
+            // has room for this work.
+            if rv == Rv::OperationActive && others > 0 {
+                others -= 1;
+                need = Need::Alone;
+                continue;
+            }
+            if !may_repeat {
                 return Err(rv.into());
             }
             repeat = Repeat::Never;
@@ -155,11 +168,16 @@ impl<D: Device> Connection<D> {
     /// The module's, where it cannot even be initialised again.
     pub fn ended(&self, lease: &Lease, rv: Rv, phase: u64, repeat: Repeat) -> Result<bool> {
         let lost = loss(rv, self.role() == Some(Role::User));
-        let fate = match lost {
-            Some(Loss::Session) => Fate::Lost,
-            _ => Fate::Clean,
+        let fate = match (lost, rv) {
+            (Some(Loss::Session), _) => Fate::Lost,
+            // Whether an operation is left in the session is not known.
+            (Some(_), _) | (None, Rv::OperationActive | Rv::GeneralError | Rv::FunctionFailed) => Fate::Dirty,
+            (None, _) => Fate::Clean,
         };
         self.give_back(lease, fate);
+        if fate == Fate::Lost {
+            self.device.lost(Some(lease));
+        }
         let Some(lost) = lost else { return Ok(false) };
         self.repair(lost, phase, repeat == Repeat::Never, rv)?;
         Ok(repeat.allows(rv))
@@ -266,16 +284,13 @@ impl<D: Device> Connection<D> {
     fn log_in_again(&self, session: Session) -> Result<()> {
         let mut login = self.login.lock();
         let by_reference = login.role().is_none();
-        let Some((role, pin)) = login.to_repeat()? else {
+        let Some(kept) = login.to_repeat()? else {
             return Ok(());
         };
-        match self
-            .device
-            .log_in(session, role, pin.as_ref().map(|pin| pin.as_slice()))
-        {
+        match self.device.log_in(session, &kept.credentials()) {
             Ok(()) | Err(Rv::UserAlreadyLoggedIn) => {
                 if by_reference {
-                    login.accepted(None, role, pin);
+                    login.accepted(None, &kept.credentials());
                 }
                 Ok(())
             }
@@ -327,6 +342,7 @@ impl<D: Device> Connection<D> {
         *anchor = None;
         let phase = self.phase.fetch_add(1, Release) + 1;
         let left = self.pool.lose_all(phase);
+        self.device.lost(None);
         if lost == Loss::Library {
             return self.device.revive().map_err(Error::from);
         }
@@ -343,10 +359,10 @@ impl<D: Device> Connection<D> {
     ///
     /// # Errors
     /// The vendor's; `CKR_USER_ANOTHER_ALREADY_LOGGED_IN`; `CKR_PIN_INCORRECT`.
-    pub fn log_in(&self, slot: SlotNumber, role: Role, pin: Option<&[u8]>) -> Result<()> {
+    pub fn log_in(&self, slot: SlotNumber, with: &Credentials<'_>) -> Result<()> {
         self.on_anchor(|anchor| {
             let mut login = self.login.lock();
-            let log_out_first = match login.attempt(slot, role, pin)? {
+            let log_out_first = match login.attempt(slot, with)? {
                 Attempt::Joined => return Ok(()),
                 Attempt::Ask { log_out_first } => log_out_first,
             };
@@ -354,7 +370,7 @@ impl<D: Device> Connection<D> {
                 self.device.log_out(anchor.session)?;
                 login.forget();
             }
-            if role == Role::So {
+            if with.role == Role::So {
                 self.pool
                     .drain_read_only()
                     .into_iter()
@@ -363,8 +379,8 @@ impl<D: Device> Connection<D> {
                     return Err(Rv::TokenWriteProtected.into());
                 }
             }
-            self.device.log_in(anchor.session, role, pin)?;
-            login.accepted(Some(slot), role, pin.map(|pin| Zeroizing::new(pin.to_vec())));
+            self.device.log_in(anchor.session, with)?;
+            login.accepted(Some(slot), with);
             Ok(())
         })
     }
@@ -429,6 +445,7 @@ impl<D: Device> Connection<D> {
         let sessions = self.pool.lose_all(phase);
         let anchored = anchor.take().map(|anchor| anchor.session);
         self.phase.store(phase, Release);
+        self.device.lost(None);
         sessions
             .into_iter()
             .chain(anchored)

@@ -16,8 +16,9 @@ use std::ptr::{null, null_mut};
 
 use cryptoki_sys as ck;
 use keyenclave_model::error::Rv;
-use keyenclave_model::token::OperationClass;
+use keyenclave_model::token::{Message, MessageEnd, MessageStep, OperationClass, Processed};
 
+use crate::messages::room;
 use crate::template::{Attributes, Reading};
 
 /// What a vendor's function answers.
@@ -269,6 +270,7 @@ impl Module {
     }
 
     /// `C_CloseAllSessions`.
+    #[cfg(test)]
     pub fn close_all_sessions(&self, slot: ck::CK_SLOT_ID) -> Answer<()> {
         call!(self, C_CloseAllSessions(slot))
     }
@@ -467,17 +469,64 @@ impl Module {
         })
     }
 
-    /// `C_DeriveKey`.
+    /// `C_WrapKeyAuthenticated`, from version 3.2 on.
+    pub fn wrap_authenticated(
+        &self,
+        session: Session,
+        mech: Mech<'_>,
+        wrapping: Handle,
+        key: Handle,
+        associated: &[u8],
+        out: Option<&mut [u8]>,
+    ) -> Answer<usize> {
+        let mut mechanism = mech.raw();
+        written(out, |out, len| {
+            let (data, data_len) = (bytes(associated), count(associated));
+            let mechanism = &raw mut mechanism;
+            call!(
+                self,
+                C_WrapKeyAuthenticated(session, mechanism, wrapping, key, data, data_len, out, len)
+            )
+        })
+    }
+
+    /// `C_UnwrapKeyAuthenticated`, from version 3.2 on.
+    pub fn unwrap_authenticated(
+        &self,
+        session: Session,
+        mech: Mech<'_>,
+        unwrapping: Handle,
+        (wrapped, associated): (&[u8], &[u8]),
+        template: &Attributes<'_>,
+    ) -> Answer<Handle> {
+        let mut mechanism = mech.raw();
+        let (attributes, len) = template.raw();
+        made(|out| {
+            let (data, data_len) = (bytes(wrapped), count(wrapped));
+            let (with, with_len) = (bytes(associated), count(associated));
+            let mechanism = &raw mut mechanism;
+            call!(
+                self,
+                C_UnwrapKeyAuthenticated(
+                    session, mechanism, unwrapping, data, data_len, attributes, len, with, with_len, out
+                )
+            )
+        })
+    }
+
+    /// `C_DeriveKey`; without a handle where the mechanism's parameter says where the keys go.
     pub fn derive(
         &self,
         session: Session,
         mech: Mech<'_>,
         base: Handle,
         template: &Attributes<'_>,
+        has_handle: bool,
     ) -> Answer<Handle> {
         let mut mechanism = mech.raw();
         let (attributes, len) = template.raw();
         made(|out| {
+            let out = if has_handle { out } else { null_mut() };
             call!(
                 self,
                 C_DeriveKey(session, &raw mut mechanism, base, attributes, len, out)
@@ -657,6 +706,128 @@ impl Module {
         answer(unsafe { function(session, &raw mut mechanism, key) })
     }
 
+    /// `C_EncryptMessage`, `C_EncryptMessageBegin`, `C_EncryptMessageNext` and the like.
+    pub fn message(
+        &self,
+        session: Session,
+        class: OperationClass,
+        message: &mut Message<'_>,
+    ) -> Answer<Processed> {
+        let (parameter, parameter_len) = (message.parameter.as_mut_ptr(), count(message.parameter));
+        let parameter: *mut c_void = if message.parameter.is_empty() {
+            null_mut()
+        } else {
+            parameter.cast()
+        };
+        let (associated, associated_len) = (bytes(message.associated), count(message.associated));
+        let (input, len) = (bytes(message.input), count(message.input));
+        let signature = match message.end {
+            MessageEnd::Signature(signature) => Some(signature),
+            _ => None,
+        };
+        let (signature, signature_len) = optional(signature);
+        let step = message.step;
+        let flags = match step {
+            MessageStep::Next { last: true } => ck::CKF_END_OF_MESSAGE,
+            _ => 0,
+        };
+        let room = room(&mut message.end);
+        let has_room = matches!(room, Some(Some(_)));
+        let wants_output = room.is_some();
+        let out = room.flatten();
+        let max = out.as_ref().map_or(0, |out| out.len());
+        let out = out.map_or(null_mut(), <[u8]>::as_mut_ptr);
+        let mut written = count_of(max);
+        let out_len = if wants_output {
+            &raw mut written
+        } else {
+            null_mut()
+        };
+        let p = (parameter, parameter_len);
+        let answered = match (class, step) {
+            (OperationClass::Encrypt, MessageStep::Whole) => call!(
+                self,
+                C_EncryptMessage(
+                    session,
+                    p.0,
+                    p.1,
+                    associated,
+                    associated_len,
+                    input,
+                    len,
+                    out,
+                    &raw mut written
+                )
+            ),
+            (OperationClass::Encrypt, MessageStep::Begin) => call!(
+                self,
+                C_EncryptMessageBegin(session, p.0, p.1, associated, associated_len)
+            ),
+            (OperationClass::Encrypt, MessageStep::Next { .. }) => call!(
+                self,
+                C_EncryptMessageNext(session, p.0, p.1, input, len, out, &raw mut written, flags)
+            ),
+            (OperationClass::Decrypt, MessageStep::Whole) => call!(
+                self,
+                C_DecryptMessage(
+                    session,
+                    p.0,
+                    p.1,
+                    associated,
+                    associated_len,
+                    input,
+                    len,
+                    out,
+                    &raw mut written
+                )
+            ),
+            (OperationClass::Decrypt, MessageStep::Begin) => call!(
+                self,
+                C_DecryptMessageBegin(session, p.0, p.1, associated, associated_len)
+            ),
+            (OperationClass::Decrypt, MessageStep::Next { .. }) => call!(
+                self,
+                C_DecryptMessageNext(session, p.0, p.1, input, len, out, &raw mut written, flags)
+            ),
+            (OperationClass::Sign, MessageStep::Whole) => call!(
+                self,
+                C_SignMessage(session, p.0, p.1, input, len, out, &raw mut written)
+            ),
+            (OperationClass::Sign, MessageStep::Begin) => {
+                call!(self, C_SignMessageBegin(session, p.0, p.1))
+            }
+            (OperationClass::Sign, MessageStep::Next { .. }) => call!(
+                self,
+                C_SignMessageNext(session, p.0, p.1, input, len, out, out_len)
+            ),
+            (OperationClass::Verify, MessageStep::Whole) => call!(
+                self,
+                C_VerifyMessage(session, p.0, p.1, input, len, signature, signature_len)
+            ),
+            (OperationClass::Verify, MessageStep::Begin) => {
+                call!(self, C_VerifyMessageBegin(session, p.0, p.1))
+            }
+            (OperationClass::Verify, MessageStep::Next { .. }) => call!(
+                self,
+                C_VerifyMessageNext(session, p.0, p.1, input, len, signature, signature_len)
+            ),
+            _ => Err(Rv::FunctionNotSupported),
+        };
+        let written = usize::try_from(written).map_err(|_| Rv::DeviceError);
+        match answered {
+            Ok(()) if !wants_output => Ok(Processed::Written(0)),
+            Ok(()) if has_room => written.and_then(|written| {
+                if written <= max {
+                    Ok(Processed::Written(written))
+                } else {
+                    Err(Rv::DeviceError)
+                }
+            }),
+            Ok(()) | Err(Rv::BufferTooSmall) => written.map(Processed::Needs),
+            Err(rv) => Err(rv),
+        }
+    }
+
     /// `C_MessageEncryptFinal` and the like.
     pub fn message_final(&self, session: Session, class: OperationClass) -> Answer<()> {
         let function = self.family(class).message_final;
@@ -792,7 +963,11 @@ fn bytes(slice: &[u8]) -> *mut u8 {
 }
 
 fn count(slice: &[u8]) -> ck::CK_ULONG {
-    slice.len() as ck::CK_ULONG
+    count_of(slice.len())
+}
+
+fn count_of(len: usize) -> ck::CK_ULONG {
+    len as ck::CK_ULONG
 }
 
 fn optional(slice: Option<&[u8]>) -> (*mut u8, ck::CK_ULONG) {

@@ -24,6 +24,44 @@ pub trait PinSource: Send + Sync {
 /// A PIN, or none where the token has a keypad of its own (`CKF_PROTECTED_AUTHENTICATION_PATH`).
 pub(crate) type KeptPin = Option<Zeroizing<Vec<u8>>>;
 
+/// Who logs in, and with what.
+#[derive(Clone, Copy)]
+pub(crate) struct Credentials<'a> {
+    pub role: Role,
+    /// The name of one of several users; empty where there is one.
+    pub name: &'a [u8],
+    pub pin: Option<&'a [u8]>,
+}
+
+/// The same, kept to log in with again.
+#[derive(Clone)]
+pub(crate) struct Kept {
+    role: Role,
+    name: Vec<u8>,
+    pin: KeptPin,
+}
+
+impl Kept {
+    /// What the vendor is asked with.
+    pub fn credentials(&self) -> Credentials<'_> {
+        Credentials {
+            role: self.role,
+            name: &self.name,
+            pin: self.pin.as_ref().map(|pin| pin.as_slice()),
+        }
+    }
+}
+
+impl Credentials<'_> {
+    fn keep(&self) -> Kept {
+        Kept {
+            role: self.role,
+            name: self.name.to_vec(),
+            pin: self.pin.map(|pin| Zeroizing::new(pin.to_vec())),
+        }
+    }
+}
+
 /// One of our slots, among those that show the same token.
 pub(crate) type SlotNumber = u64;
 
@@ -35,8 +73,7 @@ pub(crate) struct Login {
 }
 
 struct Held {
-    role: Role,
-    pin: KeptPin,
+    with: Kept,
     /// Slots that logged in; none for a login by reference.
     slots: HashSet<SlotNumber>,
 }
@@ -64,25 +101,25 @@ impl Login {
 
     /// Who is logged in.
     pub fn role(&self) -> Option<Role> {
-        self.held.as_ref().map(|held| held.role)
+        self.held.as_ref().map(|held| held.with.role)
     }
 
-    /// Whether `slot` logs in as `role` with `pin`.
+    /// Whether `slot` logs in with what is given.
     ///
     /// # Errors
     /// `CKR_USER_ANOTHER_ALREADY_LOGGED_IN`, and `CKR_PIN_INCORRECT` for another PIN than that of the login there is.
-    pub fn attempt(&mut self, slot: SlotNumber, role: Role, pin: Option<&[u8]>) -> Result<Attempt> {
+    pub fn attempt(&mut self, slot: SlotNumber, given: &Credentials<'_>) -> Result<Attempt> {
         let Some(held) = &mut self.held else {
             return Ok(Attempt::Ask { log_out_first: false });
         };
-        if held.role != role {
+        if held.with.role != given.role || held.with.name != given.name {
             if held.slots.is_empty() {
                 return Ok(Attempt::Ask { log_out_first: true });
             }
             return Err(Rv::UserAnotherAlreadyLoggedIn.into());
         }
-        let same = match (&held.pin, pin) {
-            (Some(kept), Some(given)) => keyenclave_crypto::ct_eq(kept, given),
+        let same = match (&held.with.pin, given.pin) {
+            (Some(kept), Some(pin)) => keyenclave_crypto::ct_eq(kept, pin),
             (None, None) => true,
             (Some(_), None) | (None, Some(_)) => false,
         };
@@ -97,10 +134,9 @@ impl Login {
     }
 
     /// The vendor accepted a login: of a slot, or by reference.
-    pub fn accepted(&mut self, slot: Option<SlotNumber>, role: Role, pin: KeptPin) {
+    pub fn accepted(&mut self, slot: Option<SlotNumber>, with: &Credentials<'_>) {
         self.held = Some(Held {
-            role,
-            pin,
+            with: with.keep(),
             slots: slot.into_iter().collect(),
         });
     }
@@ -116,7 +152,7 @@ impl Login {
         }
         let last = held.slots.is_empty();
         // A login by reference goes on.
-        if last && (self.source.is_none() || held.role == Role::So) {
+        if last && (self.source.is_none() || held.with.role == Role::So) {
             self.held = None;
             return Ok(true);
         }
@@ -131,7 +167,7 @@ impl Login {
     /// The PIN was changed by whoever is logged in.
     pub fn changed(&mut self, pin: KeptPin) {
         if let Some(held) = &mut self.held {
-            held.pin = pin;
+            held.with.pin = pin;
         }
     }
 
@@ -139,10 +175,14 @@ impl Login {
     ///
     /// # Errors
     /// The PIN source's.
-    pub fn to_repeat(&self) -> Result<Option<(Role, KeptPin)>> {
+    pub fn to_repeat(&self) -> Result<Option<Kept>> {
         match (&self.held, &self.source) {
-            (Some(held), _) => Ok(Some((held.role, held.pin.clone()))),
-            (None, Some(source)) => Ok(Some((Role::User, Some(source.pin()?)))),
+            (Some(held), _) => Ok(Some(held.with.clone())),
+            (None, Some(source)) => Ok(Some(Kept {
+                role: Role::User,
+                name: Vec::new(),
+                pin: Some(source.pin()?),
+            })),
             (None, None) => Ok(None),
         }
     }
@@ -161,16 +201,22 @@ mod tests {
         }
     }
 
-    fn pin(text: &str) -> KeptPin {
-        Some(Zeroizing::new(text.as_bytes().to_vec()))
+    fn with(role: Role, pin: Option<&str>) -> Credentials<'_> {
+        Credentials {
+            role,
+            name: &[],
+            pin: pin.map(str::as_bytes),
+        }
     }
+
+    const USER: Role = Role::User;
 
     #[test]
     fn a_login_lasts_until_the_last_slot_has_logged_out() {
         let mut login = Login::default();
-        login.accepted(Some(1), Role::User, pin("1234"));
+        login.accepted(Some(1), &with(USER, Some("1234")));
         assert!(matches!(
-            login.attempt(2, Role::User, Some(b"1234")),
+            login.attempt(2, &with(USER, Some("1234"))),
             Ok(Attempt::Joined)
         ));
         assert!(!login.leave(1).unwrap());
@@ -185,15 +231,15 @@ mod tests {
     #[test]
     fn another_pin_does_not_join_a_login() {
         let mut login = Login::default();
-        login.accepted(Some(1), Role::User, pin("1234"));
+        login.accepted(Some(1), &with(USER, Some("1234")));
         let rv = |result: Result<Attempt>| result.err().map(|error| error.rv());
         assert_eq!(
-            rv(login.attempt(2, Role::User, Some(b"4321"))),
+            rv(login.attempt(2, &with(USER, Some("4321")))),
             Some(Rv::PinIncorrect)
         );
-        assert_eq!(rv(login.attempt(2, Role::User, None)), Some(Rv::PinIncorrect));
+        assert_eq!(rv(login.attempt(2, &with(USER, None))), Some(Rv::PinIncorrect));
         assert_eq!(
-            rv(login.attempt(2, Role::So, Some(b"1234"))),
+            rv(login.attempt(2, &with(Role::So, Some("1234")))),
             Some(Rv::UserAnotherAlreadyLoggedIn)
         );
     }
@@ -202,15 +248,15 @@ mod tests {
     fn a_login_by_reference_outlives_the_applications() {
         let mut login = Login::default();
         login.configure(Some(Arc::new(Fixed)));
-        let (role, pin) = login.to_repeat().unwrap().unwrap();
-        login.accepted(None, role, pin);
+        let kept = login.to_repeat().unwrap().unwrap();
+        login.accepted(None, &kept.credentials());
         assert!(matches!(
-            login.attempt(1, Role::User, Some(b"1234")),
+            login.attempt(1, &with(USER, Some("1234"))),
             Ok(Attempt::Joined)
         ));
         assert!(!login.leave(1).unwrap());
         assert_eq!(login.role(), Some(Role::User));
-        let attempt = login.attempt(1, Role::So, Some(b"so"));
+        let attempt = login.attempt(1, &with(Role::So, Some("so")));
         assert!(matches!(attempt, Ok(Attempt::Ask { log_out_first: true })));
     }
 }

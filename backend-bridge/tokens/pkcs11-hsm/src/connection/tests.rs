@@ -7,6 +7,7 @@ use std::collections::{BTreeSet, VecDeque};
 
 use keyenclave_model::access::Access;
 use keyenclave_model::token::SessionId;
+use zeroize::Zeroizing;
 
 use super::*;
 
@@ -65,7 +66,8 @@ impl Device for Fake {
         there.then_some(()).ok_or(Rv::SessionHandleInvalid)
     }
 
-    fn log_in(&self, session: Session, role: Role, pin: Option<&[u8]>) -> Answer<()> {
+    fn log_in(&self, session: Session, with: &Credentials<'_>) -> Answer<()> {
+        let Credentials { role, pin, .. } = *with;
         let mut state = self.0.lock();
         if !state.open.contains(&session) {
             return Err(Rv::SessionHandleInvalid);
@@ -106,6 +108,16 @@ impl Device for Fake {
             state.gone = false;
         }
         Ok(state.needs_restart)
+    }
+
+    fn lost(&self, _lease: Option<&Lease>) {}
+}
+
+fn with(role: Role) -> Credentials<'static> {
+    Credentials {
+        role,
+        name: &[],
+        pin: Some(PIN),
     }
 }
 
@@ -151,7 +163,7 @@ fn signed(connection: &Connection<Fake>) -> Result<&'static str> {
 #[test]
 fn a_lost_session_is_opened_again_and_the_work_done_once_more() {
     let connection = connection();
-    connection.log_in(1, Role::User, Some(PIN)).unwrap();
+    connection.log_in(1, &with(Role::User)).unwrap();
     assert_eq!(signed(&connection).unwrap(), "signature");
     let mut tries = 0;
     let done = connection.run(&cx(1), Repeat::Always, |lease| {
@@ -168,7 +180,7 @@ fn a_lost_session_is_opened_again_and_the_work_done_once_more() {
 #[test]
 fn a_login_survives_the_loss_of_all_sessions() {
     let connection = connection();
-    connection.log_in(1, Role::User, Some(PIN)).unwrap();
+    connection.log_in(1, &with(Role::User)).unwrap();
     assert_eq!(signed(&connection).unwrap(), "signature");
     connection.device.0.lock().lose();
     assert_eq!(signed(&connection).unwrap(), "signature");
@@ -179,7 +191,7 @@ fn a_login_survives_the_loss_of_all_sessions() {
 #[test]
 fn a_login_that_was_lost_alone_is_made_again() {
     let connection = connection();
-    connection.log_in(1, Role::User, Some(PIN)).unwrap();
+    connection.log_in(1, &with(Role::User)).unwrap();
     connection.device.0.lock().role = None;
     assert_eq!(signed(&connection).unwrap(), "signature");
 }
@@ -187,7 +199,7 @@ fn a_login_that_was_lost_alone_is_made_again() {
 #[test]
 fn a_pin_that_is_refused_is_not_tried_again() {
     let connection = connection();
-    connection.log_in(1, Role::User, Some(PIN)).unwrap();
+    connection.log_in(1, &with(Role::User)).unwrap();
     connection.pin_changed(Some(Zeroizing::new(b"old".to_vec())));
     connection.device.0.lock().lose();
     for _ in 0..3 {
@@ -201,7 +213,7 @@ fn a_pin_that_is_refused_is_not_tried_again() {
 #[test]
 fn a_device_that_is_gone_is_found_again_when_it_comes_back() {
     let connection = connection();
-    connection.log_in(1, Role::User, Some(PIN)).unwrap();
+    connection.log_in(1, &with(Role::User)).unwrap();
     assert_eq!(signed(&connection).unwrap(), "signature");
     {
         let mut state = connection.device.0.lock();
@@ -219,7 +231,7 @@ fn a_device_that_is_gone_is_found_again_when_it_comes_back() {
 #[test]
 fn a_device_that_needs_it_is_restarted() {
     let connection = connection();
-    connection.log_in(1, Role::User, Some(PIN)).unwrap();
+    connection.log_in(1, &with(Role::User)).unwrap();
     {
         let mut state = connection.device.0.lock();
         state.gone = true;
@@ -231,7 +243,7 @@ fn a_device_that_needs_it_is_restarted() {
 #[test]
 fn a_module_that_somebody_finalised_is_initialised_again() {
     let connection = connection();
-    connection.log_in(1, Role::User, Some(PIN)).unwrap();
+    connection.log_in(1, &with(Role::User)).unwrap();
     assert_eq!(signed(&connection).unwrap(), "signature");
     {
         let mut state = connection.device.0.lock();
@@ -278,7 +290,7 @@ fn read_only_sessions_are_closed_before_the_security_officer_logs_in() {
         ..cx(1)
     };
     connection.run(&read_only, Repeat::Always, |_| Ok(())).unwrap();
-    connection.log_in(1, Role::So, Some(PIN)).unwrap();
+    connection.log_in(1, &with(Role::So)).unwrap();
     assert!(connection.log_out(1).unwrap());
     connection.run(&read_only, Repeat::Always, |_| Ok(())).unwrap();
 }
@@ -297,10 +309,10 @@ fn faults_at_any_call_of_open_leave_a_connection_that_works() {
             let script = (0..n).map(|_| rv);
             connection.device.0.lock().refuse_open = script.collect();
             for _ in 0..n {
-                let _ = connection.log_in(1, Role::User, Some(PIN));
+                let _ = connection.log_in(1, &with(Role::User));
                 let _ = signed(&connection);
             }
-            let again = connection.log_in(1, Role::User, Some(PIN));
+            let again = connection.log_in(1, &with(Role::User));
             assert!(again.is_ok(), "{}: {again:?}", rv.name());
             assert_eq!(signed(&connection).unwrap(), "signature");
         }

@@ -1,0 +1,297 @@
+// SPDX-License-Identifier: MIT
+//! One token of a vendor's as all slots that show it share it: its connection, its objects, and where it is.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Acquire, Ordering::Relaxed, Ordering::Release};
+
+use cryptoki_sys as ck;
+use keyenclave_model::error::Rv;
+use keyenclave_model::mechanism::MechanismInfo;
+use keyenclave_model::token::{HandleSource, ObjectId, Role};
+use parking_lot::Mutex;
+
+use crate::connection::{Connection, Device};
+use crate::ffi::{Answer, Handle, Module, Session};
+use crate::library::Library;
+use crate::login::Credentials;
+use crate::objects::{Entry, Objects, TRAITS};
+use crate::pool::Lease;
+use crate::select::{Candidate, unpadded};
+use crate::template::{Attribute, Attributes, read_attributes};
+use crate::workers::Workers;
+
+/// See the [module](self).
+pub(crate) struct Core {
+    pub connection: Connection<VendorToken>,
+    pub workers: Workers,
+    /// What the token can do, and the phase of the connection in which it said so.
+    mechanisms: Mutex<Option<(u64, Vec<MechanismInfo>)>>,
+    /// Whether asking for a length ends an operation: known beforehand, or learned.
+    size_query_ends: AtomicBool,
+}
+
+/// A token in a slot of the vendor's.
+pub(crate) struct VendorToken {
+    pub library: Arc<Library>,
+    pub objects: Objects,
+    slot: AtomicU64,
+    identity: Mutex<Identity>,
+}
+
+/// What a token is known by wherever it is.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) struct Identity {
+    serial: Vec<u8>,
+    model: Vec<u8>,
+    manufacturer: Vec<u8>,
+    label: Vec<u8>,
+    /// Only where there is no serial number.
+    slot: Option<ck::CK_SLOT_ID>,
+}
+
+impl Identity {
+    pub fn of(slot: ck::CK_SLOT_ID, token: &ck::CK_TOKEN_INFO) -> Self {
+        let serial = unpadded(&token.serialNumber);
+        // Some vendors give every token the same one.
+        let tells = serial.iter().any(|byte| *byte != b'0');
+        Self {
+            serial: serial.to_vec(),
+            model: unpadded(&token.model).to_vec(),
+            manufacturer: unpadded(&token.manufacturerID).to_vec(),
+            label: unpadded(&token.label).to_vec(),
+            slot: (!tells).then_some(slot),
+        }
+    }
+}
+
+/// How many sessions of the vendor's one token uses, where nothing says otherwise.
+const SESSIONS: usize = 64;
+
+impl Core {
+    /// A token that was found. Opens nothing.
+    pub fn new(
+        library: Arc<Library>,
+        found: &Candidate,
+        max_sessions: Option<usize>,
+        handles: Arc<HandleSource>,
+    ) -> Self {
+        let told = usize::try_from(found.token.ulMaxSessionCount).ok();
+        // One of them is the anchor.
+        let told =
+            told.filter(|max| *max > 1 && found.token.ulMaxSessionCount != ck::CK_UNAVAILABLE_INFORMATION);
+        let limits = [library.quirks().max_sessions, told]
+            .into_iter()
+            .flatten()
+            .map(|max| max.max(2) - 1);
+        let limit = limits.fold(max_sessions.unwrap_or(SESSIONS), usize::min);
+        let size_query_ends = AtomicBool::new(library.quirks().size_query_ends);
+        let device = VendorToken {
+            library,
+            objects: Objects::new(handles),
+            slot: AtomicU64::new(found.slot_id),
+            identity: Mutex::new(Identity::of(found.slot_id, &found.token)),
+        };
+        Self {
+            connection: Connection::new(device, limit),
+            workers: Workers::default(),
+            mechanisms: Mutex::default(),
+            size_query_ends,
+        }
+    }
+
+    /// Whether asking for a length ends an operation.
+    pub fn size_query_ends(&self) -> bool {
+        self.size_query_ends.load(Relaxed)
+    }
+
+    /// It has turned out that it does.
+    pub fn note_size_query_ends(&self) {
+        self.size_query_ends.store(true, Relaxed);
+    }
+
+    /// The token.
+    pub fn device(&self) -> &VendorToken {
+        &self.connection.device
+    }
+
+    /// Calls the module.
+    pub fn call<T>(&self, work: impl FnOnce(&Module) -> Answer<T>) -> Answer<T> {
+        self.device().library.call(work)
+    }
+
+    /// Its objects.
+    pub fn objects(&self) -> &Objects {
+        &self.device().objects
+    }
+
+    /// The vendor's handle of an object of ours.
+    ///
+    /// # Errors
+    /// `missing` where there is none.
+    pub fn handle(&self, lease: &Lease, id: ObjectId, missing: Rv) -> Answer<(Handle, Arc<Entry>)> {
+        let find = |template: &_| {
+            let template = Attributes::new(template);
+            self.call(|module| module.find(lease.session, &template))
+        };
+        let (handle, entry) = self.objects().resolve(id, lease.generation, missing, find)?;
+        if entry.lacks_traits() {
+            self.note(lease.session, handle, &entry);
+        }
+        Ok((handle, entry))
+    }
+
+    /// Notes what an object is known by. If that cannot be read now, it is not found again after a loss.
+    pub fn note(&self, session: Session, handle: Handle, entry: &Entry) {
+        if let Some(read) = self.traits(session, handle) {
+            entry.note(read);
+        }
+    }
+
+    /// What an object is known by.
+    pub fn traits(&self, session: Session, handle: Handle) -> Option<Vec<Attribute>> {
+        let read = |reading: &mut _| self.call(|module| module.read(session, handle, reading));
+        read_attributes(&TRAITS, read).ok()
+    }
+
+    /// What the token can do; asked for once a connection.
+    ///
+    /// # Errors
+    /// The vendor's.
+    pub fn mechanisms(&self) -> Answer<Vec<MechanismInfo>> {
+        let phase = self.connection.phase();
+        let mut known = self.mechanisms.lock();
+        if let Some((of, mechanisms)) = &*known
+            && *of == phase
+        {
+            return Ok(mechanisms.clone());
+        }
+        let slot = self.device().slot();
+        let mechanisms: Vec<_> = self.call(|module| {
+            let told = module.mechanisms(slot)?.into_iter().filter_map(|id| {
+                let info = module.mechanism_info(slot, id).ok()?;
+                Some(MechanismInfo {
+                    id,
+                    min_key_size: info.ulMinKeySize,
+                    max_key_size: info.ulMaxKeySize,
+                    flags: info.flags,
+                })
+            });
+            Ok(told.collect())
+        })?;
+        *known = Some((phase, mechanisms.clone()));
+        Ok(mechanisms)
+    }
+}
+
+impl Drop for Core {
+    fn drop(&mut self) {
+        // Where the module is not ours to finalise, the application goes on with it.
+        self.connection.disconnect();
+    }
+}
+
+impl VendorToken {
+    /// Where it was found last.
+    pub fn slot(&self) -> ck::CK_SLOT_ID {
+        self.slot.load(Acquire)
+    }
+
+    /// Whether this is the one.
+    pub fn is(&self, identity: &Identity) -> bool {
+        *self.identity.lock() == *identity
+    }
+
+    /// Whether it is in its slot now.
+    pub fn is_in_slot(&self) -> bool {
+        let slot = self.slot();
+        let token = self.library.call(|module| {
+            let info = module.slot_info(slot)?;
+            if info.flags & ck::CKF_TOKEN_PRESENT == 0 {
+                return Err(Rv::TokenNotPresent);
+            }
+            module.token_info(slot)
+        });
+        token.is_ok_and(|token| self.is_same(&Identity::of(slot, &token)))
+    }
+
+    /// The same token, whatever its label is now.
+    fn is_same(&self, other: &Identity) -> bool {
+        let mine = self.identity.lock();
+        let same = mine.serial == other.serial
+            && mine.model == other.model
+            && mine.manufacturer == other.manufacturer;
+        same && (mine.slot.is_none() || mine.slot == other.slot || mine.label == other.label)
+    }
+
+    /// Takes note of what the token is known by after it was initialised.
+    pub fn renew(&self) -> Answer<()> {
+        let slot = self.slot();
+        let token = self.library.call(|module| module.token_info(slot))?;
+        *self.identity.lock() = Identity::of(slot, &token);
+        Ok(())
+    }
+}
+
+impl Device for VendorToken {
+    fn locate(&self) -> Answer<()> {
+        if self.is_in_slot() {
+            return Ok(());
+        }
+        let mut same = self.library.candidates()?;
+        same.retain(|candidate| self.is_same(&Identity::of(candidate.slot_id, &candidate.token)));
+        match &same[..] {
+            [found] => {
+                self.slot.store(found.slot_id, Release);
+                Ok(())
+            }
+            _ => Err(Rv::TokenNotPresent),
+        }
+    }
+
+    fn open(&self, writable: bool) -> Answer<Session> {
+        let slot = self.slot();
+        self.library.call(|module| module.open_session(slot, writable))
+    }
+
+    fn close(&self, session: Session) -> Answer<()> {
+        self.library.call(|module| module.close_session(session))
+    }
+
+    fn log_in(&self, session: Session, with: &Credentials<'_>) -> Answer<()> {
+        let user = match with.role {
+            Role::User => ck::CKU_USER,
+            Role::So => ck::CKU_SO,
+        };
+        self.library.call(|module| match with.name {
+            [] => module.login(session, user, with.pin),
+            name => module.login_user(session, user, with.pin, name),
+        })
+    }
+
+    fn log_out(&self, session: Session) -> Answer<()> {
+        self.library.call(|module| module.logout(session))
+    }
+
+    fn is_alive(&self, session: Session) -> bool {
+        let answer = self.library.call(|module| module.session_info(session).map(drop));
+        self.library.quirks().proves_life(answer)
+    }
+
+    fn revive(&self) -> Answer<()> {
+        self.library.revive(false)
+    }
+
+    fn restart(&self) -> Answer<bool> {
+        if !self.library.quirks().finalize_to_recover || !self.library.is_ours() {
+            return Ok(false);
+        }
+        self.library.revive(true).map(|()| true)
+    }
+
+    fn lost(&self, lease: Option<&Lease>) {
+        match lease {
+            Some(lease) => self.objects.lose_session(lease),
+            None => self.objects.lose(),
+        }
+    }
+}

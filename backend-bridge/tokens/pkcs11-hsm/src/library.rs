@@ -1,0 +1,312 @@
+// SPDX-License-Identifier: MIT
+//! A vendor's module in this process: loaded once for all slots that name it, initialised when the first of them needs
+//! it, finalised when the last of them is gone, and never unloaded.
+//!
+//! A child process has to initialise it anew: [`Library::call`] refuses to touch what a parent left.
+
+use std::cell::Cell;
+use std::ffi::CString;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed, Ordering::SeqCst};
+use std::sync::{Arc, Weak};
+
+use keyenclave_model::error::{Error, Result, Rv};
+use keyenclave_sys::fork;
+use parking_lot::Mutex;
+
+use crate::core::Core;
+use crate::ffi::{Answer, LoadError, Module, own_file};
+use crate::quirks::{Quirk, Quirks};
+use crate::select::{Candidate, TokenChoice, text};
+
+/// The vendors' modules of one initialisation of ours (`C_Initialize` to `C_Finalize`). All slots share one.
+#[derive(Default)]
+pub struct Libraries(Mutex<Vec<Weak<Library>>>);
+
+/// A module and how it is to be used.
+pub(crate) struct Library {
+    path: PathBuf,
+    init: Option<CString>,
+    module: Module,
+    quirks: Quirks,
+    /// The fork generation that it was initialised in.
+    generation: u64,
+    /// Whether it was initialised here, and not by the application or another library beside us.
+    ours: AtomicBool,
+    /// Held while it is initialised again.
+    starting: Mutex<()>,
+    /// Held by each call into a module for one thread.
+    single: Option<Mutex<()>>,
+    /// The tokens that slots show, so that slots with the same token share it.
+    pub cores: Mutex<Vec<Weak<Core>>>,
+    #[cfg(test)]
+    pub faults: crate::faults::Faults,
+}
+
+/// Modules that this process or one it descends from initialised through us, by the address of their `C_Initialize`.
+/// Written and read without locks, because a child may have been forked in the middle of anything.
+static INITIALISED: [AtomicUsize; 32] = [const { AtomicUsize::new(0) }; 32];
+
+thread_local! {
+    /// Whether this thread is inside of a vendor's module: one that calls us back would have us behind ourselves.
+    static INSIDE: Cell<bool> = const { Cell::new(false) };
+}
+
+impl Libraries {
+    /// The module at `path`, loaded and initialised.
+    ///
+    /// # Errors
+    /// `CKR_TOKEN_NOT_PRESENT` with what is wrong: it cannot be loaded, is this product itself, is in use with another
+    /// init-argument string, or does not initialise.
+    pub(crate) fn open(&self, path: &Path, init: Option<&str>, quirks: &[Quirk]) -> Result<Arc<Library>> {
+        let refused = |what: &str| Error::new(Rv::TokenNotPresent, format!("{}: {what}", path.display()));
+        let mut known = self.0.lock();
+        known.retain(|library| library.strong_count() > 0);
+        let init = match init.map(CString::new) {
+            Some(Ok(init)) => Some(init),
+            Some(Err(_)) => return Err(refused("the init-argument string has a zero byte in it")),
+            None => None,
+        };
+        if is_ourselves(path) {
+            return Err(refused(OURSELVES));
+        }
+        let module = Module::load(path).map_err(|error| match error {
+            LoadError::Loader(message) => refused(&format!("the module cannot be loaded: {message}")),
+            LoadError::NoFunctions => refused("this is no PKCS#11 module: it offers no function list"),
+            LoadError::Ourselves => refused(OURSELVES),
+        })?;
+        let loaded = known.iter().filter_map(Weak::upgrade);
+        if let Some(library) = loaded
+            .into_iter()
+            .find(|library| library.module.identity() == module.identity())
+        {
+            return if library.init == init {
+                Ok(library)
+            } else {
+                Err(refused(
+                    "another slot uses this module with another init-argument string",
+                ))
+            };
+        }
+        let library = Arc::new(Library::start(path, init, module, quirks)?);
+        known.push(Arc::downgrade(&library));
+        Ok(library)
+    }
+}
+
+const OURSELVES: &str =
+    "this is KeyEnclave itself, which cannot stand behind itself: name the vendor's module";
+
+/// Whether the file is the one that this code was loaded from.
+fn is_ourselves(path: &Path) -> bool {
+    use std::os::unix::fs::MetadataExt;
+    let number = |path: &Path| path.metadata().ok().map(|file| (file.dev(), file.ino()));
+    let own = own_file().and_then(|own| number(&own));
+    own.is_some() && own == number(path)
+}
+
+impl Library {
+    fn start(path: &Path, init: Option<CString>, module: Module, given: &[Quirk]) -> Result<Self> {
+        let mut quirks = given
+            .iter()
+            .fold(Quirks::of_file(path), |quirks, quirk| quirks.with(*quirk));
+        if init.is_some() && !quirks.takes_init_string {
+            log::info!(
+                "{}: an init-argument string for a module that is not known to take one",
+                path.display()
+            );
+        }
+        let (ours, threads) = initialise(&module, init.as_ref(), &quirks).map_err(|rv| {
+            let hint = if quirks.takes_init_string && init.is_none() {
+                "; it takes an init-argument string, and the configuration has none"
+            } else {
+                ""
+            };
+            let path = path.display();
+            Error::new(
+                Rv::TokenNotPresent,
+                format!("{path}: C_Initialize answers {}{hint}", rv.name()),
+            )
+        })?;
+        if let Ok(info) = module.info() {
+            let (maker, what) = (text(&info.manufacturerID), text(&info.libraryDescription));
+            quirks = quirks.and_of_maker(&maker, &what);
+            let (major, minor) = module.version();
+            log::info!(
+                "{}: {what} of {maker}, function list {major}.{minor}{}",
+                path.display(),
+                if ours {
+                    ""
+                } else {
+                    ", initialised already by somebody else in this process"
+                },
+            );
+        }
+        Ok(Self {
+            path: path.to_owned(),
+            init,
+            module,
+            quirks,
+            generation: fork::generation(),
+            ours: AtomicBool::new(ours),
+            starting: Mutex::new(()),
+            single: (quirks.single_threaded || !threads).then(Mutex::default),
+            cores: Mutex::default(),
+            #[cfg(test)]
+            faults: crate::faults::Faults::default(),
+        })
+    }
+
+    /// What is special about it.
+    pub fn quirks(&self) -> Quirks {
+        self.quirks
+    }
+
+    /// Calls the module.
+    ///
+    /// # Errors
+    /// The module's. `CKR_CRYPTOKI_NOT_INITIALIZED` in a child of the process that initialised it;
+    /// `CKR_FUNCTION_FAILED` where the module itself has called us.
+    pub fn call<T>(&self, work: impl FnOnce(&Module) -> Answer<T>) -> Answer<T> {
+        if fork::generation() != self.generation {
+            return Err(Rv::CryptokiNotInitialized);
+        }
+        if INSIDE.replace(true) {
+            return Err(Rv::FunctionFailed);
+        }
+        let _inside = Inside;
+        let _one = self.single.as_ref().map(Mutex::lock);
+        #[cfg(test)]
+        self.faults.strike(&self.module)?;
+        work(&self.module)
+    }
+
+    /// Initialises it again, after somebody finalised it or, with `finalize_first`, to bring a lost device back.
+    pub fn revive(&self, finalize_first: bool) -> Answer<()> {
+        if fork::generation() != self.generation {
+            return Err(Rv::CryptokiNotInitialized);
+        }
+        let _starting = self.starting.lock();
+        if finalize_first && self.ours.load(SeqCst) {
+            self.module.finalize()?;
+        }
+        match self.module.initialize(self.single.is_none(), self.init.as_ref()) {
+            Ok(()) => {
+                self.ours.store(true, SeqCst);
+                Ok(())
+            }
+            // Another of our tokens was faster, or whoever finalised it.
+            Err(Rv::CryptokiAlreadyInitialized) => Ok(()),
+            Err(rv) => Err(rv),
+        }
+    }
+
+    /// Whether it was initialised here.
+    pub fn is_ours(&self) -> bool {
+        self.ours.load(SeqCst)
+    }
+
+    /// Every slot with a token in it.
+    pub fn candidates(&self) -> Answer<Vec<Candidate>> {
+        self.call(|module| {
+            let slots = module.slots(true)?;
+            let candidates = slots.into_iter().filter_map(|slot_id| {
+                let slot = module.slot_info(slot_id).ok()?;
+                // A token that is pulled out just now is not there.
+                let token = module.token_info(slot_id).ok()?;
+                Some(Candidate { slot_id, slot, token })
+            });
+            Ok(candidates.collect())
+        })
+    }
+
+    /// The one token that a choice fits. Among several, the only one that is initialised.
+    ///
+    /// # Errors
+    /// `CKR_TOKEN_NOT_PRESENT` where there is none, or where there are several.
+    pub fn choose(&self, choice: &TokenChoice) -> Result<Candidate> {
+        let mut fitting = self.candidates()?;
+        fitting.retain(|candidate| choice.fits(candidate));
+        if fitting.len() > 1 {
+            let initialised = |one: &Candidate| one.token.flags & cryptoki_sys::CKF_TOKEN_INITIALIZED != 0;
+            if fitting.iter().filter(|one| initialised(one)).count() == 1 {
+                fitting.retain(initialised);
+            }
+        }
+        let count = fitting.len();
+        match fitting.pop() {
+            Some(candidate) if count == 1 => Ok(candidate),
+            _ => Err(Error::new(
+                Rv::TokenNotPresent,
+                format!(
+                    "{}: {count} tokens with {}; the configuration has to choose one",
+                    self.path.display(),
+                    choice.describe()
+                ),
+            )),
+        }
+    }
+}
+
+/// The thread leaves the module.
+struct Inside;
+
+impl Drop for Inside {
+    fn drop(&mut self) {
+        INSIDE.set(false);
+    }
+}
+
+/// Whether the module is ours to finalise, and whether it may be called from several threads.
+fn initialise(module: &Module, init: Option<&CString>, quirks: &Quirks) -> Answer<(bool, bool)> {
+    let inherited = fork::generation() > 1 && is_known(module);
+    if inherited && quirks.finalize_in_child {
+        let _ = module.finalize();
+    }
+    let mut threads = !quirks.single_threaded;
+    let mut outcome = module.initialize(threads, init);
+    if matches!(outcome, Err(Rv::CantLock | Rv::NeedToCreateThreads)) && threads {
+        threads = false;
+        outcome = module.initialize(threads, init);
+    }
+    if outcome == Err(Rv::CryptokiAlreadyInitialized) && inherited {
+        // What is initialised is the copy of our own in the parent.
+        let _ = module.finalize();
+        outcome = module.initialize(threads, init);
+    }
+    match outcome {
+        Ok(()) => {
+            remember(module);
+            Ok((true, threads))
+        }
+        Err(Rv::CryptokiAlreadyInitialized) => Ok((false, threads)),
+        Err(rv) => Err(rv),
+    }
+}
+
+fn is_known(module: &Module) -> bool {
+    let identity = module.identity();
+    INITIALISED.iter().any(|known| known.load(Relaxed) == identity)
+}
+
+fn remember(module: &Module) {
+    if is_known(module) {
+        return;
+    }
+    let identity = module.identity();
+    let free = |place: &&AtomicUsize| place.compare_exchange(0, identity, SeqCst, SeqCst).is_ok();
+    if INITIALISED.iter().find(free).is_none() {
+        log::debug!("more vendors' modules than a child process will be told of");
+    }
+}
+
+impl Drop for Library {
+    fn drop(&mut self) {
+        if self.ours.load(SeqCst)
+            && fork::generation() == self.generation
+            && let Err(rv) = self.module.finalize()
+        {
+            log::debug!("{}: C_Finalize answers {}", self.path.display(), rv.name());
+        }
+    }
+}

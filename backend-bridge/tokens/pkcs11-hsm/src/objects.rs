@@ -1,0 +1,416 @@
+// SPDX-License-Identifier: MIT
+//! Our handles of the vendor's objects.
+//!
+//! The same object of the vendor's has the same handle of ours as long as it lives. Handles of the vendor's die with the
+//! connection; what an object is known by (its unique id, or its class, label, id and type) is noted in time, so that a
+//! token object is found again under its old handle of ours. Session objects die with the session that made them.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Acquire, Ordering::Release};
+
+use cryptoki_sys as ck;
+use keyenclave_model::attribute::Value;
+use keyenclave_model::error::Rv;
+use keyenclave_model::template::Template;
+use keyenclave_model::token::{HandleSource, ObjectId, SessionId};
+use parking_lot::{Mutex, RwLock};
+
+use crate::ffi::{Answer, Handle};
+use crate::pool::Lease;
+use crate::template::Attribute;
+
+/// All handles of one token.
+pub(crate) struct Objects {
+    handles: Arc<HandleSource>,
+    known: RwLock<Known>,
+}
+
+#[derive(Default)]
+struct Known {
+    ours: HashMap<ObjectId, Arc<Entry>>,
+    /// Of the present connection.
+    theirs: HashMap<Handle, ObjectId>,
+}
+
+/// One object.
+pub(crate) struct Entry {
+    handle: AtomicU64,
+    /// The generation that the vendor's handle is of.
+    generation: AtomicU64,
+    /// For a session object: whose it is, and where it lives.
+    pub owner: Option<(SessionId, Lease)>,
+    traits: RwLock<Option<Traits>>,
+    /// Lengths of signatures by mechanism, which do not change.
+    lengths: Mutex<Vec<(ck::CK_MECHANISM_TYPE, usize)>>,
+}
+
+/// What a token object is known by.
+#[derive(PartialEq, Eq)]
+struct Traits {
+    template: Template,
+    private: bool,
+}
+
+/// What is read of an object to know it again.
+pub(crate) const TRAITS: [ck::CK_ATTRIBUTE_TYPE; 8] = [
+    ck::CKA_TOKEN,
+    ck::CKA_PRIVATE,
+    ck::CKA_UNIQUE_ID,
+    ck::CKA_CLASS,
+    ck::CKA_KEY_TYPE,
+    ck::CKA_CERTIFICATE_TYPE,
+    ck::CKA_ID,
+    ck::CKA_LABEL,
+];
+
+impl Objects {
+    pub fn new(handles: Arc<HandleSource>) -> Self {
+        Self {
+            handles,
+            known: RwLock::default(),
+        }
+    }
+
+    /// Our handle of an object of the vendor's, if it has one.
+    pub fn of(&self, handle: Handle) -> Option<ObjectId> {
+        self.known.read().theirs.get(&handle).copied()
+    }
+
+    /// Our handle of an object that was found, with what it is known by if that was read. One that was lost with the
+    /// connection has its old handle again.
+    pub fn adopt(&self, handle: Handle, generation: u64, read: Option<Vec<Attribute>>) -> ObjectId {
+        let traits = read.and_then(Traits::of);
+        let mut known = self.known.write();
+        if let Some(id) = known.theirs.get(&handle) {
+            return *id;
+        }
+        let old = traits.as_ref().and_then(|traits| known.lost(traits, generation));
+        if let Some((id, entry)) = old {
+            entry.handle.store(handle, Release);
+            entry.generation.store(generation, Release);
+            known.theirs.insert(handle, id);
+            return id;
+        }
+        let id = self.enter(&mut known, handle, generation, None);
+        if let Some(entry) = known.ours.get(&id) {
+            *entry.traits.write() = traits;
+        }
+        id
+    }
+
+    /// Our handle of an object that has just been made; `owner` for a session object.
+    pub fn made(&self, handle: Handle, generation: u64, owner: Option<(SessionId, Lease)>) -> ObjectId {
+        let mut known = self.known.write();
+        // A handle that the vendor gives a second time is another object.
+        if let Some(old) = known.theirs.remove(&handle) {
+            known.ours.remove(&old);
+        }
+        self.enter(&mut known, handle, generation, owner)
+    }
+
+    fn enter(
+        &self,
+        known: &mut Known,
+        handle: Handle,
+        generation: u64,
+        owner: Option<(SessionId, Lease)>,
+    ) -> ObjectId {
+        let id = ObjectId(self.handles.next());
+        let entry = Entry {
+            handle: AtomicU64::new(handle),
+            generation: AtomicU64::new(generation),
+            owner,
+            traits: RwLock::default(),
+            lengths: Mutex::default(),
+        };
+        known.ours.insert(id, Arc::new(entry));
+        known.theirs.insert(handle, id);
+        id
+    }
+
+    /// What is known of an object.
+    pub fn get(&self, id: ObjectId) -> Option<Arc<Entry>> {
+        self.known.read().ours.get(&id).cloned()
+    }
+
+    /// The vendor's handle in this generation; after a loss, the object is searched for with `find`.
+    ///
+    /// # Errors
+    /// `missing` where there is no such object any more, or where it cannot be told from others. The search's.
+    pub fn resolve(
+        &self,
+        id: ObjectId,
+        generation: u64,
+        missing: Rv,
+        find: impl FnOnce(&Template) -> Answer<Vec<Handle>>,
+    ) -> Answer<(Handle, Arc<Entry>)> {
+        let entry = self.get(id).ok_or(missing)?;
+        if entry.generation.load(Acquire) == generation {
+            return Ok((entry.handle.load(Acquire), entry));
+        }
+        let traits = entry.traits.read();
+        let traits = traits.as_ref().filter(|_| entry.owner.is_none()).ok_or(missing)?;
+        let [found] = find(&traits.template)?[..] else {
+            return Err(missing);
+        };
+        let mut known = self.known.write();
+        entry.handle.store(found, Release);
+        entry.generation.store(generation, Release);
+        known.theirs.insert(found, id);
+        drop(known);
+        Ok((found, Arc::clone(&entry)))
+    }
+
+    /// Objects that `id` names for the vendor, without a search: for handles inside of parameters.
+    pub fn peek(&self, id: ObjectId, generation: u64) -> Option<Handle> {
+        let entry = self.get(id)?;
+        (entry.generation.load(Acquire) == generation).then(|| entry.handle.load(Acquire))
+    }
+
+    /// An object is gone.
+    pub fn remove(&self, id: ObjectId) -> Option<Arc<Entry>> {
+        let mut known = self.known.write();
+        let entry = known.ours.remove(&id)?;
+        known.theirs.remove(&entry.handle.load(Acquire));
+        Some(entry)
+    }
+
+    /// The connection was lost: the vendor's handles mean nothing any more. Session objects are gone.
+    pub fn lose(&self) {
+        let mut known = self.known.write();
+        known.theirs.clear();
+        known.ours.retain(|_, entry| entry.owner.is_none());
+    }
+
+    /// The session is closed: its objects are gone.
+    pub fn close_session(&self, session: SessionId) {
+        self.keep(|entry| !matches!(entry.owner, Some((owner, _)) if owner == session));
+    }
+
+    /// The vendor's session is lost, and with it the objects that were made in it.
+    pub fn lose_session(&self, lease: &Lease) {
+        self.keep(|entry| !matches!(entry.owner, Some((_, home)) if home.number == lease.number));
+    }
+
+    /// Nobody is logged in any more: handles of private objects, and of those of which nothing is known, are void.
+    pub fn log_out(&self) {
+        self.keep(|entry| entry.owner.is_some() || entry.is_public());
+    }
+
+    /// The token was initialised: everything is gone.
+    pub fn clear(&self) {
+        self.keep(|_| false);
+    }
+
+    fn keep(&self, stays: impl Fn(&Entry) -> bool) {
+        // Most sessions own nothing: they do not stop the others for it.
+        if self.known.read().ours.values().all(|entry| stays(entry)) {
+            return;
+        }
+        let mut known = self.known.write();
+        let known = &mut *known;
+        known.ours.retain(|_, entry| {
+            let stays = stays(entry);
+            if !stays {
+                known.theirs.remove(&entry.handle.load(Acquire));
+            }
+            stays
+        });
+    }
+}
+
+impl Known {
+    /// The one object of an earlier connection that is known by this.
+    fn lost(&self, traits: &Traits, generation: u64) -> Option<(ObjectId, Arc<Entry>)> {
+        let mut same = self.ours.iter().filter(|(_, entry)| {
+            let is_lost = entry.generation.load(Acquire) != generation;
+            is_lost && entry.traits.read().as_ref() == Some(traits)
+        });
+        let (id, entry) = same.next()?;
+        same.next().is_none().then(|| (*id, Arc::clone(entry)))
+    }
+}
+
+impl Traits {
+    /// Out of what was read of a token object; a session object is not searched for.
+    fn of(read: Vec<Attribute>) -> Option<Self> {
+        let mut private = true;
+        let mut unique = None;
+        let mut rest = vec![(ck::CKA_TOKEN, Value::Bool(true))];
+        for (id, value) in read {
+            match (id, value) {
+                (ck::CKA_TOKEN, Ok(Value::Bool(false))) => return None,
+                (ck::CKA_PRIVATE, Ok(Value::Bool(value))) => private = value,
+                (ck::CKA_UNIQUE_ID, Ok(Value::Bytes(value))) if !value.is_empty() => {
+                    unique = Some(Value::Bytes(value));
+                }
+                (
+                    ck::CKA_CLASS | ck::CKA_KEY_TYPE | ck::CKA_CERTIFICATE_TYPE,
+                    Ok(value @ Value::Ulong(_)),
+                )
+                | (ck::CKA_ID | ck::CKA_LABEL, Ok(value @ Value::Bytes(_))) => rest.push((id, value)),
+                _ => {}
+            }
+        }
+        let template = match unique {
+            Some(unique) => [(ck::CKA_UNIQUE_ID, unique)].into_iter().collect(),
+            None => rest.into_iter().collect(),
+        };
+        Some(Self { template, private })
+    }
+}
+
+impl Entry {
+    /// Whether it is not known yet what the object is known by. Session objects are never searched for.
+    pub fn lacks_traits(&self) -> bool {
+        self.owner.is_none() && self.traits.read().is_none()
+    }
+
+    /// Notes what the object is known by, as it was read ([`TRAITS`]).
+    pub fn note(&self, read: Vec<Attribute>) {
+        if let Some(traits) = Traits::of(read) {
+            *self.traits.write() = Some(traits);
+        }
+    }
+
+    fn is_public(&self) -> bool {
+        self.traits.read().as_ref().is_some_and(|traits| !traits.private)
+    }
+
+    /// The length of a signature by this mechanism, if it is known.
+    pub fn length(&self, mechanism: ck::CK_MECHANISM_TYPE) -> Option<usize> {
+        let lengths = self.lengths.lock();
+        lengths
+            .iter()
+            .find(|(id, _)| *id == mechanism)
+            .map(|(_, len)| *len)
+    }
+
+    /// Notes the length of a signature.
+    pub fn note_length(&self, mechanism: ck::CK_MECHANISM_TYPE, len: usize) {
+        let mut lengths = self.lengths.lock();
+        if lengths.iter().all(|(id, _)| *id != mechanism) {
+            lengths.push((mechanism, len));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    const ONE: SessionId = SessionId(1);
+
+    fn objects() -> Objects {
+        Objects::new(Arc::new(HandleSource::starting_at(100)))
+    }
+
+    fn known_as(label: &str, private: bool) -> Vec<Attribute> {
+        vec![
+            (ck::CKA_TOKEN, Ok(Value::Bool(true))),
+            (ck::CKA_PRIVATE, Ok(Value::Bool(private))),
+            (ck::CKA_UNIQUE_ID, Err(Rv::AttributeTypeInvalid)),
+            (ck::CKA_LABEL, Ok(Value::bytes(label.as_bytes()))),
+        ]
+    }
+
+    fn lease(number: u64) -> Lease {
+        Lease {
+            session: 5,
+            generation: 0,
+            number,
+        }
+    }
+
+    fn nothing(_: &Template) -> Answer<Vec<Handle>> {
+        Ok(Vec::new())
+    }
+
+    #[test]
+    fn one_object_has_one_handle() {
+        let objects = objects();
+        let id = objects.adopt(7, 0, None);
+        assert_eq!(objects.adopt(7, 0, None), id);
+        assert_eq!(objects.of(7), Some(id));
+        assert_ne!(objects.adopt(8, 0, None), id);
+    }
+
+    #[test]
+    fn a_token_object_is_found_again_after_a_loss() {
+        let objects = objects();
+        let id = objects.adopt(7, 0, Some(known_as("key", true)));
+        objects.lose();
+        let find = |template: &Template| {
+            assert_eq!(template.bytes(ck::CKA_LABEL), Some(b"key".as_slice()));
+            Ok(vec![70])
+        };
+        let found = objects.resolve(id, 1, Rv::KeyHandleInvalid, find).unwrap();
+        assert_eq!(found.0, 70);
+        assert_eq!(objects.of(70), Some(id), "it keeps its handle");
+    }
+
+    #[test]
+    fn an_object_that_is_found_after_a_loss_keeps_its_handle() {
+        let objects = objects();
+        let key = objects.adopt(7, 0, Some(known_as("key", true)));
+        let other = objects.adopt(8, 0, Some(known_as("other", true)));
+        objects.lose();
+        assert_eq!(objects.adopt(8, 1, Some(known_as("key", true))), key);
+        assert_ne!(objects.adopt(9, 1, Some(known_as("new", true))), other);
+        assert_eq!(objects.peek(key, 1), Some(8));
+    }
+
+    #[test]
+    fn an_object_that_cannot_be_told_from_another_is_not_guessed() {
+        let objects = objects();
+        let id = objects.adopt(7, 0, None);
+        let lost = |objects: &Objects, found: Vec<Handle>| {
+            let missing = objects.resolve(id, 1, Rv::KeyHandleInvalid, |_| Ok(found));
+            missing.err()
+        };
+        objects.lose();
+        assert_eq!(
+            lost(&objects, vec![70]),
+            Some(Rv::KeyHandleInvalid),
+            "nothing is known of it"
+        );
+        objects.get(id).unwrap().note(known_as("key", true));
+        assert_eq!(lost(&objects, vec![70, 71]), Some(Rv::KeyHandleInvalid));
+        assert_eq!(lost(&objects, vec![]), Some(Rv::KeyHandleInvalid));
+    }
+
+    #[test]
+    fn session_objects_die_with_their_session() {
+        let objects = objects();
+        let mine = objects.made(7, 0, Some((ONE, lease(1))));
+        let other = objects.made(8, 0, Some((SessionId(2), lease(2))));
+        objects.close_session(ONE);
+        assert!(objects.get(mine).is_none() && objects.get(other).is_some());
+        objects.lose_session(&lease(2));
+        assert!(
+            objects
+                .resolve(other, 0, Rv::ObjectHandleInvalid, nothing)
+                .is_err()
+        );
+    }
+
+    #[test]
+    fn a_logout_voids_the_handles_of_private_objects() {
+        let objects = objects();
+        let public = objects.adopt(7, 0, Some(known_as("public", false)));
+        let private = objects.adopt(8, 0, Some(known_as("private", true)));
+        objects.log_out();
+        assert!(objects.get(public).is_some() && objects.get(private).is_none());
+        assert_ne!(objects.adopt(8, 0, None), private, "handles are not used twice");
+    }
+
+    #[test]
+    fn a_handle_that_the_vendor_uses_again_is_another_object() {
+        let objects = objects();
+        let first = objects.made(7, 0, None);
+        let second = objects.made(7, 0, None);
+        assert!(objects.get(first).is_none() && objects.get(second).is_some());
+    }
+}

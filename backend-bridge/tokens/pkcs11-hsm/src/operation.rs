@@ -1,0 +1,542 @@
+// SPDX-License-Identifier: MIT
+//! One operation in a session of the vendor's, from its beginning to its end.
+//!
+//! As long as no part of the data was given to the vendor, a lost session loses nothing: the operation begins again in
+//! another and goes on. Afterwards it is over.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use cryptoki_sys as ck;
+use keyenclave_model::error::{Error, Result, Rv};
+use keyenclave_model::mechanism::Mechanism;
+use keyenclave_model::token::{
+    CallCx, End, ObjectId, Operation, OperationClass, Out, OutputLen, Part, Pending, Step,
+};
+use parking_lot::Mutex;
+use zeroize::Zeroizing;
+
+use crate::core::Core;
+use crate::ffi::{Answer, Handle, Session};
+use crate::given::{Kept, mech, parameter, translated};
+use crate::heal::Repeat;
+use crate::objects::Entry;
+use crate::params::output_len;
+use crate::pool::{Fate, Lease, Need};
+
+/// See the [module](self).
+pub(crate) struct VendorOperation {
+    core: Arc<Core>,
+    class: OperationClass,
+    /// In the vendor's session until it ends.
+    lease: Option<Lease>,
+    /// The connection that it began in.
+    phase: u64,
+    /// With what it began; `None` where that cannot be had again.
+    begun: Option<Begun>,
+    /// For lengths of signatures.
+    key: Option<Arc<Entry>>,
+    /// Whether the vendor has a part of the data.
+    started: bool,
+    /// Bytes that went in and did not come out.
+    pending: usize,
+    cx: CallCx,
+    /// How long a call may take that has no deadline of its own; `None` as long as it takes, on the caller's thread.
+    budget: Option<Duration>,
+}
+
+struct Begun {
+    with: Kept,
+    key: Option<ObjectId>,
+}
+
+impl VendorOperation {
+    /// `C_SignInit` and the like.
+    ///
+    /// # Errors
+    /// The vendor's; `CKR_KEY_HANDLE_INVALID`.
+    pub fn begin(
+        core: &Arc<Core>,
+        cx: &CallCx,
+        class: OperationClass,
+        mechanism: &Mechanism,
+        key: Option<ObjectId>,
+    ) -> Result<Self> {
+        let (entry, lease) = core
+            .connection
+            .run_keeping(cx, Need::Shared, Repeat::Always, |lease| {
+                begin_in(core, lease, class, mechanism, key).map(|entry| (entry, true))
+            })?;
+        Ok(Self {
+            core: Arc::clone(core),
+            class,
+            lease,
+            phase: core.connection.phase(),
+            begun: Kept::copy(mechanism).map(|with| Begun { with, key }),
+            key: entry,
+            started: false,
+            pending: 0,
+            cx: *cx,
+            budget: budget(cx),
+        })
+    }
+
+    /// An operation whose state was put into a vendor's session.
+    pub fn restored(core: &Arc<Core>, cx: &CallCx, class: OperationClass, lease: Option<Lease>) -> Self {
+        Self {
+            core: Arc::clone(core),
+            class,
+            lease,
+            phase: core.connection.phase(),
+            begun: None,
+            key: None,
+            started: true,
+            pending: 0,
+            cx: *cx,
+            budget: budget(cx),
+        }
+    }
+
+    /// What stays behind while a worker has the operation, or for good if the worker does not come back.
+    fn lent_out(&self) -> Self {
+        Self {
+            core: Arc::clone(&self.core),
+            class: self.class,
+            lease: None,
+            phase: self.phase,
+            begun: None,
+            key: None,
+            started: true,
+            pending: 0,
+            cx: self.cx,
+            budget: self.budget,
+        }
+    }
+
+    /// Has a worker go on with the operation, and waits until it comes back with it.
+    fn lend(
+        &mut self,
+        cx: &CallCx,
+        work: impl FnOnce(&mut Self) -> Result<Out> + Send + 'static,
+    ) -> Result<Out> {
+        let behind = self.lent_out();
+        let mut lent = std::mem::replace(self, behind);
+        let place = Arc::new(Mutex::new(None));
+        let back = Arc::clone(&place);
+        let waiting = self.core.workers.clone().submit(move || {
+            let outcome = work(&mut lent);
+            *back.lock() = Some(lent);
+            outcome
+        })?;
+        let outcome = wait(waiting, cx);
+        if let Some(returned) = place.lock().take() {
+            *self = returned;
+        }
+        outcome
+    }
+
+    /// One part.
+    fn part(&mut self, input: &[u8], out: &mut [u8]) -> Result<usize> {
+        let class = self.class;
+        let written = match class {
+            OperationClass::Encrypt | OperationClass::Decrypt => self.call(|core, session| {
+                core.call(|module| module.update(session, class, input, Some(&mut *out)))
+            })?,
+            _ => {
+                self.call(|core, session| core.call(|module| module.absorb(session, class, input)))?;
+                0
+            }
+        };
+        self.started = true;
+        self.pending = (self.pending + input.len()).saturating_sub(written);
+        Ok(written)
+    }
+
+    fn session(&self) -> Answer<Session> {
+        self.lease
+            .map(|lease| lease.session)
+            .ok_or(Rv::OperationNotInitialized)
+    }
+
+    /// A call in the vendor's session; begun again first, if it was lost before any data came.
+    fn call<T>(&mut self, mut work: impl FnMut(&Core, Session) -> Answer<T>) -> Result<T> {
+        let session = self.session()?;
+        let rv = match work(&self.core, session) {
+            Ok(done) => return Ok(done),
+            Err(rv) => rv,
+        };
+        let again = self.again(rv)?;
+        if !again {
+            return Err(rv.into());
+        }
+        let session = self.session()?;
+        Ok(work(&self.core, session)?)
+    }
+
+    /// After a failure: whether the operation has begun again.
+    fn again(&mut self, rv: Rv) -> Result<bool> {
+        let consumed = rv == Rv::OperationNotInitialized && !self.started;
+        let Some(begun) = self.begun.as_ref().filter(|_| !self.started) else {
+            self.over(rv)?;
+            return Ok(false);
+        };
+        if !consumed {
+            let Some(lease) = self.lease.as_ref().filter(|_| rv != Rv::BufferTooSmall) else {
+                return Ok(false);
+            };
+            // Any other answer has ended the operation, and with it the lease.
+            let repeat = self.core.connection.ended(lease, rv, self.phase, Repeat::Always);
+            self.lease = None;
+            let lost = crate::heal::loss(rv, true).is_some();
+            if !repeat? || !lost {
+                return Ok(false);
+            }
+        } else if let Some(lease) = self.lease.take() {
+            // The query for the length ended it: this module is not asked again.
+            self.core.note_size_query_ends();
+            self.core.connection.give_back(&lease, Fate::Clean);
+        }
+        let new = Self::begin(&self.core, &self.cx, self.class, &begun.with.mechanism, begun.key)?;
+        let mut new = new;
+        self.lease = new.lease.take();
+        self.phase = new.phase;
+        Ok(true)
+    }
+
+    /// The operation is over at the vendor's.
+    fn over(&mut self, rv: Rv) -> Result<()> {
+        if rv == Rv::BufferTooSmall {
+            return Ok(());
+        }
+        if let Some(lease) = self.lease.take() {
+            self.core
+                .connection
+                .ended(&lease, rv, self.phase, Repeat::Never)?;
+        }
+        Ok(())
+    }
+
+    fn end(&mut self) {
+        if let Some(lease) = self.lease.take() {
+            self.core.connection.give_back(&lease, Fate::Clean);
+        }
+    }
+
+    /// The whole, or the end, with output.
+    fn produce(
+        &mut self,
+        out: &mut [u8],
+        mut call: impl FnMut(&Core, Session, Option<&mut [u8]>) -> Answer<usize>,
+    ) -> Result<Out> {
+        match self.call(|core, session| call(core, session, Some(&mut *out))) {
+            Ok(written) => {
+                self.end();
+                Ok(Out::Written(written))
+            }
+            // It is longer than was said beforehand.
+            Err(error) if error.rv() == Rv::BufferTooSmall => {
+                let len = self.call(|core, session| call(core, session, None))?;
+                let mut bytes = Zeroizing::new(vec![0; len]);
+                let written = self.call(|core, session| call(core, session, Some(&mut bytes)))?;
+                bytes.truncate(written);
+                self.end();
+                Ok(Out::Bytes(bytes))
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    fn whole(&mut self, input: &[u8], end: End<'_>) -> Result<Out> {
+        let class = self.class;
+        match end {
+            End::Output(out) => self.produce(out, |core, session, out| {
+                core.call(|module| module.single(session, class, input, out))
+            }),
+            End::Signature(signature) => {
+                self.call(|core, session| core.call(|module| module.verify(session, input, signature)))?;
+                self.end();
+                Ok(Out::Done)
+            }
+        }
+    }
+
+    fn last(&mut self, end: End<'_>) -> Result<Out> {
+        let class = self.class;
+        match end {
+            End::Output(out) => self.produce(out, |core, session, out| {
+                core.call(|module| module.finish(session, class, out))
+            }),
+            End::Signature(signature) => {
+                self.call(|core, session| core.call(|module| module.verify_final(session, signature)))?;
+                self.end();
+                Ok(Out::Done)
+            }
+        }
+    }
+
+    /// Asks the vendor how long the next output is.
+    fn ask(&self, part: Part) -> Result<usize> {
+        let session = self.session()?;
+        let Some(budget) = self.budget else {
+            return Ok(ask(&self.core, session, self.class, part)?);
+        };
+        let (core, class) = (Arc::clone(&self.core), self.class);
+        let waiting = self.core.workers.submit(move || {
+            let len = ask(&core, session, class, part)?;
+            Ok(Out::Size(len as u64))
+        })?;
+        let cx = CallCx {
+            deadline: Some(Instant::now() + budget),
+            ..self.cx
+        };
+        match wait(waiting, &cx)? {
+            Out::Size(len) => usize::try_from(len).map_err(|_| Rv::DeviceError.into()),
+            _ => Err(Rv::GeneralError.into()),
+        }
+    }
+
+    fn mechanism(&self) -> Option<(ck::CK_MECHANISM_TYPE, &[u8])> {
+        let begun = self.begun.as_ref()?;
+        let parameter = parameter(&begun.with.mechanism).unwrap_or_default();
+        Some((begun.with.id(), parameter))
+    }
+
+    /// What is known of an output's length without asking the vendor.
+    fn known_len(&self, part: Part) -> Option<usize> {
+        use OperationClass::*;
+        match (part, self.class) {
+            (Part::Single(input), Encrypt | Decrypt) => {
+                let (id, parameter) = self.mechanism()?;
+                let exact = output_len(self.class, id, parameter, input);
+                exact.or((self.class == Decrypt).then_some(input))
+            }
+            (Part::Single(_) | Part::Finish, Sign) => {
+                let (id, parameter) = self.mechanism()?;
+                // A parameter may say how long it is.
+                let fixed =
+                    parameter.is_empty() || parameter.len() == size_of::<ck::CK_RSA_PKCS_PSS_PARAMS>();
+                self.key.as_ref().filter(|_| fixed)?.length(id)
+            }
+            (Part::Single(input), VerifyRecover) => Some(input),
+            (Part::Finish, Decrypt) => Some(self.pending),
+            (Part::Update(_), Digest | Sign | Verify) => Some(0),
+            _ => None,
+        }
+    }
+
+    /// The most that it can be, for modules that must not be asked.
+    fn longest(&self, part: Part) -> usize {
+        let input = match part {
+            Part::Single(len) | Part::Update(len) => len,
+            Part::Finish => 0,
+        };
+        match self.class {
+            OperationClass::Sign | OperationClass::SignRecover | OperationClass::Digest => LONGEST_SIGNATURE,
+            _ => (self.pending + input).max(LONGEST_BLOCK) + LONGEST_BLOCK,
+        }
+    }
+
+    /// Does the rest of the operation on a worker, with a copy of the input.
+    fn detach(
+        self: Box<Self>,
+        deadline_or_later: bool,
+        input: &[u8],
+        end: End<'_>,
+        work: fn(&mut Self, &[u8], End<'_>) -> Result<Out>,
+    ) -> Step {
+        let mut this = self;
+        if !deadline_or_later {
+            return work(&mut this, input, end).into();
+        }
+        let input = Zeroizing::new(input.to_vec());
+        let workers = this.core.workers.clone();
+        let submitted = match end {
+            End::Signature(signature) => {
+                let signature = signature.to_vec();
+                workers.submit(move || work(&mut this, &input, End::Signature(&signature)))
+            }
+            End::Output(out) => {
+                let room = out.len();
+                workers.submit(move || {
+                    let mut out = Zeroizing::new(vec![0; room]);
+                    match work(&mut this, &input, End::Output(&mut out))? {
+                        Out::Written(len) => {
+                            out.truncate(len);
+                            Ok(Out::Bytes(out))
+                        }
+                        done => Ok(done),
+                    }
+                })
+            }
+        };
+        match submitted {
+            Ok(waiting) => Step::Pending(Box::new(waiting)),
+            Err(error) => error.into(),
+        }
+    }
+}
+
+/// Signatures are no longer than this: SLH-DSA's, in bytes.
+const LONGEST_SIGNATURE: usize = 49_856;
+/// More than padding and tags add: an RSA modulus, in bytes.
+const LONGEST_BLOCK: usize = 2048;
+
+/// The bytes do not matter for a length: only how many there are.
+fn ask(core: &Core, session: Session, class: OperationClass, part: Part) -> Answer<usize> {
+    core.call(|module| match part {
+        Part::Single(len) => with_zeros(len, |zeros| module.single(session, class, zeros, None)),
+        Part::Update(len) => with_zeros(len, |zeros| module.update(session, class, zeros, None)),
+        Part::Finish => module.finish(session, class, None),
+    })
+}
+
+/// As much time as the call that began the operation had.
+fn budget(cx: &CallCx) -> Option<Duration> {
+    cx.deadline
+        .map(|deadline| deadline.saturating_duration_since(Instant::now()))
+}
+
+fn with_zeros<T>(len: usize, ask: impl FnOnce(&[u8]) -> T) -> T {
+    static ZEROS: [u8; 4096] = [0; 4096];
+    match ZEROS.get(..len) {
+        Some(zeros) => ask(zeros),
+        None => ask(&vec![0; len]),
+    }
+}
+
+fn begin_in(
+    core: &Core,
+    lease: &Lease,
+    class: OperationClass,
+    mechanism: &Mechanism,
+    key: Option<ObjectId>,
+) -> Answer<Option<Arc<Entry>>> {
+    let (handle, entry) = match key {
+        Some(key) => {
+            let (handle, entry) = core.handle(lease, key, Rv::KeyHandleInvalid)?;
+            (handle, Some(entry))
+        }
+        None => (ck::CK_INVALID_HANDLE as Handle, None),
+    };
+    let parameter = translated(core, lease, mechanism);
+    core.call(|module| module.begin(lease.session, class, mech(mechanism, &parameter), handle))?;
+    Ok(entry)
+}
+
+/// Whether work goes to a worker.
+pub(crate) fn is_for_worker(cx: &CallCx) -> bool {
+    cx.deadline.is_some() || cx.may_pend
+}
+
+/// Waits for a part that has to be there before the call returns.
+pub(crate) fn wait(mut waiting: impl Pending, cx: &CallCx) -> Result<Out> {
+    waiting.wait(cx.deadline).unwrap_or_else(|| {
+        Err(Error::new(
+            Rv::DeviceError,
+            "the vendor's module did not answer in the time that the configuration gives it",
+        ))
+    })
+}
+
+impl Operation for VendorOperation {
+    fn output_len(&self, part: Part) -> Result<OutputLen> {
+        if let Some(len) = self.known_len(part) {
+            return Ok(OutputLen::AtMost(len));
+        }
+        if self.core.size_query_ends() {
+            return Ok(OutputLen::AtMost(self.longest(part)));
+        }
+        match self.ask(part) {
+            Ok(len) => {
+                if let (OperationClass::Sign, Some(key), Some((id, _))) =
+                    (self.class, &self.key, self.mechanism())
+                {
+                    key.note_length(id, len);
+                }
+                Ok(OutputLen::AtMost(len))
+            }
+            // The call itself will tell, or begin again.
+            Err(_) if !self.started => Ok(OutputLen::AtMost(self.longest(part))),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn single(self: Box<Self>, cx: &CallCx, input: &[u8], end: End<'_>) -> Step {
+        self.detach(is_for_worker(cx), input, end, |this, input, end| {
+            this.whole(input, end)
+        })
+    }
+
+    fn update(&mut self, cx: &CallCx, input: &[u8], out: &mut [u8]) -> Result<usize> {
+        if !is_for_worker(cx) {
+            return self.part(input, out);
+        }
+        let (input, room) = (Zeroizing::new(input.to_vec()), out.len());
+        let written = self.lend(cx, move |this| {
+            let mut out = Zeroizing::new(vec![0; room]);
+            let written = this.part(&input, &mut out)?;
+            out.truncate(written);
+            Ok(Out::Bytes(out))
+        })?;
+        let Out::Bytes(bytes) = written else {
+            return Err(Rv::GeneralError.into());
+        };
+        let place = out.get_mut(..bytes.len()).ok_or(Rv::GeneralError)?;
+        place.copy_from_slice(&bytes);
+        Ok(bytes.len())
+    }
+
+    fn finish(self: Box<Self>, cx: &CallCx, end: End<'_>) -> Step {
+        self.detach(is_for_worker(cx), &[], end, |this, _, end| this.last(end))
+    }
+
+    fn digest_key(&mut self, _cx: &CallCx, key: ObjectId) -> Result<()> {
+        let lease = self.lease.ok_or(Rv::OperationNotInitialized)?;
+        self.call(|core, session| {
+            let (handle, _) = core.handle(&lease, key, Rv::KeyHandleInvalid)?;
+            core.call(|module| module.digest_key(session, handle))
+        })?;
+        self.started = true;
+        Ok(())
+    }
+
+    fn state(&self) -> Result<Zeroizing<Vec<u8>>> {
+        let session = self.session()?;
+        let len = self.core.call(|module| module.operation_state(session, None))?;
+        let mut state = Zeroizing::new(vec![0; len]);
+        let len = self
+            .core
+            .call(|module| module.operation_state(session, Some(&mut state)))?;
+        state.truncate(len);
+        Ok(state)
+    }
+}
+
+impl Drop for VendorOperation {
+    fn drop(&mut self) {
+        let Some(lease) = self.lease.take() else { return };
+        let (core, flags) = (Arc::clone(&self.core), self.class.flag());
+        if self.budget.is_none() {
+            return cancel(&core, &lease, flags);
+        }
+        let submitted = self.core.workers.submit(move || {
+            cancel(&core, &lease, flags);
+            Ok(Out::Done)
+        });
+        match submitted {
+            Ok(waiting) => waiting.leave(),
+            // The device hangs, and the session with it.
+            Err(_) => self.core.connection.give_back(&lease, Fate::Lost),
+        }
+    }
+}
+
+/// Takes an operation out of a vendor's session before its end.
+fn cancel(core: &Core, lease: &Lease, flags: ck::CK_FLAGS) {
+    let fate = match core.call(|module| module.cancel(lease.session, flags)) {
+        Ok(()) => Fate::Clean,
+        Err(Rv::SessionHandleInvalid | Rv::SessionClosed) => Fate::Lost,
+        Err(_) => Fate::Dirty,
+    };
+    core.connection.give_back(lease, fate);
+}

@@ -1,0 +1,286 @@
+// SPDX-License-Identifier: MIT
+//! [`Pkcs11Token`]: a vendor's token as a token of ours.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+
+use cryptoki_sys as ck;
+use keyenclave_model::error::{Error, Result, Rv};
+use keyenclave_model::mechanism::MechanismInfo;
+use keyenclave_model::token::{CallCx, Device, HandleSource, Out, SessionId, Step, Token, TokenInfo, Work};
+use once_cell::sync::OnceCell;
+
+use crate::core::{Core, Identity};
+use crate::library::Libraries;
+use crate::login::{PinSource, SlotNumber};
+use crate::operation::{is_for_worker, wait};
+use crate::owned::OwnWork;
+use crate::quirks::Quirk;
+use crate::select::{Candidate, TokenChoice, text};
+use crate::works::do_work;
+
+/// Which token of which module a slot shows, and how.
+#[derive(Clone)]
+pub struct HsmOptions {
+    /// The vendor's shared library.
+    pub module: PathBuf,
+    /// The init-argument string, for modules that take one (NSS softokn: `configdir='…' …`).
+    pub init: Option<String>,
+    /// Which of its tokens.
+    pub token: TokenChoice,
+    /// What is special about the module beyond what is known of it.
+    pub quirks: Vec<Quirk>,
+    /// A PIN by reference: the user is logged in without the application's doing.
+    pub pin: Option<Arc<dyn PinSource>>,
+    /// At most so many sessions of the vendor's at a time, beside the one that keeps the login; 64 where nothing is said.
+    pub max_sessions: Option<usize>,
+}
+
+impl HsmOptions {
+    /// The only token of a module, with nothing special.
+    pub fn new(module: impl Into<PathBuf>) -> Self {
+        Self {
+            module: module.into(),
+            init: None,
+            token: TokenChoice::default(),
+            quirks: Vec::new(),
+            pin: None,
+            max_sessions: None,
+        }
+    }
+}
+
+/// A vendor's token as a token of ours.
+///
+/// The module is loaded, and the token looked for, when something is first asked of it. As long as it is not there the
+/// slot is empty; it is found when it comes.
+///
+/// # Behaviour
+/// - A login holds for all slots that show the same token, as it does in one application of the vendor's.
+/// - Without a deadline the vendor's functions are called on the caller's thread. With one, or in an asynchronous
+///   session, a worker calls them, and is given up at the deadline.
+pub struct Pkcs11Token {
+    options: HsmOptions,
+    libraries: Arc<Libraries>,
+    handles: Arc<HandleSource>,
+    slot: SlotNumber,
+    core: OnceCell<Arc<Core>>,
+    /// Whether it was said already why there is no token.
+    told: AtomicBool,
+}
+
+/// Slots are told apart by number, wherever they come from.
+static NEXT_SLOT: AtomicU64 = AtomicU64::new(1);
+
+impl Pkcs11Token {
+    /// A token that is looked for later. All slots of one initialisation share `libraries`.
+    pub fn new(options: HsmOptions, libraries: Arc<Libraries>, handles: Arc<HandleSource>) -> Self {
+        Self {
+            options,
+            libraries,
+            handles,
+            slot: NEXT_SLOT.fetch_add(1, Relaxed),
+            core: OnceCell::new(),
+            told: AtomicBool::new(false),
+        }
+    }
+
+    /// The token, looked for if it was not there until now.
+    fn core(&self) -> Result<&Arc<Core>> {
+        let found = self.core.get_or_try_init(|| self.find());
+        if let Err(error) = &found
+            && !self.told.swap(true, Relaxed)
+        {
+            log::warn!("a slot of a vendor's module is empty: {error}");
+        }
+        found
+    }
+
+    fn find(&self) -> Result<Arc<Core>> {
+        let options = &self.options;
+        let library = self
+            .libraries
+            .open(&options.module, options.init.as_deref(), &options.quirks)?;
+        let found = library.choose(&options.token)?;
+        let identity = Identity::of(found.slot_id, &found.token);
+        let mut cores = library.cores.lock();
+        cores.retain(|core| core.strong_count() > 0);
+        let known = cores.iter().filter_map(std::sync::Weak::upgrade);
+        let core = known.into_iter().find(|core| core.device().is(&identity));
+        let core = core.unwrap_or_else(|| self.make_core(&library, &found));
+        if !cores
+            .iter()
+            .any(|known| std::ptr::eq(known.as_ptr(), Arc::as_ptr(&core)))
+        {
+            cores.push(Arc::downgrade(&core));
+        }
+        core.connection
+            .with_login(|login| login.configure(options.pin.clone()));
+        Ok(core)
+    }
+
+    fn make_core(&self, library: &Arc<crate::library::Library>, found: &Candidate) -> Arc<Core> {
+        let handles = Arc::clone(&self.handles);
+        Arc::new(Core::new(
+            Arc::clone(library),
+            found,
+            self.options.max_sessions,
+            handles,
+        ))
+    }
+
+    /// Hands work to a worker, if it can do it alone.
+    fn on_worker(&self, cx: &CallCx, work: Work<'_>) -> Step {
+        let Some(own) = OwnWork::copy(&work) else {
+            let core = self.core();
+            return core.and_then(|core| do_work(core, self.slot, cx, work)).into();
+        };
+        let submitted = self.core().and_then(|core| {
+            let (on_worker, cx, slot) = (Arc::clone(core), *cx, self.slot);
+            core.workers
+                .submit(move || own.run(|work| do_work(&on_worker, slot, &cx, work)))
+        });
+        match (submitted, work) {
+            // The caller takes nothing but what is in its memory.
+            (Ok(waiting), Work::Random(room)) => wait(waiting, cx)
+                .and_then(|out| match out {
+                    Out::Bytes(bytes) if bytes.len() == room.len() => {
+                        room.copy_from_slice(&bytes);
+                        Ok(Out::Done)
+                    }
+                    _ => Err(Rv::GeneralError.into()),
+                })
+                .into(),
+            (Ok(waiting), _) => Step::Pending(Box::new(waiting)),
+            (Err(error), _) => error.into(),
+        }
+    }
+}
+
+impl Token for Pkcs11Token {
+    fn is_present(&self) -> bool {
+        self.core().is_ok_and(|core| core.device().is_in_slot())
+    }
+
+    fn slot_flags(&self) -> ck::CK_FLAGS {
+        let told = self.core().ok().and_then(|core| {
+            let slot = core.device().slot();
+            core.call(|module| module.slot_info(slot)).ok()
+        });
+        told.map_or(ck::CKF_REMOVABLE_DEVICE, |info| {
+            info.flags & (ck::CKF_REMOVABLE_DEVICE | ck::CKF_HW_SLOT)
+        })
+    }
+
+    fn takes_as_given(&self) -> bool {
+        true
+    }
+
+    fn info(&self) -> Result<TokenInfo> {
+        let core = self.core()?;
+        let slot = core.device().slot();
+        let info = core.call(|module| module.token_info(slot))?;
+        let logged_in = core.connection.with_login(|login| login.is_by_reference());
+        // Nobody has to log in where the configuration does.
+        let hidden = if logged_in { ck::CKF_LOGIN_REQUIRED } else { 0 };
+        let len = |len: ck::CK_ULONG| usize::try_from(len).unwrap_or(usize::MAX);
+        Ok(TokenInfo {
+            label: info.label,
+            manufacturer: text(&info.manufacturerID).into(),
+            model: text(&info.model).into(),
+            serial: info.serialNumber,
+            flags: info.flags & !hidden,
+            min_pin_len: len(info.ulMinPinLen),
+            max_pin_len: len(info.ulMaxPinLen),
+            device: Some(Device {
+                hardware: info.hardwareVersion,
+                firmware: info.firmwareVersion,
+                public_memory: [info.ulTotalPublicMemory, info.ulFreePublicMemory],
+                private_memory: [info.ulTotalPrivateMemory, info.ulFreePrivateMemory],
+                utc_time: info.utcTime,
+            }),
+        })
+    }
+
+    fn mechanisms(&self) -> Vec<MechanismInfo> {
+        let told = self
+            .core()
+            .and_then(|core| core.mechanisms().map_err(Error::from));
+        told.unwrap_or_else(|error| {
+            log::warn!("a vendor's token does not tell its mechanisms: {error}");
+            Vec::new()
+        })
+    }
+
+    fn epoch(&self) -> u64 {
+        self.core.get().map_or(0, |core| core.connection.epoch())
+    }
+
+    fn submit(&self, cx: &CallCx, work: Work<'_>) -> Step {
+        if is_for_worker(cx) {
+            return self.on_worker(cx, work);
+        }
+        let core = self.core();
+        core.and_then(|core| do_work(core, self.slot, cx, work)).into()
+    }
+
+    fn health(&self, cx: &CallCx) -> Step {
+        let check = |core: &Core| {
+            core.connection
+                .on_anchor(|anchor| Ok(core.call(|module| module.session_info(anchor.session).map(drop))?))?;
+            if core.device().is_in_slot() {
+                Ok(Out::Done)
+            } else {
+                Err(Rv::TokenNotPresent.into())
+            }
+        };
+        let core = match self.core() {
+            Ok(core) => core,
+            Err(error) => return error.into(),
+        };
+        if !is_for_worker(cx) {
+            return check(core).into();
+        }
+        let on_worker = Arc::clone(core);
+        match core.workers.submit(move || check(&on_worker)) {
+            Ok(waiting) => Step::Pending(Box::new(waiting)),
+            Err(error) => error.into(),
+        }
+    }
+
+    fn close_session(&self, session: SessionId) {
+        let Some(core) = self.core.get() else { return };
+        core.objects().close_session(session);
+        let close = core.connection.pool.leave(session);
+        if close.is_empty() {
+            return;
+        }
+        if !core.workers.are_in_use() {
+            return close
+                .into_iter()
+                .for_each(|session| core.connection.close(session));
+        }
+        let on_worker = Arc::clone(core);
+        let submitted = core.workers.submit(move || {
+            close
+                .into_iter()
+                .for_each(|session| on_worker.connection.close(session));
+            Ok(Out::Done)
+        });
+        if let Ok(waiting) = submitted {
+            waiting.leave();
+        }
+    }
+}
+
+impl Drop for Pkcs11Token {
+    fn drop(&mut self) {
+        if let Some(core) = self.core.get() {
+            core.workers.close();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: MIT
+//! Faults at every call into a real module: nothing hangs, nothing crashes, and everything works afterwards.
+
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)]
+
+use cryptoki_sys as ck;
+use keyenclave_model::error::{Result, Rv};
+use keyenclave_model::mechanism::Mechanism;
+use keyenclave_model::token::{ObjectId, OperationClass, Role, Token, Work};
+
+use super::{HsmOptions, Pkcs11Token};
+use crate::faults::Fault;
+use crate::{Libraries, TokenChoice};
+
+#[allow(dead_code, reason = "the crate's other tests use the rest")]
+#[path = "../../tests/fixture/mod.rs"]
+mod fixture;
+
+use fixture::{App, PIN, SOFTHSM, in_own_process, prepared};
+
+/// What an application does all day. Every step may be done again.
+fn day(app: &mut App, key: ObjectId, public: ObjectId) -> Result<()> {
+    app.new_session();
+    let found = app.find(ck::CKO_PRIVATE_KEY, "key")?;
+    assert_eq!(found, [key], "an object keeps its handle");
+    let signature = app.sign(key, &[7; 32])?;
+    app.verify(public, &[7; 32], &signature)?;
+    let sha = Mechanism::given(ck::CKM_SHA256, None);
+    assert_eq!(app.whole(OperationClass::Digest, &sha, None, b"abc")?.len(), 32);
+    assert!(app.attributes(key, &[ck::CKA_LABEL])?[0].is_ok());
+    app.run(Work::Random(&mut [0; 16]))?;
+    app.token.close_session(app.session);
+    Ok(())
+}
+
+fn with_app(body: impl FnOnce(&mut App, ObjectId, ObjectId)) {
+    let libraries = prepared();
+    let mut app = App::softhsm("hsm", &libraries);
+    app.login(Role::User, PIN).unwrap();
+    let (public, private) = app.generate_ec("key", true);
+    day(&mut app, private, public).unwrap();
+    body(&mut app, private, public);
+}
+
+/// The same, with objects that die with their session.
+fn busy_day(app: &mut App, key: ObjectId, public: ObjectId) -> Result<()> {
+    day(app, key, public)?;
+    app.new_session();
+    let aes = app.generate_aes("session", false)?;
+    let ecb = Mechanism::given(ck::CKM_AES_ECB, None);
+    let encrypted = app.whole(OperationClass::Encrypt, &ecb, Some(aes), &[1; 32])?;
+    assert_eq!(
+        app.whole(OperationClass::Decrypt, &ecb, Some(aes), &encrypted)?,
+        [1; 32]
+    );
+    app.run(Work::Destroy(aes))?;
+    let token_key = app.generate_aes("token", true)?;
+    app.run(Work::Destroy(token_key))?;
+    app.token.close_session(app.session);
+    Ok(())
+}
+
+type Day = fn(&mut App, ObjectId, ObjectId) -> Result<()>;
+
+/// Plans the fault at the first call, the second, … until a day has not so many; how each day went.
+fn at_every_call(fault: Fault, day: Day, mut seen: impl FnMut(usize, Result<()>)) {
+    with_app(|app, private, public| {
+        for nth in 0.. {
+            let library = std::sync::Arc::clone(&app.token.core().unwrap().device().library);
+            library.faults.plan(nth, fault);
+            let outcome = day(app, private, public);
+            let struck = !library.faults.take_back();
+            if !struck {
+                outcome.unwrap();
+                assert!(nth >= 10, "only {nth} calls");
+                break;
+            }
+            seen(nth, outcome);
+            day(app, private, public)
+                .unwrap_or_else(|error| panic!("after {fault:?} at call {nth}: {error}"));
+        }
+    });
+}
+
+#[test]
+fn the_application_does_not_notice_that_all_sessions_are_lost() {
+    in_own_process(SOFTHSM, |_| {
+        at_every_call(Fault::LoseSessions, day, |nth, outcome| {
+            outcome.unwrap_or_else(|error| panic!("at call {nth}: {error}"));
+        });
+    });
+}
+
+#[test]
+fn the_application_does_not_notice_that_somebody_finalised_the_module() {
+    in_own_process(SOFTHSM, |_| {
+        at_every_call(Fault::Finalise, day, |nth, outcome| {
+            outcome.unwrap_or_else(|error| panic!("at call {nth}: {error}"));
+        });
+    });
+}
+
+#[test]
+fn the_application_does_not_notice_one_failure_of_the_device() {
+    in_own_process(SOFTHSM, |_| {
+        for rv in [Rv::DeviceError, Rv::DeviceRemoved, Rv::SessionHandleInvalid] {
+            at_every_call(Fault::Answer(rv), day, |nth, outcome| {
+                outcome.unwrap_or_else(|error| panic!("{} at call {nth}: {error}", rv.name()));
+            });
+        }
+    });
+}
+
+#[test]
+fn whatever_one_call_answers_the_next_day_is_a_good_one() {
+    in_own_process(SOFTHSM, |_| {
+        for rv in [
+            Rv::TokenNotPresent,
+            Rv::GeneralError,
+            Rv::FunctionFailed,
+            Rv::HostMemory,
+            Rv::BufferTooSmall,
+            Rv::OperationNotInitialized,
+            Rv::OperationActive,
+            Rv::UserNotLoggedIn,
+            Rv::ObjectHandleInvalid,
+            Rv::SessionCount,
+            Rv::DeviceError,
+            Rv::DeviceRemoved,
+            Rv::Other(ck::CKR_VENDOR_DEFINED | 1),
+        ] {
+            at_every_call(Fault::Answer(rv), busy_day, |_, _| {});
+        }
+        at_every_call(Fault::LoseSessions, busy_day, |_, _| {});
+        at_every_call(Fault::Finalise, busy_day, |_, _| {});
+    });
+}

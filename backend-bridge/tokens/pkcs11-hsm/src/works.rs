@@ -1,0 +1,449 @@
+// SPDX-License-Identifier: MIT
+//! Each piece of work, in the vendor's terms.
+
+use std::sync::Arc;
+
+use cryptoki_sys as ck;
+use keyenclave_model::attribute::Value;
+use keyenclave_model::error::{Error, Result, Rv};
+use keyenclave_model::mechanism::Mechanism;
+use keyenclave_model::template::Template;
+use keyenclave_model::token::{CallCx, Encapsulation, ObjectId, Out, Pin, Role, Work, Wrapping};
+use zeroize::Zeroizing;
+
+use crate::core::Core;
+use crate::ffi::{Answer, Handle, Session};
+use crate::given::{mech, translated};
+use crate::heal::Repeat;
+use crate::login::{Credentials, SlotNumber};
+use crate::messages::VendorMessages;
+use crate::operation::VendorOperation;
+use crate::pool::{Fate, Lease, Need};
+use crate::template::{Attributes, read_attributes};
+
+/// Up to so many objects that a search finds are noted at once, so that they are found again after a loss. Of more, each
+/// is noted when it is used.
+const NOTED_AT_ONCE: usize = 32;
+/// Room that most wrapped keys and ciphertexts fit in, in bytes.
+const ROOM: usize = 8192;
+
+/// Does work for one of our slots, on this thread.
+///
+/// # Errors
+/// The vendor's.
+pub(crate) fn do_work(core: &Arc<Core>, slot: SlotNumber, cx: &CallCx, work: Work<'_>) -> Result<Out> {
+    let connection = &core.connection;
+    match work {
+        Work::InitToken { so_pin, label } => init_token(core, so_pin, &label),
+        Work::InitPin(pin) => connection
+            .on_anchor(|anchor| Ok(core.call(|module| module.init_pin(anchor.session, given(pin)))?))
+            .map(done),
+        Work::SetPin { old, new } => set_pin(core, old, new),
+        Work::Login { role, pin } => log_in(core, slot, role, &[], pin),
+        Work::LoginUser { role, name, pin } => log_in(core, slot, role, name, pin),
+        Work::Authenticate(pin) => authenticate(core, cx, pin),
+        Work::Logout => {
+            if connection.log_out(slot)? {
+                core.objects().log_out();
+            }
+            Ok(Out::Done)
+        }
+        Work::Find(template) => find(core, cx, template),
+        Work::View(_) => Err(Rv::FunctionNotSupported.into()),
+        Work::Attributes { object, wanted } => attributes(core, cx, object, wanted),
+        Work::Size(object) => with_object(core, cx, object, |lease, handle| {
+            core.call(|module| module.size(lease.session, handle))
+        })
+        .map(Out::Size),
+        Work::Set { object, template } => set(core, cx, object, template),
+        Work::Destroy(object) => destroy(core, cx, object),
+        Work::Create(template) => make(core, cx, |lease| {
+            core.call(|module| module.create(lease.session, &Attributes::new(template)))
+                .map(|handle| vec![(handle, Some(template))])
+        })
+        .and_then(one),
+        Work::Copy { object, template } => copy(core, cx, object, template),
+        Work::GenerateKey { mechanism, template } => make(core, cx, |lease| {
+            let parameter = translated(core, lease, mechanism);
+            let (mech, attributes) = (mech(mechanism, &parameter), Attributes::new(template));
+            core.call(|module| module.generate(lease.session, mech, &attributes))
+                .map(|handle| vec![(handle, Some(template))])
+        })
+        .and_then(one),
+        Work::GenerateKeyPair {
+            mechanism,
+            public,
+            private,
+        } => generate_pair(core, cx, mechanism, public, private),
+        Work::WrapLen(wrapping) => wrap(core, cx, &wrapping, None).map(|len| Out::Size(len as u64)),
+        Work::Wrap(wrapping) => with_room(|room| wrap(core, cx, &wrapping, room)).map(Out::Bytes),
+        Work::Unwrap {
+            mechanism,
+            unwrapping,
+            wrapped,
+            associated,
+            template,
+        } => make(core, cx, |lease| {
+            let (key, _) = core.handle(lease, unwrapping, Rv::UnwrappingKeyHandleInvalid)?;
+            let parameter = translated(core, lease, mechanism);
+            let (mech, attributes) = (mech(mechanism, &parameter), Attributes::new(template));
+            core.call(|module| match associated {
+                None => module.unwrap(lease.session, mech, key, wrapped, &attributes),
+                Some(with) => {
+                    module.unwrap_authenticated(lease.session, mech, key, (wrapped, with), &attributes)
+                }
+            })
+            .map(|handle| vec![(handle, Some(template))])
+        })
+        .and_then(one),
+        Work::Derive {
+            mechanism,
+            base,
+            template,
+            has_handle,
+        } => derive(core, cx, mechanism, base, template, has_handle),
+        Work::EncapsulateLen(what) => encapsulate_len(core, cx, &what).map(|len| Out::Size(len as u64)),
+        Work::Encapsulate(what) => encapsulate(core, cx, &what),
+        Work::Decapsulate {
+            mechanism,
+            private,
+            ciphertext,
+            template,
+        } => make(core, cx, |lease| {
+            let (key, _) = core.handle(lease, private, Rv::KeyHandleInvalid)?;
+            let parameter = translated(core, lease, mechanism);
+            let (mech, attributes) = (mech(mechanism, &parameter), Attributes::new(template));
+            core.call(|module| module.decapsulate(lease.session, mech, key, ciphertext, &attributes))
+                .map(|handle| vec![(handle, Some(template))])
+        })
+        .and_then(one),
+        Work::Begin {
+            class,
+            mechanism,
+            key,
+        } => VendorOperation::begin(core, cx, class, mechanism, key)
+            .map(|operation| Out::Operation(Box::new(operation))),
+        Work::BeginMessages {
+            class,
+            mechanism,
+            key,
+        } => VendorMessages::begin(core, cx, class, mechanism, key)
+            .map(|messages| Out::Messages(Box::new(messages))),
+        Work::Restore { class, state, keys } => {
+            let (_, lease) = connection.run_keeping(cx, Need::Alone, Repeat::Always, |lease| {
+                let mut handles = [ck::CK_INVALID_HANDLE; 2];
+                for (handle, key) in handles.iter_mut().zip(keys) {
+                    if let Some(key) = key {
+                        (*handle, _) = core.handle(lease, key, Rv::KeyHandleInvalid)?;
+                    }
+                }
+                let [encryption, authentication] = handles;
+                let session = lease.session;
+                core.call(|module| module.set_operation_state(session, state, encryption, authentication))
+                    .map(|()| ((), true))
+            })?;
+            let operation = VendorOperation::restored(core, cx, class, lease);
+            Ok(Out::Operation(Box::new(operation)))
+        }
+        Work::Random(bytes) => connection
+            .run(cx, Repeat::Always, |lease| {
+                core.call(|module| module.random(lease.session, bytes))
+            })
+            .map(done),
+        Work::Seed(seed) => connection
+            .run(cx, Repeat::Always, |lease| {
+                core.call(|module| module.seed(lease.session, seed))
+            })
+            .map(done),
+    }
+}
+
+fn done((): ()) -> Out {
+    Out::Done
+}
+
+/// A PIN, unless the token has a keypad of its own and the application gave none.
+fn given(pin: Pin<'_>) -> Option<&[u8]> {
+    Some(pin.0).filter(|pin| !pin.is_empty())
+}
+
+// ---- the token and who is logged in
+
+fn init_token(core: &Core, so_pin: Pin<'_>, label: &[u8; 32]) -> Result<Out> {
+    let device = core.device();
+    crate::connection::Device::locate(device)?;
+    core.connection.disconnect();
+    core.call(|module| module.init_token(device.slot(), given(so_pin), label))?;
+    core.objects().clear();
+    core.connection.renewed();
+    device.renew()?;
+    Ok(Out::Done)
+}
+
+fn set_pin(core: &Core, old: Pin<'_>, new: Pin<'_>) -> Result<Out> {
+    core.connection.on_anchor(|anchor| {
+        Ok(core.call(|module| module.set_pin(anchor.session, given(old), given(new)))?)
+    })?;
+    let kept = given(new).map(|pin| Zeroizing::new(pin.to_vec()));
+    core.connection.pin_changed(kept);
+    Ok(Out::Done)
+}
+
+fn log_in(core: &Core, slot: SlotNumber, role: Role, name: &[u8], pin: Pin<'_>) -> Result<Out> {
+    let credentials = Credentials {
+        role,
+        name,
+        pin: given(pin),
+    };
+    core.connection.log_in(slot, &credentials).map(done)
+}
+
+/// For the operation that has just begun in this session of ours: in the vendor's session where it is.
+fn authenticate(core: &Core, cx: &CallCx, pin: Pin<'_>) -> Result<Out> {
+    let lease = core.connection.lease(cx, Need::Shared)?;
+    let answer = core.call(|module| module.login(lease.session, ck::CKU_CONTEXT_SPECIFIC, given(pin)));
+    core.connection.give_back(&lease, Fate::Clean);
+    Ok(answer.map(done)?)
+}
+
+// ---- objects
+
+fn with_object<T>(
+    core: &Core,
+    cx: &CallCx,
+    object: ObjectId,
+    mut work: impl FnMut(&Lease, Handle) -> Answer<T>,
+) -> Result<T> {
+    core.connection.run(cx, Repeat::IfRefused, |lease| {
+        let (handle, _) = core.handle(lease, object, Rv::ObjectHandleInvalid)?;
+        work(lease, handle)
+    })
+}
+
+fn find(core: &Core, cx: &CallCx, template: &Template) -> Result<Out> {
+    core.connection
+        .run(cx, Repeat::Always, |lease| {
+            let attributes = Attributes::new(template);
+            let handles = core.call(|module| module.find(lease.session, &attributes))?;
+            let few = handles.len() <= NOTED_AT_ONCE;
+            let adopt = |handle| match core.objects().of(handle) {
+                Some(id) => id,
+                None => {
+                    let traits = few.then(|| core.traits(lease.session, handle)).flatten();
+                    core.objects().adopt(handle, lease.generation, traits)
+                }
+            };
+            Ok(handles.into_iter().map(adopt).collect())
+        })
+        .map(Out::Objects)
+}
+
+fn attributes(core: &Core, cx: &CallCx, object: ObjectId, wanted: &[ck::CK_ATTRIBUTE_TYPE]) -> Result<Out> {
+    let read = core.connection.run(cx, Repeat::Always, |lease| {
+        let (handle, _) = core.handle(lease, object, Rv::ObjectHandleInvalid)?;
+        read_attributes(wanted, |reading| {
+            core.call(|module| module.read(lease.session, handle, reading))
+        })
+    })?;
+    let values = read.into_iter().map(|(_, value)| value);
+    Ok(Out::Attributes(values.collect()))
+}
+
+fn set(core: &Core, cx: &CallCx, object: ObjectId, template: &Template) -> Result<Out> {
+    let attributes = Attributes::new(template);
+    with_object(core, cx, object, |lease, handle| {
+        core.call(|module| module.set(lease.session, handle, &attributes))?;
+        // It may be known by what has just changed.
+        if let Some(entry) = core.objects().get(object).filter(|entry| entry.owner.is_none()) {
+            core.note(lease.session, handle, &entry);
+        }
+        Ok(())
+    })
+    .map(done)
+}
+
+fn destroy(core: &Core, cx: &CallCx, object: ObjectId) -> Result<Out> {
+    with_object(core, cx, object, |lease, handle| {
+        core.call(|module| module.destroy(lease.session, handle))
+    })?;
+    if let Some(entry) = core.objects().remove(object)
+        && let Some((_, lease)) = &entry.owner
+        && let Some(session) = core.connection.pool.disown_object(lease)
+    {
+        core.connection.close(session);
+    }
+    Ok(Out::Done)
+}
+
+/// What was made, with the template that says whether it is a token object; `None` where the object itself is asked.
+type Made<'a> = Vec<(Handle, Option<&'a Template>)>;
+
+/// Makes objects, and takes note of them.
+fn make<'a>(
+    core: &Core,
+    cx: &CallCx,
+    mut work: impl FnMut(&Lease) -> Answer<Made<'a>>,
+) -> Result<Vec<ObjectId>> {
+    let (made, lease) = core
+        .connection
+        .run_keeping(cx, Need::Alone, Repeat::IfRefused, |lease| {
+            work(lease).map(|made| (made, true))
+        })?;
+    let lease = lease.ok_or(Rv::GeneralError)?;
+    let ids = made
+        .into_iter()
+        .map(|(handle, template)| note_made(core, cx, &lease, handle, template));
+    let ids = ids.collect();
+    core.connection.give_back(&lease, Fate::Clean);
+    Ok(ids)
+}
+
+fn note_made(
+    core: &Core,
+    cx: &CallCx,
+    lease: &Lease,
+    handle: Handle,
+    template: Option<&Template>,
+) -> ObjectId {
+    let is_token_object = match template {
+        Some(template) => template.bool(ck::CKA_TOKEN) == Some(true),
+        None => is_token_object(core, lease.session, handle),
+    };
+    let owner = (!is_token_object).then_some((cx.session, *lease));
+    if owner.is_some() {
+        core.connection.pool.own_object(lease);
+    }
+    let id = core.objects().made(handle, lease.generation, owner);
+    if is_token_object && let Some(entry) = core.objects().get(id) {
+        core.note(lease.session, handle, &entry);
+    }
+    id
+}
+
+fn is_token_object(core: &Core, session: Session, handle: Handle) -> bool {
+    let read = read_attributes(&[ck::CKA_TOKEN], |reading| {
+        core.call(|module| module.read(session, handle, reading))
+    });
+    let first = read.ok().and_then(|read| read.into_iter().next());
+    matches!(first, Some((_, Ok(Value::Bool(true)))))
+}
+
+fn one(ids: Vec<ObjectId>) -> Result<Out> {
+    match ids[..] {
+        [id] => Ok(Out::Object(id)),
+        _ => Err(Rv::GeneralError.into()),
+    }
+}
+
+fn copy(core: &Core, cx: &CallCx, object: ObjectId, template: &Template) -> Result<Out> {
+    let said = template.get(ck::CKA_TOKEN).map(|_| template);
+    make(core, cx, |lease| {
+        let (source, _) = core.handle(lease, object, Rv::ObjectHandleInvalid)?;
+        core.call(|module| module.copy(lease.session, source, &Attributes::new(template)))
+            .map(|handle| vec![(handle, said)])
+    })
+    .and_then(one)
+}
+
+// ---- keys
+
+fn generate_pair(
+    core: &Core,
+    cx: &CallCx,
+    mechanism: &Mechanism,
+    public: &Template,
+    private: &Template,
+) -> Result<Out> {
+    let made = make(core, cx, |lease| {
+        let parameter = translated(core, lease, mechanism);
+        let (one, other) = (Attributes::new(public), Attributes::new(private));
+        let mech = mech(mechanism, &parameter);
+        core.call(|module| module.generate_pair(lease.session, mech, &one, &other))
+            .map(|(one, other)| vec![(one, Some(public)), (other, Some(private))])
+    })?;
+    match made[..] {
+        [public, private] => Ok(Out::Pair { public, private }),
+        _ => Err(Rv::GeneralError.into()),
+    }
+}
+
+fn derive(
+    core: &Core,
+    cx: &CallCx,
+    mechanism: &Mechanism,
+    base: ObjectId,
+    template: &Template,
+    has_handle: bool,
+) -> Result<Out> {
+    let made = make(core, cx, |lease| {
+        let (key, _) = core.handle(lease, base, Rv::KeyHandleInvalid)?;
+        let parameter = translated(core, lease, mechanism);
+        let (mech, attributes) = (mech(mechanism, &parameter), Attributes::new(template));
+        let made = core.call(|module| module.derive(lease.session, mech, key, &attributes, has_handle))?;
+        Ok(if has_handle {
+            vec![(made, Some(template))]
+        } else {
+            Vec::new()
+        })
+    })?;
+    if has_handle { one(made) } else { Ok(Out::Done) }
+}
+
+/// Wraps into `out`; how long the result is.
+fn wrap(core: &Core, cx: &CallCx, what: &Wrapping<'_>, mut out: Option<&mut [u8]>) -> Result<usize> {
+    core.connection.run(cx, Repeat::Always, |lease| {
+        let (wrapping, _) = core.handle(lease, what.wrapping, Rv::WrappingKeyHandleInvalid)?;
+        let (key, _) = core.handle(lease, what.key, Rv::KeyHandleInvalid)?;
+        let parameter = translated(core, lease, what.mechanism);
+        let (mech, session) = (mech(what.mechanism, &parameter), lease.session);
+        let out = out.as_deref_mut();
+        core.call(|module| match what.associated {
+            None => module.wrap(session, mech, wrapping, key, out),
+            Some(with) => module.wrap_authenticated(session, mech, wrapping, key, with, out),
+        })
+    })
+}
+
+/// A result with room that mostly does, or else with as much as it says.
+fn with_room(mut call: impl FnMut(Option<&mut [u8]>) -> Result<usize>) -> Result<Zeroizing<Vec<u8>>> {
+    let mut room = Zeroizing::new(vec![0; ROOM]);
+    let len = match call(Some(&mut room)) {
+        Err(error) if error.rv() == Rv::BufferTooSmall => {
+            let len = call(None)?;
+            room = Zeroizing::new(vec![0; len]);
+            call(Some(&mut room))?
+        }
+        len => len?,
+    };
+    room.truncate(len);
+    Ok(room)
+}
+
+fn encapsulate_len(core: &Core, cx: &CallCx, what: &Encapsulation<'_>) -> Result<usize> {
+    core.connection.run(cx, Repeat::Always, |lease| {
+        let (key, _) = core.handle(lease, what.public, Rv::KeyHandleInvalid)?;
+        let parameter = translated(core, lease, what.mechanism);
+        let (mech, attributes) = (mech(what.mechanism, &parameter), Attributes::new(what.template));
+        core.call(|module| module.encapsulate(lease.session, mech, key, &attributes, None))
+            .map(|(len, _)| len)
+    })
+}
+
+fn encapsulate(core: &Core, cx: &CallCx, what: &Encapsulation<'_>) -> Result<Out> {
+    let mut ciphertext = Vec::new();
+    let made = make(core, cx, |lease| {
+        let (key, _) = core.handle(lease, what.public, Rv::KeyHandleInvalid)?;
+        let parameter = translated(core, lease, what.mechanism);
+        let (mech, attributes) = (mech(what.mechanism, &parameter), Attributes::new(what.template));
+        let mut room = vec![0; ROOM];
+        let (len, made) =
+            core.call(|module| module.encapsulate(lease.session, mech, key, &attributes, Some(&mut room)))?;
+        room.truncate(len);
+        ciphertext = room;
+        Ok(vec![(made, Some(what.template))])
+    })?;
+    match made[..] {
+        [key] => Ok(Out::Encapsulated { ciphertext, key }),
+        _ => Err(Error::from(Rv::GeneralError)),
+    }
+}
