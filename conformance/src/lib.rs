@@ -24,4 +24,4 @@ mod whole;
 
 pub use module::Module;
 pub use rv::Rv;
-pub use whole::two_calls;
+pub use whole::{short_buffer_first, two_calls};

@@ -79,12 +79,10 @@ pub fn export_ec(place: &Place, token: &Token, session: CK_SESSION_HANDLE, key: 
 /// Writes the Ed25519 public key object to `public.der` in `place`, as `SubjectPublicKeyInfo` (RFC 8410).
 pub fn export_ed25519(place: &Place, token: &Token, session: CK_SESSION_HANDLE, key: CK_OBJECT_HANDLE) {
     let octets = token.read(session, key, CKA_EC_POINT).unwrap();
-    assert_eq!(
-        octets,
-        der(0x04, &octets[2..]),
-        "CKA_EC_POINT is a DER OCTET STRING"
-    );
-    export(place, &[0x06, 0x03, 0x2b, 0x65, 0x70], &octets[2..]);
+    // Version 3.0 of the specification wants it in DER, later ones as the bare bytes.
+    let point = &octets[octets.len() - 32..];
+    assert!(octets == point || octets == der(0x04, point), "{octets:02x?}");
+    export(place, &[0x06, 0x03, 0x2b, 0x65, 0x70], point);
 }
 
 fn curve_size(curve: &[u8]) -> usize {
@@ -135,4 +133,12 @@ pub fn verifies(
         "signature",
     ];
     run(place, &[&start, options, &["data"]].concat())
+}
+
+/// The digest of `data` by the hash with this name.
+pub fn digest(place: &Place, hash: &str, data: &[u8]) -> Vec<u8> {
+    std::fs::write(place.file("data"), data).unwrap();
+    let hash = format!("-{hash}");
+    openssl(place, &["dgst", &hash, "-binary", "-out", "digest", "data"]);
+    std::fs::read(place.file("digest")).unwrap()
 }

@@ -11,6 +11,7 @@ use std::process::Command;
 const LIBRARY: &str = "KEYENCLAVE_TEST_MODULE";
 const TEXT: &str = "KEYENCLAVE_TEST_TEXT";
 const SLOT: &str = "KEYENCLAVE_TEST_SLOT";
+const SHORT: &str = "KEYENCLAVE_TEST_SHORT_BUFFERS";
 const OFFICER: &str = "KEYENCLAVE_TEST_SO_PIN";
 
 /// What stands for the case's own directory in [`Tested::text`].
@@ -27,6 +28,9 @@ pub struct Tested {
     pub slot: Option<CK_SLOT_ID>,
     /// The PIN with which the security officer enters a new token; ours if it is not given.
     pub officer: Option<String>,
+    /// Whether every operation is offered a short buffer first. Where a module is wrong about those, only the cases
+    /// about them should fail, and not everything that has an output.
+    pub short_buffers: bool,
 }
 
 impl Tested {
@@ -37,6 +41,7 @@ impl Tested {
             text: None,
             slot: None,
             officer: None,
+            short_buffers: true,
         }
     }
 
@@ -48,6 +53,7 @@ impl Tested {
             text: text(TEXT),
             slot: text(SLOT).map(|slot| slot.parse().expect("the number of a slot")),
             officer: text(OFFICER),
+            short_buffers: short_buffers(),
         }
     }
 
@@ -57,6 +63,7 @@ impl Tested {
             (TEXT, self.text.clone()),
             (SLOT, self.slot.map(|slot| slot.to_string())),
             (OFFICER, self.officer.clone()),
+            (SHORT, (!self.short_buffers).then(|| "no".to_owned())),
         ];
         for (name, value) in values {
             match value {
@@ -72,6 +79,11 @@ impl Tested {
         let name = self.library.file_name();
         name.is_some_and(|name| name.to_string_lossy().contains("keyenclave"))
     }
+}
+
+/// Whether every operation is offered a short buffer first.
+pub(crate) fn short_buffers() -> bool {
+    std::env::var_os(SHORT).is_none()
 }
 
 /// The text as this process's `C_Initialize` gets it.

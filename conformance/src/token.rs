@@ -79,6 +79,17 @@ impl Token {
         (token, session)
     }
 
+    /// Finalises and initialises the module, and finds the token again: its slot may have another number now.
+    pub fn restart(&mut self) {
+        let serial = |slot| self.token_info(slot).map(|info| info.serialNumber);
+        let known = serial(self.slot).expect("token information");
+        assert_eq!(self.finalize(false), Rv::OK);
+        assert_eq!(self.initialize(THREADS), Rv::OK);
+        let candidates = [self.slot].into_iter().chain(slots(self));
+        let slot = candidates.into_iter().find(|slot| serial(*slot) == Ok(known));
+        self.slot = slot.expect("the same token");
+    }
+
     /// A new session.
     pub fn session(&self, flags: CK_FLAGS) -> CK_SESSION_HANDLE {
         self.open_session(self.slot, flags).expect("a session")
@@ -117,6 +128,53 @@ impl Token {
             .expect("an EC key pair")
     }
 
+    /// An RSA pair that may sign and decrypt; for modules where a key may do nothing unless its template says so.
+    pub fn rsa_for_all(
+        &self,
+        session: CK_SESSION_HANDLE,
+        bits: CK_ULONG,
+        extra: &[Attr],
+    ) -> (CK_ULONG, CK_ULONG) {
+        let public = [
+            &[
+                number(CKA_MODULUS_BITS, bits),
+                bytes(CKA_PUBLIC_EXPONENT, [1, 0, 1]),
+                flag(CKA_VERIFY, true),
+                flag(CKA_ENCRYPT, true),
+            ],
+            extra,
+        ]
+        .concat();
+        let private = [&[flag(CKA_SIGN, true), flag(CKA_DECRYPT, true)], extra].concat();
+        let pair = self.generate_key_pair(session, CKM_RSA_PKCS_KEY_PAIR_GEN, &public, &private);
+        pair.expect("an RSA key pair")
+    }
+
+    /// An EC pair that may sign, as [`Token::rsa_for_all`].
+    pub fn ec_for_signing(
+        &self,
+        session: CK_SESSION_HANDLE,
+        curve: &[u8],
+        extra: &[Attr],
+    ) -> (CK_ULONG, CK_ULONG) {
+        let public = [&[bytes(CKA_EC_PARAMS, curve), flag(CKA_VERIFY, true)], extra].concat();
+        let private = [&[flag(CKA_SIGN, true)], extra].concat();
+        self.generate_key_pair(session, CKM_EC_KEY_PAIR_GEN, &public, &private)
+            .expect("an EC key pair")
+    }
+
+    /// Everything stored that can be seen, without the mechanism, profile and validation objects that a module of
+    /// version 3 may show besides.
+    pub fn stored(&self, session: CK_SESSION_HANDLE) -> Vec<CK_OBJECT_HANDLE> {
+        let all = self.find(session, &[]).expect("a search for everything");
+        let of_its_own = [CKO_HW_FEATURE, CKO_MECHANISM, CKO_PROFILE, CKO_VALIDATION];
+        let stored = |object: &CK_OBJECT_HANDLE| {
+            let class = self.read_number(session, *object, CKA_CLASS);
+            !of_its_own.contains(&class.expect("the class of an object that was found"))
+        };
+        all.into_iter().filter(stored).collect()
+    }
+
     /// An imported secret key of `kind`, as a session object.
     pub fn secret(&self, session: CK_SESSION_HANDLE, kind: CK_KEY_TYPE, value: &[u8]) -> CK_ULONG {
         let uses = [CKA_ENCRYPT, CKA_DECRYPT, CKA_SIGN, CKA_VERIFY].map(|usage| flag(usage, true));
@@ -138,11 +196,16 @@ fn slot_of(module: &Module) -> CK_SLOT_ID {
     if let Some(slot) = Tested::of_environment().slot {
         return slot;
     }
+    *slots(module).first().expect("a slot")
+}
+
+/// The slots with a token.
+fn slots(module: &Module) -> Vec<CK_SLOT_ID> {
     let (rv, count, _) = module.slot_list(true, None);
     assert_eq!(rv, Rv::OK);
     let (rv, _, slots) = module.slot_list(true, usize::try_from(count).ok());
     assert_eq!(rv, Rv::OK);
-    *slots.first().expect("a slot")
+    slots
 }
 
 /// P-256, P-384, P-521 and secp256k1: object identifier in DER, size of a coordinate in bytes, name in OpenSSL.

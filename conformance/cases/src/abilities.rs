@@ -4,10 +4,10 @@
 use crate::isolated::{self, Outcome};
 use cryptoki_sys::*;
 use keyenclave_conformance::Rv;
-use keyenclave_conformance::module::bytes;
+use keyenclave_conformance::module::{Out, bytes};
 use keyenclave_conformance::place::Place;
 use keyenclave_conformance::tested::Tested;
-use keyenclave_conformance::token::{CURVES, RW, SO_PIN, Token, USER_PIN};
+use keyenclave_conformance::token::{CURVES, RW, SO_PIN, Token, USER_PIN, data_object};
 use serde::{Deserialize, Serialize};
 
 /// What a module can do.
@@ -21,10 +21,14 @@ pub struct Abilities {
     pub mechanisms: Vec<CK_MECHANISM_TYPE>,
     /// Whether a key pair can be made, for each of [`CURVES`].
     pub curves: Vec<bool>,
+    /// Whether the token stores data objects.
+    pub data: bool,
     /// Whether the security officer can log in beside a user's PIN.
     pub officer: bool,
     /// Whether the token comes uninitialised.
     pub blank: bool,
+    /// Whether the state of a digest can be saved.
+    pub saved_state: bool,
     /// Whether more than one session can be open.
     pub sessions: bool,
     /// Whether it is KeyEnclave's own module.
@@ -74,8 +78,12 @@ pub(crate) fn probe() {
         major: info.cryptokiVersion.major,
         mechanisms,
         curves: curves(&token, session),
+        data: token
+            .create_object(session, &data_object("data", false, b"value"))
+            .is_ok(),
         officer,
         blank,
+        saved_state: saved_state(&token, session),
         sessions: limits.ulMaxSessionCount != 1 && limits.ulMaxRwSessionCount != 1,
         own: Tested::of_environment().is_keyenclave(),
     };
@@ -88,6 +96,11 @@ fn officer(token: &Token) -> bool {
     let entered = token.login(session, CKU_SO, SO_PIN) == Rv::OK;
     assert_eq!(token.close_session(session), Rv::OK);
     entered
+}
+
+fn saved_state(token: &Token, session: CK_SESSION_HANDLE) -> bool {
+    token.digest_init(session, CKM_SHA256) == Rv::OK
+        && token.operation_state_into(session, Out::Size).rv == Rv::OK
 }
 
 fn curves(token: &Token, session: CK_SESSION_HANDLE) -> Vec<bool> {

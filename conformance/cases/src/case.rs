@@ -29,6 +29,8 @@ pub enum Need {
     Blank,
     /// The curve with this place in [`CURVES`]: modules list no curves, so it is tried beforehand.
     Curve(usize),
+    /// Data objects on the token.
+    Data,
     /// This function. Modules list all functions, so it shows when the case calls it.
     Function(&'static str),
     /// A security officer who can log in to a token that has a user's PIN.
@@ -37,6 +39,8 @@ pub enum Need {
     Own,
     /// A program on the path.
     Program(&'static str),
+    /// `C_GetOperationState` of a digest: a module may say that it can save none.
+    SavedState,
     /// More than one session at a time.
     Sessions,
     /// This major version of the specification, by what `C_GetInfo` says.
@@ -77,6 +81,7 @@ impl Need {
                 abilities.curves.get(place).copied().unwrap_or_default(),
                 format!("no key pair can be made on {}", CURVES[place].2),
             ),
+            Self::Data => (abilities.data, "the token stores no data objects".to_owned()),
             Self::Function(_) => (true, String::new()),
             Self::Officer => (
                 abilities.officer,
@@ -84,6 +89,10 @@ impl Need {
             ),
             Self::Own => (abilities.own, "about KeyEnclave's own module".to_owned()),
             Self::Program(name) => (is_present(name), format!("{name} is not installed")),
+            Self::SavedState => (
+                abilities.saved_state,
+                "the state of a digest cannot be saved".to_owned(),
+            ),
             Self::Sessions => (abilities.sessions, "only one session can be open".to_owned()),
             Self::Since(major) => (
                 abilities.major >= major,

@@ -18,6 +18,7 @@ pub struct Peer {
     text: Option<&'static str>,
     slot: Option<CK_SLOT_ID>,
     officer: Option<&'static str>,
+    short_buffers: bool,
 }
 
 /// All of them.
@@ -33,6 +34,7 @@ pub const PEERS: [Peer; 3] = [
         text: None,
         slot: None,
         officer: None,
+        short_buffers: true,
     },
     Peer {
         name: "kryoptic",
@@ -41,6 +43,8 @@ pub const PEERS: [Peer; 3] = [
         text: None,
         slot: None,
         officer: None,
+        // It ends operations at a short buffer.
+        short_buffers: false,
     },
     Peer {
         name: "nss-softokn",
@@ -58,6 +62,8 @@ pub const PEERS: [Peer; 3] = [
         slot: Some(2),
         // There is no security officer's PIN: an empty one opens a new database until the user has a PIN.
         officer: Some(""),
+        // It ends operations at a short buffer, or writes less than all of the result to it.
+        short_buffers: false,
     },
 ];
 
@@ -86,6 +92,7 @@ impl Peer {
             text: self.text.map(str::to_owned),
             slot: self.slot,
             officer: self.officer.map(str::to_owned),
+            short_buffers: self.short_buffers,
         }
     }
 

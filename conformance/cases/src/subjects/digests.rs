@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //! Digests against the examples of FIPS 180, and random numbers.
 
-use crate::case::Need::{Function, Own, Sessions};
+use crate::case::Need::{Own, SavedState, Sessions};
 use crate::case::cases;
 use crate::subjects::signatures::hex;
 use cryptoki_sys::*;
@@ -13,18 +13,20 @@ cases! {
     "digest.published" => digests_equal_the_published_examples, "C_Digest",
         [CKM_SHA_1, CKM_SHA224, CKM_SHA256, CKM_SHA384, CKM_SHA512], [];
     "digest.empty" => a_digest_of_nothing_has_a_value, "C_Digest", [CKM_SHA256], [];
+    "digest.empty.null" => a_null_pointer_without_a_length_is_no_data, "C_Digest", [CKM_SHA256], [Own];
     "digest.state.moved" => a_digest_can_be_moved_to_another_session, "C_SetOperationState",
-        [CKM_SHA256], [Function("C_GetOperationState"), Sessions];
+        [CKM_SHA256], [Sessions, SavedState];
     "digest.state.two-calls" => a_saved_state_follows_the_two_call_rule, "C_GetOperationState",
-        [CKM_SHA512], [Function("C_GetOperationState")];
+        [CKM_SHA512], [SavedState];
     "digest.state.started" => an_unstarted_digest_is_restored_unstarted_and_a_started_one_started,
         "C_SetOperationState",
-        [CKM_SHA_1, CKM_SHA224, CKM_SHA256, CKM_SHA384, CKM_SHA512], [Function("C_GetOperationState"), Sessions];
+        [CKM_SHA_1, CKM_SHA224, CKM_SHA256, CKM_SHA384, CKM_SHA512], [Sessions, SavedState];
     "digest.state.keys" => what_depends_on_a_key_is_not_saved, "C_GetOperationState",
         [CKM_SHA256, CKM_AES_CBC], [Own];
     "digest.state.replaces" => a_restored_digest_takes_the_place_of_what_was_active, "C_SetOperationState",
         [CKM_SHA_1, CKM_AES_CBC], [Own];
     "random.bytes" => random_bytes_differ_and_fill_the_buffer, "C_GenerateRandom", [], [];
+    "random.null" => random_bytes_for_a_null_pointer_are_refused, "C_GenerateRandom", [], [];
     "digest.unknown" => unknown_digests_are_refused, "C_DigestInit", [CKM_SHA256], [];
 }
 
@@ -75,12 +77,18 @@ fn a_digest_of_nothing_has_a_value() {
     assert_eq!(token.digest(session, CKM_SHA256, b"").unwrap(), empty);
     assert_eq!(token.digest_init(session, CKM_SHA256), Rv::OK);
     assert_eq!(
-        two_calls(|out| token.digest_into(session, In::Null(0), out)).unwrap(),
+        two_calls(|out| token.digest_final_into(session, out)).unwrap(),
         empty
     );
+}
+
+fn a_null_pointer_without_a_length_is_no_data() {
+    let token = Token::fresh();
+    let session = token.session(RO);
+    let empty = token.digest(session, CKM_SHA256, b"").unwrap();
     assert_eq!(token.digest_init(session, CKM_SHA256), Rv::OK);
     assert_eq!(
-        two_calls(|out| token.digest_final_into(session, out)).unwrap(),
+        two_calls(|out| token.digest_into(session, In::Null(0), out)).unwrap(),
         empty
     );
 }
@@ -215,12 +223,17 @@ fn random_bytes_differ_and_fill_the_buffer() {
     assert_ne!(first, second);
     assert!(first[32..].iter().any(|byte| *byte != 0));
     assert_eq!(token.random(session, &mut []), Rv::OK);
-    assert_eq!(token.random_into_null(session, 8), CKR_ARGUMENTS_BAD);
-    let seeded = token.seed_random(session, b"seed");
+    let seeded = token.seed_random(session, &[0x5a; 64]);
     assert!(
         seeded == Rv::OK || seeded == CKR_RANDOM_SEED_NOT_SUPPORTED,
         "{seeded:?}"
     );
+}
+
+fn random_bytes_for_a_null_pointer_are_refused() {
+    let token = Token::fresh();
+    let session = token.session(RW);
+    assert_eq!(token.random_into_null(session, 8), CKR_ARGUMENTS_BAD);
 }
 
 fn unknown_digests_are_refused() {

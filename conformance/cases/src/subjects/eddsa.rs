@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //! Ed25519: RFC 8032's signatures, OpenSSL's verdict, the forms of keys, and parameters that are none.
 
-use crate::case::Need::Program;
+use crate::case::Need::{Own, Program};
 use crate::case::cases;
 use crate::subjects::signatures::{hex, hold};
 use cryptoki_sys::*;
@@ -12,14 +12,35 @@ use keyenclave_conformance::token::Token;
 use keyenclave_conformance::{Rv, two_calls};
 
 cases! {
-    "eddsa.published" => ed25519_signatures_are_those_of_the_rfc, "EdDSA", [CKM_EDDSA], [];
-    "eddsa.openssl" => ed25519_signs_as_openssl_verifies_whatever_the_curve_was_called, "EdDSA",
+    "eddsa.published.pure" => an_ed25519_signature_is_that_of_the_rfc::<0>, "EdDSA",
+        [CKM_EDDSA, CKM_EC_EDWARDS_KEY_PAIR_GEN], [];
+    "eddsa.published.context" => an_ed25519_signature_is_that_of_the_rfc::<1>, "EdDSA",
+        [CKM_EDDSA, CKM_EC_EDWARDS_KEY_PAIR_GEN], [];
+    "eddsa.published.prehash" => an_ed25519_signature_is_that_of_the_rfc::<2>, "EdDSA",
+        [CKM_EDDSA, CKM_EC_EDWARDS_KEY_PAIR_GEN], [];
+    "eddsa.parts.pure" => an_ed25519_signature_is_made_and_verified_in_parts::<0>, "EdDSA",
+        [CKM_EDDSA, CKM_EC_EDWARDS_KEY_PAIR_GEN], [];
+    "eddsa.parts.context" => an_ed25519_signature_is_made_and_verified_in_parts::<1>, "EdDSA",
+        [CKM_EDDSA, CKM_EC_EDWARDS_KEY_PAIR_GEN], [];
+    "eddsa.parts.prehash" => an_ed25519_signature_is_made_and_verified_in_parts::<2>, "EdDSA",
+        [CKM_EDDSA, CKM_EC_EDWARDS_KEY_PAIR_GEN], [];
+    "eddsa.openssl.oid" => ed25519_signs_as_openssl_verifies_whatever_the_curve_was_called::<0>,
+        "Edwards Elliptic Curve key pair generation",
         [CKM_EDDSA, CKM_EC_EDWARDS_KEY_PAIR_GEN], [Program("openssl")];
+    "eddsa.openssl.name" => ed25519_signs_as_openssl_verifies_whatever_the_curve_was_called::<1>,
+        "Edwards Elliptic Curve key pair generation",
+        [CKM_EDDSA, CKM_EC_EDWARDS_KEY_PAIR_GEN], [Program("openssl")];
+    "eddsa.openssl.other-name" => ed25519_signs_as_openssl_verifies_whatever_the_curve_was_called::<2>,
+        "Edwards Elliptic Curve key pair generation",
+        [CKM_EDDSA, CKM_EC_EDWARDS_KEY_PAIR_GEN], [Own, Program("openssl")];
+    "eddsa.openssl.older-oid" => ed25519_signs_as_openssl_verifies_whatever_the_curve_was_called::<3>,
+        "Edwards Elliptic Curve key pair generation",
+        [CKM_EDDSA, CKM_EC_EDWARDS_KEY_PAIR_GEN], [Own, Program("openssl")];
     "eddsa.import" => an_ed25519_key_that_openssl_made_is_taken_in,
         "Edwards Elliptic Curve private key objects",
         [CKM_EDDSA], [Program("openssl")];
     "eddsa.point" => an_ed25519_point_is_taken_bare_and_in_der, "Edwards Elliptic Curve public key objects",
-        [CKM_EDDSA], [];
+        [CKM_EDDSA], [Own];
     "eddsa.parameters" => eddsa_parameters_that_are_none_are_refused, "EdDSA",
         [CKM_EDDSA, CKM_EC_EDWARDS_KEY_PAIR_GEN], [];
     "eddsa.confusion" => ed25519_and_ecdsa_keys_are_not_taken_for_each_other, "EdDSA",
@@ -37,8 +58,9 @@ const NAMES: [&[u8]; 4] = [
 ];
 
 fn generate(token: &Token, session: CK_SESSION_HANDLE, name: &[u8]) -> (CK_ULONG, CK_ULONG) {
-    let public = [bytes(CKA_EC_PARAMS, name)];
-    let pair = token.generate_key_pair(session, CKM_EC_EDWARDS_KEY_PAIR_GEN, &public, &[]);
+    let public = [bytes(CKA_EC_PARAMS, name), flag(CKA_VERIFY, true)];
+    let private = [flag(CKA_SIGN, true)];
+    let pair = token.generate_key_pair(session, CKM_EC_EDWARDS_KEY_PAIR_GEN, &public, &private);
     pair.expect("an Ed25519 key pair")
 }
 
@@ -97,44 +119,56 @@ fn published() -> Vec<(&'static str, &'static str, &'static str, Mech, &'static 
     ]
 }
 
-fn ed25519_signatures_are_those_of_the_rfc() {
+fn an_ed25519_signature_is_that_of_the_rfc<const EXAMPLE: usize>() {
     let (token, session) = Token::with_user();
-    for (seed, point, message, mech, signature) in published() {
-        let (message, signature) = (hex(message), hex(signature));
-        let key = token.create_object(session, &private(&hex(seed))).unwrap();
-        assert_eq!(
-            token.sign(session, mech.clone(), key, &message).unwrap(),
-            signature,
-            "{mech:?}"
-        );
-        assert_eq!(
-            token.sign_parts(session, mech.clone(), key, &message, 1).unwrap(),
-            signature
-        );
-        let key = token.create_object(session, &public(&hex(point))).unwrap();
-        hold(&token, session, key, &mech, &message, &signature);
-        token
-            .check_parts(session, mech, key, (&message, 1), &signature)
-            .unwrap();
+    let (seed, point, message, mech, signature) = published().swap_remove(EXAMPLE);
+    let (message, signature) = (hex(message), hex(signature));
+    let key = token.create_object(session, &private(&hex(seed))).unwrap();
+    let made = token.sign(session, mech.clone(), key, &message).unwrap();
+    assert_eq!(made, signature, "{mech:?}");
+    let point = form(&token, session, hex(point));
+    let key = token.create_object(session, &public(&point)).unwrap();
+    hold(&token, session, key, &mech, &message, &signature);
+}
+
+fn an_ed25519_signature_is_made_and_verified_in_parts<const EXAMPLE: usize>() {
+    let (token, session) = Token::with_user();
+    let (seed, point, message, mech, signature) = published().swap_remove(EXAMPLE);
+    let (message, signature) = (hex(message), hex(signature));
+    let key = token.create_object(session, &private(&hex(seed))).unwrap();
+    let made = token.sign_parts(session, mech.clone(), key, &message, 1).unwrap();
+    assert_eq!(made, signature, "{mech:?}");
+    let point = form(&token, session, hex(point));
+    let key = token.create_object(session, &public(&point)).unwrap();
+    token
+        .check_parts(session, mech, key, (&message, 1), &signature)
+        .unwrap();
+}
+
+/// The point as this module writes points: bare as in version 3.1 and later, or in DER as in 3.0 and before.
+fn form(token: &Token, session: CK_SESSION_HANDLE, point: Vec<u8>) -> Vec<u8> {
+    let (key, _) = generate(token, session, NAMES[0]);
+    match token.read(session, key, CKA_EC_POINT).unwrap().len() {
+        32 => point,
+        _ => keyenclave_conformance::openssl::der(4, &point),
     }
 }
 
-fn ed25519_signs_as_openssl_verifies_whatever_the_curve_was_called() {
+fn ed25519_signs_as_openssl_verifies_whatever_the_curve_was_called<const NAME: usize>() {
     let place = Place::of_this_process();
     let (token, session) = Token::with_user();
-    for name in NAMES {
-        let (public, private) = generate(&token, session, name);
-        export_ed25519(&place, &token, session, public);
-        assert_eq!(token.sign_init(session, CKM_EDDSA, private), Rv::OK);
-        let signature = two_calls(|out| token.sign_into(session, DATA, out)).unwrap();
-        assert_eq!(signature.len(), 64);
-        hold(&token, session, public, &CKM_EDDSA.into(), DATA, &signature);
-        verifies_raw(&place, DATA, &signature).unwrap();
-        let mut other = DATA.to_vec();
-        other[0] ^= 1;
-        verifies_raw(&place, &other, &signature).expect_err("OpenSSL sees the difference");
-        assert_eq!(token.read(session, private, CKA_EC_PARAMS).unwrap(), name);
-    }
+    let name = NAMES[NAME];
+    let (public, private) = generate(&token, session, name);
+    export_ed25519(&place, &token, session, public);
+    assert_eq!(token.sign_init(session, CKM_EDDSA, private), Rv::OK);
+    let signature = two_calls(|out| token.sign_into(session, DATA, out)).unwrap();
+    assert_eq!(signature.len(), 64);
+    hold(&token, session, public, &CKM_EDDSA.into(), DATA, &signature);
+    verifies_raw(&place, DATA, &signature).unwrap();
+    let mut other = DATA.to_vec();
+    other[0] ^= 1;
+    verifies_raw(&place, &other, &signature).expect_err("OpenSSL sees the difference");
+    assert_eq!(token.read(session, private, CKA_EC_PARAMS).unwrap(), name);
 }
 
 fn an_ed25519_key_that_openssl_made_is_taken_in() {
@@ -209,7 +243,7 @@ fn ed25519_and_ecdsa_keys_are_not_taken_for_each_other() {
     let (token, session) = Token::with_user();
     let (_, edwards) = generate(&token, session, NAMES[0]);
     let (curve, ..) = keyenclave_conformance::token::CURVES[0];
-    let (_, weierstrass) = token.ec(session, curve, &[]);
+    let (_, weierstrass) = token.ec_for_signing(session, curve, &[]);
     assert_eq!(
         token.sign_init(session, CKM_ECDSA, edwards),
         CKR_KEY_TYPE_INCONSISTENT

@@ -12,6 +12,8 @@ use keyenclave_conformance::token::Token;
 cases! {
     "hmac.published" => hmacs_equal_the_published_examples, "HMAC mechanisms",
         [CKM_SHA_1_HMAC, CKM_SHA224_HMAC, CKM_SHA256_HMAC, CKM_SHA384_HMAC, CKM_SHA512_HMAC], [];
+    "hmac.published.short-key" => hmacs_with_a_key_of_four_bytes_equal_the_published_examples, "HMAC mechanisms",
+        [CKM_SHA_1_HMAC, CKM_SHA224_HMAC, CKM_SHA256_HMAC, CKM_SHA384_HMAC, CKM_SHA512_HMAC], [Own];
     "hmac.general" => shortened_hmacs_are_the_beginning_of_the_whole, "HMAC mechanisms",
         [CKM_SHA_1_HMAC_GENERAL, CKM_SHA224_HMAC_GENERAL, CKM_SHA256_HMAC_GENERAL,
          CKM_SHA384_HMAC_GENERAL, CKM_SHA512_HMAC_GENERAL], [];
@@ -20,6 +22,34 @@ cases! {
     "generate.secret.length" => generated_secrets_have_the_length_asked_for, "C_GenerateKey",
         [CKM_GENERIC_SECRET_KEY_GEN, CKM_AES_KEY_GEN], [];
 }
+
+/// RFC 2202 and RFC 4231, test case 6: a key longer than a block, which every range of key sizes has.
+const LONG: [(CK_MECHANISM_TYPE, usize, &str); 5] = [
+    (CKM_SHA_1_HMAC, 80, "aa4ae5e15272d00e95705637ce8a3b55ed402112"),
+    (
+        CKM_SHA224_HMAC,
+        131,
+        "95e9a0db962095adaebe9b2d6f0dbce2d499f112f2d2b7273fa6870e",
+    ),
+    (
+        CKM_SHA256_HMAC,
+        131,
+        "60e431591ee0b67f0d8a26aacbf5b77f8e0bc6213728c5140546040f0ee37f54",
+    ),
+    (
+        CKM_SHA384_HMAC,
+        131,
+        "4ece084485813e9088d2c63a041bc5b44f9ef1012a2b588f3cd11f05033ac4c60c2ef6ab4030fe8296248df163f44952",
+    ),
+    (
+        CKM_SHA512_HMAC,
+        131,
+        "80b24263c7c1a3ebb71493c1dd7be8b49b46d1f41b4aeec1121b013783f8f3526b56d037e05f2598bd0fd2215d6a1e5295e64f73\
+         f63f0aec8b915a985d786598",
+    ),
+];
+
+const LARGER: &[u8] = b"Test Using Larger Than Block-Size Key - Hash Key First";
 
 const JEFE: &[u8] = b"what do ya want for nothing?";
 
@@ -55,22 +85,40 @@ const EXPECTED: [(CK_MECHANISM_TYPE, CK_MECHANISM_TYPE, &str); 5] = [
 
 fn hmacs_equal_the_published_examples() {
     let (token, session) = Token::with_user();
+    for (mech, length, expected) in LONG {
+        let key = token.secret(session, CKK_GENERIC_SECRET, &vec![0xaa; length]);
+        published(&token, session, (mech, key), LARGER, &hex(expected));
+    }
+}
+
+fn hmacs_with_a_key_of_four_bytes_equal_the_published_examples() {
+    let (token, session) = Token::with_user();
     let key = token.secret(session, CKK_GENERIC_SECRET, b"Jefe");
     for (mech, _, expected) in EXPECTED {
-        let mac = token.sign(session, mech, key, JEFE).unwrap();
-        assert_eq!(mac, hex(expected), "{mech:#x}");
-        assert_eq!(token.sign_parts(session, mech, key, JEFE, 5).unwrap(), mac);
-        assert_eq!(token.check(session, mech, key, JEFE, &mac), Rv::OK);
-        assert_eq!(
-            token.check(session, mech, key, b"other", &mac),
-            CKR_SIGNATURE_INVALID
-        );
-        assert_eq!(
-            token.check(session, mech, key, JEFE, &mac[1..]),
-            CKR_SIGNATURE_LEN_RANGE
-        );
-        token.check_parts(session, mech, key, (JEFE, 3), &mac).unwrap();
+        published(&token, session, (mech, key), JEFE, &hex(expected));
     }
+}
+
+fn published(
+    token: &Token,
+    session: CK_SESSION_HANDLE,
+    (mech, key): (CK_MECHANISM_TYPE, CK_OBJECT_HANDLE),
+    data: &[u8],
+    expected: &[u8],
+) {
+    let mac = token.sign(session, mech, key, data).unwrap();
+    assert_eq!(mac, expected, "{mech:#x}");
+    assert_eq!(token.sign_parts(session, mech, key, data, 5).unwrap(), mac);
+    assert_eq!(token.check(session, mech, key, data, &mac), Rv::OK);
+    assert_eq!(
+        token.check(session, mech, key, b"other", &mac),
+        CKR_SIGNATURE_INVALID
+    );
+    assert_eq!(
+        token.check(session, mech, key, data, &mac[1..]),
+        CKR_SIGNATURE_LEN_RANGE
+    );
+    token.check_parts(session, mech, key, (data, 3), &mac).unwrap();
 }
 
 fn shortened_hmacs_are_the_beginning_of_the_whole() {
@@ -115,16 +163,6 @@ fn hmac_keys_have_any_length() {
             );
         }
     }
-    // RFC 4231, test case 6: a key of 131 bytes, longer than a block.
-    let key = token.secret(session, CKK_GENERIC_SECRET, &[0xaa; 131]);
-    let mac = token.sign(
-        session,
-        CKM_SHA256_HMAC,
-        key,
-        b"Test Using Larger Than Block-Size Key - Hash Key First",
-    );
-    let expected = "60e431591ee0b67f0d8a26aacbf5b77f8e0bc6213728c5140546040f0ee37f54";
-    assert_eq!(mac.unwrap(), hex(expected));
 }
 
 fn generated_secrets_have_the_length_asked_for() {

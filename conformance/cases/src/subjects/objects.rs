@@ -1,29 +1,29 @@
 // SPDX-License-Identifier: MIT
 //! Objects: creating, copying, finding, changing, destroying.
 
-use crate::case::Need::{Curve, Own};
+use crate::case::Need::{Curve, Data, Own};
 use crate::case::cases;
 use cryptoki_sys::*;
 use keyenclave_conformance::Rv;
 use keyenclave_conformance::module::{Attr, bytes, flag, number};
-use keyenclave_conformance::token::{CURVES, RW, THREADS, Token, USER_PIN, data_object};
+use keyenclave_conformance::token::{CURVES, Token, data_object};
 
 cases! {
-    "objects.kept" => data_certificates_and_public_keys_are_kept_until_destroyed, "C_CreateObject", [], [];
+    "objects.kept" => data_certificates_and_public_keys_are_kept_until_destroyed, "C_CreateObject", [], [Data];
     "objects.not-private" => a_stored_key_that_is_asked_for_as_not_private_is_made_and_kept,
         "Storage Objects",
         [CKM_AES_ECB], [];
-    "find.every-attribute" => finding_matches_on_every_attribute, "C_FindObjectsInit", [], [];
+    "find.every-attribute" => finding_matches_on_every_attribute, "C_FindObjectsInit", [], [Data];
     "find.attribute-twice" => a_search_for_one_attribute_twice_finds_what_has_both_or_is_refused,
         "C_FindObjectsInit",
-        [], [];
-    "find.through-changes" => a_search_goes_on_through_changes_and_ends_on_request, "C_FindObjects", [], [];
-    "objects.templates" => incomplete_and_contradicting_templates_are_refused, "Creating objects", [], [];
-    "objects.attribute-twice" => an_attribute_given_twice_is_refused, "Creating objects", [], [];
-    "copy.own" => copies_are_objects_of_their_own, "C_CopyObject", [], [];
+        [], [Data];
+    "find.through-changes" => a_search_goes_on_through_changes_and_ends_on_request, "C_FindObjects", [], [Data];
+    "objects.templates" => incomplete_and_contradicting_templates_are_refused, "Creating objects", [], [Data];
+    "objects.attribute-twice" => an_attribute_given_twice_is_refused, "Creating objects", [], [Data];
+    "copy.own" => copies_are_objects_of_their_own, "C_CopyObject", [], [Data];
     "copy.key" => a_copied_key_works_and_never_gets_weaker, "C_CopyObject",
         [CKM_EC_KEY_PAIR_GEN, CKM_ECDSA], [];
-    "objects.fixed" => what_is_not_copyable_modifiable_or_destroyable_stays, "Storage Objects", [], [];
+    "objects.fixed" => what_is_not_copyable_modifiable_or_destroyable_stays, "Storage Objects", [], [Data];
     "objects.changed" => label_and_id_can_be_changed_and_are_kept, "C_SetAttributeValue",
         [CKM_EC_KEY_PAIR_GEN, CKM_ECDSA], [];
     "generate.pair.kept" => generated_keys_survive_and_go_on_signing, "C_GenerateKeyPair",
@@ -34,6 +34,12 @@ cases! {
         [CKM_EC_KEY_PAIR_GEN, CKM_ECDSA], [Own];
 }
 
+/// A certificate of P-256 and ECDSA, signed by itself: modules may look into what they store.
+const CERTIFICATE: &[u8] = include_bytes!("certificate.der");
+
+/// Its subject and issuer: the common name "KeyEnclave test".
+const NAME: &[u8] = b"\x30\x1a\x31\x18\x30\x16\x06\x03\x55\x04\x03\x0c\x0fKeyEnclave test";
+
 fn certificate(label: &str, id: &[u8]) -> Vec<Attr> {
     vec![
         number(CKA_CLASS, CKO_CERTIFICATE),
@@ -42,15 +48,15 @@ fn certificate(label: &str, id: &[u8]) -> Vec<Attr> {
         flag(CKA_PRIVATE, false),
         bytes(CKA_LABEL, label),
         bytes(CKA_ID, id),
-        bytes(CKA_SUBJECT, [0x30, 0x00]),
-        bytes(CKA_ISSUER, [0x30, 0x00]),
+        bytes(CKA_SUBJECT, NAME),
+        bytes(CKA_ISSUER, NAME),
         bytes(CKA_SERIAL_NUMBER, [0x02, 0x01, 0x01]),
-        bytes(CKA_VALUE, [0x30, 0x03, 0x02, 0x01, 0x05]),
+        bytes(CKA_VALUE, CERTIFICATE),
     ]
 }
 
 fn data_certificates_and_public_keys_are_kept_until_destroyed() {
-    let (token, session) = Token::with_user();
+    let (mut token, session) = Token::with_user();
     let public = [
         number(CKA_CLASS, CKO_PUBLIC_KEY),
         number(CKA_KEY_TYPE, CKK_RSA),
@@ -67,10 +73,8 @@ fn data_certificates_and_public_keys_are_kept_until_destroyed() {
     for attrs in made {
         token.create_object(session, attrs).unwrap();
     }
-    assert_eq!(token.finalize(false), Rv::OK);
-    assert_eq!(token.initialize(THREADS), Rv::OK);
-    let session = token.session(RW);
-    assert_eq!(token.login(session, CKU_USER, USER_PIN), Rv::OK);
+    token.restart();
+    let session = token.user_session();
     for attrs in made {
         let found = token.find(session, attrs).unwrap();
         assert_eq!(found.len(), 1, "{attrs:?}");
@@ -81,7 +85,7 @@ fn data_certificates_and_public_keys_are_kept_until_destroyed() {
 }
 
 fn a_stored_key_that_is_asked_for_as_not_private_is_made_and_kept() {
-    let (token, session) = Token::with_user();
+    let (mut token, session) = Token::with_user();
     let secret = [
         number(CKA_CLASS, CKO_SECRET_KEY),
         number(CKA_KEY_TYPE, CKK_AES),
@@ -89,12 +93,11 @@ fn a_stored_key_that_is_asked_for_as_not_private_is_made_and_kept() {
         flag(CKA_PRIVATE, false),
         bytes(CKA_LABEL, "not private"),
         bytes(CKA_VALUE, [7; 32]),
+        flag(CKA_ENCRYPT, true),
     ];
     token.create_object(session, &secret).unwrap();
-    assert_eq!(token.finalize(false), Rv::OK);
-    assert_eq!(token.initialize(THREADS), Rv::OK);
-    let session = token.session(RW);
-    assert_eq!(token.login(session, CKU_USER, USER_PIN), Rv::OK);
+    token.restart();
+    let session = token.user_session();
     let wanted = [flag(CKA_PRIVATE, false), bytes(CKA_LABEL, "not private")];
     let found = token.find(session, &wanted).unwrap();
     assert_eq!(found.len(), 1);
@@ -151,7 +154,7 @@ fn finding_matches_on_every_attribute() {
             .is_empty(),
         "nobody has the attribute"
     );
-    assert_eq!(token.find(session, &[]).unwrap().len(), 3);
+    assert_eq!(token.stored(session).len(), 3);
 }
 
 fn a_search_for_one_attribute_twice_finds_what_has_both_or_is_refused() {
@@ -212,11 +215,7 @@ fn incomplete_and_contradicting_templates_are_refused() {
         strange == CKR_ATTRIBUTE_TYPE_INVALID || strange == CKR_TEMPLATE_INCONSISTENT,
         "{strange:?}"
     );
-    assert_eq!(
-        token.find(session, &[]).unwrap(),
-        [0; 0],
-        "nothing was left behind"
-    );
+    assert_eq!(token.stored(session), [0; 0], "nothing was left behind");
 }
 
 fn an_attribute_given_twice_is_refused() {
@@ -248,7 +247,14 @@ fn copies_are_objects_of_their_own() {
 
 fn a_copied_key_works_and_never_gets_weaker() {
     let (token, session) = Token::with_user();
-    let (public, private) = token.ec(session, CURVES[0].0, &[]);
+    let closed = [
+        flag(CKA_SIGN, true),
+        flag(CKA_SENSITIVE, true),
+        flag(CKA_EXTRACTABLE, false),
+    ];
+    let template = [bytes(CKA_EC_PARAMS, CURVES[0].0), flag(CKA_VERIFY, true)];
+    let pair = token.generate_key_pair(session, CKM_EC_KEY_PAIR_GEN, &template, &closed);
+    let (public, private) = pair.unwrap();
     let copy = token
         .copy_object(session, private, &[bytes(CKA_LABEL, "copy")])
         .unwrap();
@@ -266,12 +272,6 @@ fn a_copied_key_works_and_never_gets_weaker() {
             "{attr:?}: {refused:?}"
         );
     }
-    let (_, open) = token.ec(
-        session,
-        CURVES[0].0,
-        &[flag(CKA_SENSITIVE, false), flag(CKA_EXTRACTABLE, true)][..0],
-    );
-    assert!(token.copy_object(session, open, &[]).is_ok());
 }
 
 fn what_is_not_copyable_modifiable_or_destroyable_stays() {
@@ -296,8 +296,8 @@ fn what_is_not_copyable_modifiable_or_destroyable_stays() {
 }
 
 fn label_and_id_can_be_changed_and_are_kept() {
-    let (token, session) = Token::with_user();
-    let (_, private) = token.ec(
+    let (mut token, session) = Token::with_user();
+    let (_, private) = token.ec_for_signing(
         session,
         CURVES[0].0,
         &[flag(CKA_TOKEN, true), bytes(CKA_LABEL, "before")],
@@ -305,8 +305,7 @@ fn label_and_id_can_be_changed_and_are_kept() {
     let after = [bytes(CKA_LABEL, "after"), bytes(CKA_ID, b"\x01\x02")];
     assert_eq!(token.set_attributes(session, private, &after), Rv::OK);
     assert_eq!(token.find(session, &after).unwrap(), [private]);
-    assert_eq!(token.finalize(false), Rv::OK);
-    assert_eq!(token.initialize(THREADS), Rv::OK);
+    token.restart();
     let session = token.user_session();
     let found = token.find(session, &after).unwrap();
     assert_eq!(found.len(), 1);
@@ -316,21 +315,20 @@ fn label_and_id_can_be_changed_and_are_kept() {
 }
 
 fn generated_keys_survive_and_go_on_signing() {
-    let (token, session) = Token::with_user();
+    let (mut token, session) = Token::with_user();
     let kept = [flag(CKA_TOKEN, true), bytes(CKA_ID, b"kept")];
-    token.rsa(session, 2048, &kept);
-    for (curve, ..) in CURVES {
-        token.ec(session, curve, &kept);
+    token.rsa_for_all(session, 2048, &kept);
+    for (curve, ..) in &CURVES[..3] {
+        token.ec_for_signing(session, curve, &kept);
     }
-    assert_eq!(token.finalize(false), Rv::OK);
-    assert_eq!(token.initialize(THREADS), Rv::OK);
+    token.restart();
     let session = token.user_session();
     let class = |class| {
         token
             .find(session, &[number(CKA_CLASS, class), bytes(CKA_ID, b"kept")])
             .unwrap()
     };
-    let made = CURVES.len() + 1;
+    let made = 4;
     assert_eq!(
         (class(CKO_PUBLIC_KEY).len(), class(CKO_PRIVATE_KEY).len()),
         (made, made)
@@ -376,16 +374,13 @@ fn key_pairs_that_cannot_be_are_refused() {
         fitting.contains(&nonsense.0) || !keyenclave_conformance::place::is_keyenclave(),
         "{nonsense:?}"
     );
-    assert!(
-        token.find(session, &[]).unwrap().is_empty(),
-        "nothing was left behind"
-    );
+    assert!(token.stored(session).is_empty(), "nothing was left behind");
 }
 
 fn a_curve_can_be_given_by_its_printable_name() {
     let (token, session) = Token::with_user();
     let name = [&[0x13, 10][..], b"prime256v1"].concat();
-    let (public, private) = token.ec(session, &name, &[]);
+    let (public, private) = token.ec_for_signing(session, &name, &[]);
     let signature = token.sign(session, CKM_ECDSA, private, &[1; 32]).unwrap();
     assert_eq!(
         token.check(session, CKM_ECDSA, public, &[1; 32], &signature),

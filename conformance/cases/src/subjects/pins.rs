@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //! Initialising a token, PINs, their counters and flags.
 
-use crate::case::Need::{Officer, Own};
+use crate::case::Need::{Data, Officer, Own};
 use crate::case::cases;
 use cryptoki_sys::*;
 use keyenclave_conformance::Rv;
@@ -13,9 +13,10 @@ cases! {
         [], [];
     "pins.user.change-without-login" => the_user_pin_can_be_changed_without_login, "C_SetPIN", [], [];
     "pins.officer.change" => the_security_officer_changes_their_own_pin, "C_SetPIN", [], [Officer];
-    "pins.user.reset-keeps" => a_reset_user_pin_keeps_the_private_objects, "C_InitPIN", [], [Officer];
+    "pins.user.reset-keeps" => a_reset_user_pin_keeps_the_private_objects, "C_InitPIN", [], [Officer, Data];
     "pins.sessions" => pin_functions_want_the_right_session, "C_InitPIN", [], [];
-    "pins.length" => a_pin_has_four_to_255_bytes, "C_SetPIN", [], [Officer];
+    "pins.length.own" => a_pin_has_four_to_255_bytes, "C_SetPIN", [], [Own];
+    "pins.length" => a_pin_has_the_length_that_the_token_says, "C_SetPIN", [], [];
     "pins.missing" => a_missing_pin_is_an_argument_error, "C_Login", [], [];
     "pins.locked" => wrong_pins_are_counted_shown_and_finally_locked, "CK_TOKEN_INFO", [], [Own];
     "pins.last-try" => the_last_try_is_announced, "CK_TOKEN_INFO", [], [Own];
@@ -23,7 +24,7 @@ cases! {
         [], [Own];
     "pins.counts-kept" => counts_survive_the_process, "CK_TOKEN_INFO", [], [Own];
     "token.again" => initialising_again_needs_the_pin_and_no_session_and_destroys_the_objects, "C_InitToken",
-        [], [Officer];
+        [], [Officer, Data];
     "token.label" => a_label_of_all_32_bytes_is_kept, "C_InitToken", [], [Officer];
 }
 
@@ -87,6 +88,8 @@ fn pin_functions_want_the_right_session() {
 
 fn a_pin_has_four_to_255_bytes() {
     let token = Token::fresh();
+    let info = token.token_info(token.slot).unwrap();
+    assert_eq!((info.ulMinPinLen, info.ulMaxPinLen), (4, 255));
     let session = token.session(RW);
     for length in [0, 3, 256, 5000] {
         let rv = token.set_pin(session, USER_PIN, &vec![b'1'; length]);
@@ -100,6 +103,23 @@ fn a_pin_has_four_to_255_bytes() {
     assert_eq!(token.login(session, CKU_SO, SO_PIN), Rv::OK);
     assert_eq!(token.init_pin(session, b"123"), CKR_PIN_LEN_RANGE);
     assert_eq!(token.init_pin(session, &vec![b'1'; 256]), CKR_PIN_LEN_RANGE);
+}
+
+fn a_pin_has_the_length_that_the_token_says() {
+    let token = Token::fresh();
+    let session = token.user_session();
+    let info = token.token_info(token.slot).unwrap();
+    let [least, most] = [info.ulMinPinLen, info.ulMaxPinLen].map(|length| usize::try_from(length).unwrap());
+    let too_long = (most < 5000).then_some(most + 1);
+    for length in least.checked_sub(1).into_iter().chain(too_long) {
+        let rv = token.set_pin(session, USER_PIN, &vec![b'1'; length]);
+        assert_eq!(rv, CKR_PIN_LEN_RANGE, "{length} bytes");
+    }
+    // Shorter ones may be too weak for the module.
+    let longest = vec![b'1'; most.min(5000)];
+    assert_eq!(token.set_pin(session, USER_PIN, &longest), Rv::OK);
+    assert_eq!(token.logout(session), Rv::OK);
+    assert_eq!(token.login(session, CKU_USER, &longest), Rv::OK);
 }
 
 fn a_missing_pin_is_an_argument_error() {
@@ -198,7 +218,7 @@ fn initialising_again_needs_the_pin_and_no_session_and_destroys_the_objects() {
         token.login(session, CKU_USER, USER_PIN),
         CKR_USER_PIN_NOT_INITIALIZED
     );
-    assert!(token.find(session, &[]).unwrap().is_empty());
+    assert!(token.stored(session).is_empty());
     assert_eq!(&token.token_info(token.slot).unwrap().label[..7], b"second ");
 }
 

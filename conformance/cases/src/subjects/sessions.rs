@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //! Sessions: read-only and read-write, login states, and what ends them.
 
-use crate::case::Need::{Officer, Own, Sessions};
+use crate::case::Need::{Data, Officer, Own, Sessions};
 use crate::case::cases;
 use cryptoki_sys::*;
 use keyenclave_conformance::Rv;
@@ -17,12 +17,12 @@ cases! {
     "sessions.last-logs-out" => the_last_session_of_a_token_logs_out, "C_CloseSession", [], [];
     "sessions.closed" => a_closed_session_is_unknown_and_its_objects_are_gone, "C_CloseSession",
         [CKM_EC_KEY_PAIR_GEN, CKM_ECDSA], [Sessions];
-    "logout.private-objects" => logout_takes_private_objects_out_of_sight, "C_Logout", [], [];
-    "logout.session-objects" => logout_destroys_private_session_objects_for_good, "C_Logout", [], [];
+    "logout.private-objects" => logout_takes_private_objects_out_of_sight, "C_Logout", [], [Data];
+    "logout.session-objects" => logout_destroys_private_session_objects_for_good, "C_Logout", [], [Data];
     "sessions.read-only" => a_read_only_session_changes_nothing_on_the_token, "C_OpenSession",
-        [], [Sessions];
-    "objects.private-need-user" => private_objects_need_the_user, "C_CreateObject", [], [];
-    "sessions.officer.no-private" => the_security_officer_sees_no_private_object, "C_Login", [], [Officer];
+        [], [Sessions, Data];
+    "objects.private-need-user" => private_objects_need_the_user, "C_CreateObject", [], [Data];
+    "sessions.officer.no-private" => the_security_officer_sees_no_private_object, "C_Login", [], [Officer, Data];
     "sessions.close-none" => closing_all_sessions_of_one_slot_is_not_an_error_without_any,
         "C_CloseAllSessions",
         [], [];
@@ -116,7 +116,7 @@ fn the_last_session_of_a_token_logs_out() {
 fn a_closed_session_is_unknown_and_its_objects_are_gone() {
     let (token, keeper) = Token::with_user();
     let session = token.session(RW);
-    let (public, private) = token.ec(session, keyenclave_conformance::token::CURVES[0].0, &[]);
+    let (public, private) = token.ec_for_signing(session, keyenclave_conformance::token::CURVES[0].0, &[]);
     assert!(
         token.read(keeper, public, CKA_EC_POINT).is_ok(),
         "other sessions of the application see it"
@@ -146,9 +146,9 @@ fn logout_takes_private_objects_out_of_sight() {
     let hidden = token
         .create_object(session, &data_object("closed", true, b"2"))
         .unwrap();
-    assert_eq!(token.find(session, &[]).unwrap().len(), 2);
+    assert_eq!(token.stored(session).len(), 2);
     assert_eq!(token.logout(session), Rv::OK);
-    let found = token.find(session, &[]).unwrap();
+    let found = token.stored(session);
     assert_eq!(found.len(), 1);
     assert_eq!(token.read(session, found[0], CKA_LABEL).unwrap(), b"open");
     assert_eq!(token.read(session, seen, CKA_VALUE).unwrap(), b"1");
@@ -158,7 +158,7 @@ fn logout_takes_private_objects_out_of_sight() {
     );
     assert_eq!(token.destroy_object(session, hidden), CKR_OBJECT_HANDLE_INVALID);
     assert_eq!(token.login(session, CKU_USER, USER_PIN), Rv::OK);
-    assert_eq!(token.find(session, &[]).unwrap().len(), 2);
+    assert_eq!(token.stored(session).len(), 2);
 }
 
 fn logout_destroys_private_session_objects_for_good() {
@@ -172,7 +172,7 @@ fn logout_destroys_private_session_objects_for_good() {
         token.read(session, object, CKA_VALUE).unwrap_err(),
         CKR_OBJECT_HANDLE_INVALID
     );
-    assert!(token.find(session, &[]).unwrap().is_empty());
+    assert!(token.stored(session).is_empty());
 }
 
 fn a_read_only_session_changes_nothing_on_the_token() {
@@ -224,7 +224,7 @@ fn the_security_officer_sees_no_private_object() {
         .unwrap();
     assert_eq!(token.logout(session), Rv::OK);
     assert_eq!(token.login(session, CKU_SO, SO_PIN), Rv::OK);
-    assert!(token.find(session, &[]).unwrap().is_empty());
+    assert!(token.stored(session).is_empty());
     let refused = token
         .create_object(session, &data_object("x", true, b"1"))
         .unwrap_err();
