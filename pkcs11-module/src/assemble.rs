@@ -3,6 +3,8 @@
 //!
 //! Tokens are only constructed here; each opens its store, or calls its service, when the first call needs it.
 
+#[cfg(feature = "pkcs11")]
+mod device;
 #[cfg(feature = "aws-kms")]
 mod remote;
 
@@ -44,6 +46,8 @@ impl Remote {
 /// The slots of a configuration. Opens nothing, starts nothing and sends nothing.
 pub fn assemble(config: &Config, handles: &Arc<HandleSource>) -> Assembly {
     let remote = Remote::default();
+    #[cfg(feature = "pkcs11")]
+    let libraries = Arc::new(keyenclave_pkcs11_hsm::Libraries::default());
     let slots = config.slots.iter().map(|slot| match &slot.backend {
         BackendConfig::Soft(soft) => {
             let description = format!("KeyEnclave soft token: {}", slot.label);
@@ -61,10 +65,21 @@ pub fn assemble(config: &Config, handles: &Arc<HandleSource>) -> Assembly {
             let token = remote.aws_kms(config.environment(), slot, aws, handles);
             Slot::new(slot.id, description, timeout, token)
         }
+        #[cfg(feature = "pkcs11")]
+        BackendConfig::Pkcs11(device) => {
+            let description = format!("PKCS#11 module {}: {}", device.module.display(), slot.label);
+            Slot::new(
+                slot.id,
+                description,
+                device.operation_timeout,
+                device::token(device, &libraries, handles),
+            )
+        }
         // No file that is read has such a slot in this build.
-        #[cfg(not(feature = "aws-kms"))]
-        BackendConfig::AwsKms(_) => {
-            let token = Absent::because("this build of KeyEnclave was made without `aws-kms`");
+        #[cfg(not(all(feature = "aws-kms", feature = "pkcs11")))]
+        other => {
+            let name = other.name().name();
+            let token = Absent::because(format!("this build of KeyEnclave was made without `{name}`"));
             Slot::new(slot.id, slot.label.clone(), None, Arc::new(token))
         }
     });

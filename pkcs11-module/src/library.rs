@@ -61,7 +61,7 @@ impl Library {
             .iter()
             .for_each(|warning| log::warn!("{warning}"));
         let refuses = config.threads == config::ThreadPolicy::Strict;
-        if args.cannot_create_threads && config.is_remote() && refuses {
+        if args.cannot_create_threads && config.needs_threads() && refuses {
             return Err(Error::new(
                 Rv::NeedToCreateThreads,
                 "the application forbids threads (CKF_LIBRARY_CANT_CREATE_OS_THREADS), and the configuration has slots \

@@ -62,6 +62,8 @@ pub enum BackendConfig {
     Soft(SoftConfig),
     /// AWS Key Management Service.
     AwsKms(Box<AwsKmsConfig>),
+    /// A vendor's PKCS#11 module.
+    Pkcs11(Box<Pkcs11Config>),
 }
 
 /// The settings of a soft token.
@@ -124,6 +126,50 @@ pub struct RemoteConfig {
     pub sidecar: Option<PathBuf>,
 }
 
+/// The settings of a slot in front of a vendor's PKCS#11 module.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pkcs11Config {
+    /// The vendor's library.
+    pub module: PathBuf,
+    /// Which of its tokens.
+    pub token: TokenConfig,
+    /// What the module is told when it is initialised.
+    pub init_string: Option<String>,
+    /// Where the user's PIN is; `None` where the application logs in.
+    pub pin: Option<PinReference>,
+    /// How long an operation may take; `None` runs calls on the application's thread, as long as they take.
+    pub operation_timeout: Option<Duration>,
+    /// How many sessions are open at the vendor's token at the most.
+    pub sessions: u32,
+    /// Whether the module is called by one thread at a time, even if it is not known to need that.
+    pub single_threaded: bool,
+}
+
+/// Which of a vendor's tokens a slot shows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TokenConfig {
+    /// The one that has all of these.
+    Named {
+        /// Its label.
+        label: Option<String>,
+        /// Its serial number.
+        serial: Option<String>,
+        /// The vendor's slot.
+        slot_id: Option<CK_SLOT_ID>,
+    },
+    /// The one that a PKCS#11 URI (RFC 7512) means.
+    Uri(String),
+}
+
+/// Where a PIN is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PinReference {
+    /// In an environment variable.
+    Variable(String),
+    /// In a file's first line.
+    File(PathBuf),
+}
+
 /// Finds and reads this process's configuration.
 ///
 /// # Errors
@@ -178,9 +224,9 @@ impl Config {
         self.environment.unwrap_or(Environment::Local)
     }
 
-    /// Whether a slot's keys are with a service, so that calls need threads.
-    pub fn is_remote(&self) -> bool {
-        self.slots.iter().any(|slot| slot.backend.remote().is_some())
+    /// Whether a slot's calls need threads of their own.
+    pub fn needs_threads(&self) -> bool {
+        self.slots.iter().any(|slot| slot.backend.needs_threads())
     }
 
     /// What should be known at start: each reduced protection that this configuration accepts, and what cannot work.
@@ -238,13 +284,23 @@ impl BackendConfig {
         match self {
             Self::Soft(_) => BackendName::Soft,
             Self::AwsKms(_) => BackendName::AwsKms,
+            Self::Pkcs11(_) => BackendName::Pkcs11,
+        }
+    }
+
+    /// Whether its calls need threads of their own: because a service is waited for, or a device not for ever.
+    pub fn needs_threads(&self) -> bool {
+        match self {
+            Self::Soft(_) => false,
+            Self::AwsKms(_) => true,
+            Self::Pkcs11(device) => device.operation_timeout.is_some(),
         }
     }
 
     /// What slots of every remote service have; `None` for a local one.
     pub fn remote(&self) -> Option<&RemoteConfig> {
         match self {
-            Self::Soft(_) => None,
+            Self::Soft(_) | Self::Pkcs11(_) => None,
             Self::AwsKms(aws) => Some(&aws.remote),
         }
     }
@@ -254,6 +310,7 @@ impl BackendConfig {
         match self {
             Self::Soft(soft) => soft.directory.as_deref(),
             Self::AwsKms(aws) => aws.remote.sidecar.as_deref(),
+            Self::Pkcs11(_) => None,
         }
     }
 
@@ -262,6 +319,7 @@ impl BackendConfig {
         match self {
             Self::Soft(_) => &settings::PATH,
             Self::AwsKms(_) => &settings::SIDECAR,
+            Self::Pkcs11(_) => &settings::MODULE,
         }
     }
 }

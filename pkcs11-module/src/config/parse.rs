@@ -17,6 +17,8 @@ use super::settings::{self, BackendName, Environment, ForkPolicy, Section, Threa
 use super::values::{Reader, Values, shortened};
 use super::{AwsKmsConfig, BackendConfig, Config, RemoteConfig, SlotConfig, SoftConfig};
 
+mod device;
+
 /// A slot as read, with the places that later checks point at.
 struct Found {
     slot: SlotConfig,
@@ -173,6 +175,10 @@ fn slot(
         BackendName::AwsKms => {
             refuse_at_aws(reader, &values, places);
             BackendConfig::AwsKms(Box::new(aws_kms(&values, &own, places)))
+        }
+        BackendName::Pkcs11 => {
+            let device = device::pkcs11(reader, &values, &heading, places)?;
+            BackendConfig::Pkcs11(Box::new(device))
         }
     };
     Some(Found {

@@ -4,8 +4,10 @@
 //! One row makes the check, the suggestion in an error and the row in the user guide. A new setting is a new row, a
 //! line in `parse.rs` that takes it up, and a field of the configuration.
 
+mod device;
 mod remote;
 
+pub use device::*;
 pub use remote::*;
 
 /// One setting.
@@ -128,6 +130,8 @@ choice! {
         Soft = "soft",
         /// AWS Key Management Service.
         AwsKms = "aws-kms",
+        /// A vendor's PKCS#11 module.
+        Pkcs11 = "pkcs11",
     }
 }
 
@@ -194,7 +198,8 @@ pub static BACKEND: Setting = Setting {
     name: "backend",
     kind: Kind::Choice(BackendName::NAMES),
     default: "required",
-    about: "What holds the keys. `soft`: the built-in soft token. `aws-kms`: AWS Key Management Service.",
+    about: "What holds the keys. `soft`: the built-in soft token. `aws-kms`: AWS Key Management Service. `pkcs11`: a \
+            vendor's PKCS#11 module.",
 };
 /// `path` in `[[slot]]`.
 pub static PATH: Setting = Setting {
@@ -267,8 +272,27 @@ pub static AWS_KMS: Section = Section {
         &SIDECAR,
     ],
 };
+/// `[[slot]]` of a vendor's module.
+pub static PKCS11: Section = Section {
+    name: "slot",
+    heading: "[[slot]] with `backend = \"pkcs11\"`",
+    backend: Some(BackendName::Pkcs11),
+    settings: &[
+        &MODULE,
+        &TOKEN,
+        &SERIAL,
+        &SLOT_ID,
+        &URI,
+        &INIT_STRING,
+        &PIN_ENV,
+        &PIN_FILE,
+        &DEVICE_TIMEOUT,
+        &SESSIONS,
+        &SINGLE_THREADED,
+    ],
+};
 /// Every section.
-pub static SECTIONS: [&Section; 5] = [&TOP, &LOG, &SLOT, &SOFT, &AWS_KMS];
+pub static SECTIONS: [&Section; 6] = [&TOP, &LOG, &SLOT, &SOFT, &AWS_KMS, &PKCS11];
 
 impl Kind {
     /// The values, as the guide says them.
@@ -369,6 +393,7 @@ mod tests {
             (&LISTING_EXPIRY, DEFAULT_LISTING_EXPIRY),
             (&LISTING_TIMEOUT, DEFAULT_LISTING_TIMEOUT),
             (&DESCRIPTION_EXPIRY, DEFAULT_DESCRIPTION_EXPIRY),
+            (&SESSIONS, DEFAULT_SESSIONS),
         ] {
             assert_eq!(setting.default, format!("`{default}`"), "{}", setting.name);
         }

@@ -32,7 +32,7 @@ fn a_slot_of_aws_has_defaults_and_says_where_it_keeps_things() {
         [PathBuf::from("/home/k/.local/share/keyenclave/sidecar/a")]
     );
     assert_eq!(aws.remote.pin_hash, None);
-    assert!(config.is_remote() && config.warnings()[0].contains("does not set `environment`"));
+    assert!(config.needs_threads() && config.warnings()[0].contains("does not set `environment`"));
     assert!(
         !config.warnings()[0].contains("software"),
         "{:?}",

@@ -6,6 +6,8 @@ mod accepted;
 #[cfg(feature = "aws-kms")]
 mod aws;
 mod hostile;
+#[cfg(feature = "pkcs11")]
+mod pkcs11;
 mod refused;
 mod stores;
 

@@ -67,7 +67,7 @@ const REFUSED: &[(&str, &str)] = &[
     ),
     (
         "[[slot]]\nlabel = \"a\"\nbackend = \"aws_kms\"",
-        ":3:11: `backend`: `aws_kms` is not available; did you mean `aws-kms`? there is `soft` or `aws-kms`",
+        ":3:11: `backend`: `aws_kms` is not available; did you mean `aws-kms`? there is `soft`, `aws-kms` or `pkcs11`",
     ),
     (
         "[[slot]]\nlabel = \"\"\nbackend = \"soft\"",
