@@ -3,7 +3,7 @@
 //!
 //! All are built as users get them. Figures depend on the machine and its neighbours: nothing here fails for being slow.
 
-use crate::{peers, project, quickstart, run, tools};
+use crate::{peers, project, run, tools};
 use std::path::Path;
 use std::process::Command;
 
@@ -20,10 +20,13 @@ pub fn run(arguments: &[String]) -> Result<(), String> {
         all if all.iter().any(|argument| argument == "--quick") => ("local", all),
         all => ("both", all),
     };
-    let built = quickstart::build()?;
     let mut build = Command::new(project::cargo());
-    build.current_dir(project::root());
-    run::shown(build.args(["build", "--release", "--package", "keyenclave-bench"]))?;
+    build.current_dir(project::root()).args(["build", "--release"]);
+    for package in ["keyenclave-pkcs11-cdylib", "keyenclave-bench"] {
+        build.args(["--package", package]);
+    }
+    run::shown(&mut build)?;
+    let built = project::Built::in_directory(&project::target().join("release"));
     if what != "local" {
         remote(&built.library, if what == "remote" { rest } else { &[] })?;
     }

@@ -86,6 +86,7 @@ impl<'a> Stage<'a> {
         let line = Line {
             name: row.name.into(),
             threads,
+            waits: row.waits,
             cells: cells(&slices, self.beside),
         };
         self.tell(&line);

@@ -42,6 +42,8 @@ pub struct Line {
     pub name: String,
     /// How many threads did it.
     pub threads: usize,
+    /// Whether it waits for the disk.
+    pub waits: bool,
     /// What it came to, by column.
     pub cells: Vec<Result<Cell, String>>,
 }
