@@ -189,11 +189,12 @@ impl<D: Device> Connection<D> {
     /// `CKR_SESSION_COUNT`; what the vendor answers when the connection cannot be made or the session not opened.
     pub fn lease(&self, cx: &CallCx, need: Need) -> Result<Lease> {
         let writable = cx.access.writable;
+        let mut may_open = true;
         // A session that was opened for a connection that is lost meanwhile is tried for once more.
-        for _ in 0..2 {
+        for _ in 0..3 {
             self.stand()?;
             let patience = || cx.deadline.unwrap_or_else(|| Instant::now() + PATIENCE);
-            match self.pool.take(cx.session, writable, need, patience)? {
+            match self.pool.take(cx.session, writable, need, may_open, patience)? {
                 Offer::Ready(lease) => return Ok(lease),
                 Offer::Open {
                     first_close,
@@ -208,8 +209,12 @@ impl<D: Device> Connection<D> {
                             None => self.close(session),
                         },
                         Err(rv) => {
-                            self.pool.not_opened(rv, generation);
-                            return Err(rv.into());
+                            self.pool.not_opened(generation);
+                            if rv != Rv::SessionCount || !may_open {
+                                return Err(rv.into());
+                            }
+                            // The vendor has no more: one of ours has to come free.
+                            may_open = false;
                         }
                     }
                 }

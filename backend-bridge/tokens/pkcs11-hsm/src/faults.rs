@@ -4,7 +4,7 @@
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 
 use keyenclave_model::error::Rv;
-use parking_lot::Mutex;
+use parking_lot::{Condvar, Mutex};
 
 use crate::ffi::{Answer, Module};
 
@@ -17,12 +17,16 @@ pub(crate) enum Fault {
     LoseSessions,
     /// Somebody has finalised the module, and it answers `CKR_CRYPTOKI_NOT_INITIALIZED`.
     Finalise,
+    /// It does not answer until [`Faults::release`].
+    Hang,
 }
 
 #[derive(Default)]
 pub(crate) struct Faults {
     calls: AtomicUsize,
     planned: Mutex<Option<(usize, Fault)>>,
+    hanging: Mutex<bool>,
+    released: Condvar,
 }
 
 impl Faults {
@@ -36,6 +40,12 @@ impl Faults {
         self.planned.lock().take().is_some()
     }
 
+    /// Ends what hangs.
+    pub fn release(&self) {
+        *self.hanging.lock() = false;
+        self.released.notify_all();
+    }
+
     /// To be asked before each call.
     pub fn strike(&self, module: &Module) -> Answer<()> {
         let call = self.calls.fetch_add(1, SeqCst);
@@ -43,7 +53,16 @@ impl Faults {
         let Some((_, fault)) = planned.take_if(|(at, _)| *at == call) else {
             return Ok(());
         };
+        drop(planned);
         match fault {
+            Fault::Hang => {
+                let mut hanging = self.hanging.lock();
+                *hanging = true;
+                while *hanging {
+                    self.released.wait(&mut hanging);
+                }
+                Ok(())
+            }
             Fault::Answer(rv) => Err(rv),
             Fault::LoseSessions => {
                 for slot in module.slots(true)? {

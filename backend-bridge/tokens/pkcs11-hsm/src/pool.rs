@@ -108,15 +108,17 @@ impl Pool {
         }
     }
 
-    /// A session for `seat`: its own, an idle one, or leave to open one. Waits for one where all are in use.
+    /// A session for `seat`: its own, an idle one, or leave to open one, if `may_open`. Waits for one where all have
+    /// operations in them.
     ///
     /// # Errors
-    /// `CKR_SESSION_COUNT` when none came free in time.
+    /// `CKR_SESSION_COUNT` when none came free in time, or none can.
     pub fn take(
         &self,
         seat: SessionId,
         writable: bool,
         need: Need,
+        may_open: bool,
         patience: impl Fn() -> Instant,
     ) -> Result<Offer, Rv> {
         let mut state = self.state.lock();
@@ -128,7 +130,7 @@ impl Pool {
             if let Some(session) = state.idle_mut(writable).pop() {
                 return Ok(Offer::Ready(state.sit(seat, writable, session)));
             }
-            let room = state.open < state.limit;
+            let room = may_open && state.open < state.limit;
             let first_close = if room {
                 None
             } else {
@@ -144,6 +146,9 @@ impl Pool {
             }
             if let Some(lease) = state.seated(seat, writable, Need::Shared) {
                 return Ok(Offer::Ready(lease));
+            }
+            if !state.waits_for_others() {
+                return Err(Rv::SessionCount);
             }
             let until = *until.get_or_insert_with(&patience);
             if self.freed.wait_until(&mut state, until).timed_out() {
@@ -167,14 +172,11 @@ impl Pool {
         Some(state.sit(seat, writable, session))
     }
 
-    /// A session could not be opened. If the vendor has no more, the limit is as many as there are.
-    pub fn not_opened(&self, rv: Rv, generation: u64) {
+    /// A session could not be opened.
+    pub fn not_opened(&self, generation: u64) {
         let mut state = self.state.lock();
         if state.generation == generation {
             state.open = state.open.saturating_sub(1);
-            if rv == Rv::SessionCount && state.open > 0 {
-                state.limit = state.open;
-            }
         }
         self.freed.notify_one();
     }
@@ -313,6 +315,12 @@ impl State {
         }
     }
 
+    /// Whether a session may come free: one is being opened, or has operations in it and nothing else.
+    fn waits_for_others(&self) -> bool {
+        let settled = self.held.len() + self.idle.iter().map(Vec::len).sum::<usize>();
+        self.open > settled || self.held.iter().any(|held| held.active > 0 && held.objects == 0)
+    }
+
     fn place(&self, lease: &Lease) -> Option<usize> {
         self.held.iter().position(|held| held.number == lease.number)
     }
@@ -332,14 +340,15 @@ mod tests {
 
     /// Takes a session that has to be opened under this handle.
     fn open(pool: &Pool, seat: SessionId, writable: bool, session: Session) -> Lease {
-        let Offer::Open { generation, .. } = pool.take(seat, writable, Need::Shared, now).unwrap() else {
+        let Offer::Open { generation, .. } = pool.take(seat, writable, Need::Shared, true, now).unwrap()
+        else {
             panic!("there was one already");
         };
         pool.opened(seat, writable, session, generation).unwrap()
     }
 
     fn ready(pool: &Pool, seat: SessionId, writable: bool) -> Lease {
-        match pool.take(seat, writable, Need::Shared, now).unwrap() {
+        match pool.take(seat, writable, Need::Shared, true, now).unwrap() {
             Offer::Ready(lease) => lease,
             Offer::Open { .. } => panic!("there was none"),
         }
@@ -359,20 +368,29 @@ mod tests {
     fn what_is_better_alone_shares_a_session_only_where_there_is_no_other() {
         let pool = Pool::new(2);
         let first = open(&pool, ONE, true, 10);
-        let offer = pool.take(ONE, true, Need::Alone, now).unwrap();
+        let offer = pool.take(ONE, true, Need::Alone, true, now).unwrap();
         assert!(matches!(offer, Offer::Open { .. }));
         let second = pool.opened(ONE, true, 11, 0).unwrap();
-        assert_eq!(pool.take(ONE, true, Need::Alone, now), Ok(Offer::Ready(first)));
+        assert_eq!(
+            pool.take(ONE, true, Need::Alone, true, now),
+            Ok(Offer::Ready(first))
+        );
         pool.own_object(&second);
         pool.give_back(&second, Fate::Clean);
-        assert_eq!(pool.take(ONE, true, Need::Alone, now), Ok(Offer::Ready(second)));
+        assert_eq!(
+            pool.take(ONE, true, Need::Alone, true, now),
+            Ok(Offer::Ready(second))
+        );
     }
 
     #[test]
     fn an_idle_session_serves_anybody() {
         let pool = Pool::new(1);
         let first = open(&pool, ONE, true, 10);
-        assert_eq!(pool.take(OTHER, true, Need::Shared, now), Err(Rv::SessionCount));
+        assert_eq!(
+            pool.take(OTHER, true, Need::Shared, true, now),
+            Err(Rv::SessionCount)
+        );
         assert_eq!(pool.give_back(&first, Fate::Clean), None);
         assert_eq!(ready(&pool, OTHER, true).session, 10);
     }
@@ -382,7 +400,7 @@ mod tests {
         let pool = Pool::new(1);
         let first = open(&pool, ONE, false, 10);
         pool.give_back(&first, Fate::Clean);
-        let offer = pool.take(ONE, true, Need::Shared, now).unwrap();
+        let offer = pool.take(ONE, true, Need::Shared, true, now).unwrap();
         assert!(matches!(
             offer,
             Offer::Open {
@@ -451,18 +469,30 @@ mod tests {
     }
 
     #[test]
-    fn the_vendors_own_limit_is_learned() {
+    fn where_the_vendor_has_no_more_sessions_the_next_free_one_is_waited_for() {
         let pool = Pool::new(9);
         let lease = open(&pool, ONE, true, 10);
-        let Offer::Open { generation, .. } = pool.take(OTHER, true, Need::Shared, now).unwrap() else {
+        let Offer::Open { generation, .. } = pool.take(OTHER, true, Need::Shared, true, now).unwrap() else {
             panic!("there was one already");
         };
-        pool.not_opened(Rv::SessionCount, generation);
-        assert_eq!(pool.take(OTHER, true, Need::Shared, now), Err(Rv::SessionCount));
-        pool.give_back(&lease, Fate::Lost);
-        assert!(matches!(
-            pool.take(OTHER, true, Need::Shared, now),
-            Ok(Offer::Open { .. })
-        ));
+        pool.not_opened(generation);
+        let soon = || Instant::now() + std::time::Duration::from_secs(60);
+        std::thread::scope(|scope| {
+            let waiting = scope.spawn(|| pool.take(OTHER, true, Need::Shared, false, soon));
+            pool.give_back(&lease, Fate::Clean);
+            let offer = waiting.join().unwrap();
+            assert!(matches!(offer, Ok(Offer::Ready(Lease { session: 10, .. }))));
+        });
+    }
+
+    #[test]
+    fn what_cannot_come_free_is_not_waited_for() {
+        let pool = Pool::new(1);
+        let lease = open(&pool, ONE, true, 10);
+        pool.own_object(&lease);
+        pool.give_back(&lease, Fate::Clean);
+        let never = || -> Instant { panic!("it waits") };
+        let offer = pool.take(OTHER, true, Need::Shared, true, never);
+        assert_eq!(offer, Err(Rv::SessionCount));
     }
 }

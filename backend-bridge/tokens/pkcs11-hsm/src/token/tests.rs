@@ -112,6 +112,32 @@ fn the_application_does_not_notice_one_failure_of_the_device() {
 }
 
 #[test]
+fn a_call_that_hangs_is_given_up_and_the_next_day_is_a_good_one() {
+    in_own_process(SOFTHSM, |_| {
+        with_app(|app, private, public| {
+            let library = std::sync::Arc::clone(&app.token.core().unwrap().device().library);
+            for nth in 0.. {
+                app.deadline = Some(std::time::Duration::from_millis(200));
+                library.faults.plan(nth, Fault::Hang);
+                let outcome = day(app, private, public);
+                let struck = !library.faults.take_back();
+                // Other work goes on while the one call hangs, with time enough on a busy machine.
+                app.deadline = Some(std::time::Duration::from_secs(60));
+                day(app, private, public).unwrap_or_else(|error| panic!("while call {nth} hangs: {error}"));
+                library.faults.release();
+                if !struck {
+                    assert!(nth >= 10, "only {nth} calls");
+                    break;
+                }
+                if let Err(error) = outcome {
+                    assert_eq!(error.rv(), Rv::DeviceError, "at call {nth}");
+                }
+            }
+        });
+    });
+}
+
+#[test]
 fn whatever_one_call_answers_the_next_day_is_a_good_one() {
     in_own_process(SOFTHSM, |_| {
         for rv in [
