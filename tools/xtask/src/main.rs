@@ -6,6 +6,7 @@
 #![forbid(unsafe_code)]
 
 mod bench;
+mod clients;
 mod conformance;
 mod dependencies;
 mod emulators;

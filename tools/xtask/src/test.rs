@@ -5,7 +5,7 @@
 //! A test that cannot run writes a line to the file named by `KEYENCLAVE_SKIPS`; libtest would count it as passed.
 
 use crate::project::{self, Built};
-use crate::{dependencies, emulators, run, tools};
+use crate::{clients, dependencies, emulators, run, tools};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Instant;
@@ -91,6 +91,7 @@ pub fn command(built: &Built, packages: &[&str]) -> Command {
         .env("KEYENCLAVE_TEST_CLI", &built.tool);
     command.env("KEYENCLAVE_SKIPS", skips_file());
     emulators::provide(&mut command);
+    clients::provide(&mut command);
     if let Ok(shared) = project::root().join("../shared").canonicalize() {
         command.env("KEYENCLAVE_SHARED", shared);
     }
