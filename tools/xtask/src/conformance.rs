@@ -4,7 +4,7 @@
 //! What it takes is the runner's: `--module FILE` or `--peer NAME`, `--expectations FILE`, `--json FILE`,
 //! `--junit FILE`, `--page FILE`, `--list`, and a part of the cases' ids.
 
-use crate::{project, run, test};
+use crate::{peers, project, run, test};
 use std::process::Command;
 
 const PROFILE: [&str; 2] = ["--profile", "ci"];
@@ -24,5 +24,27 @@ pub fn run(arguments: &[String]) -> Result<(), String> {
     if !arguments.iter().any(|argument| argument.starts_with("--peer")) {
         runner.env("KEYENCLAVE_TEST_MODULE", &built.library);
     }
+    // Kryoptic is no package of any system: it is built here.
+    if arguments.iter().any(|argument| argument.ends_with("kryoptic")) {
+        runner.env("KEYENCLAVE_KRYOPTIC", peers::kryoptic()?);
+    }
     run::shown(runner.args(arguments))
+}
+
+/// Holds the other modules to what is expected of them; how many are not installed.
+pub fn peers() -> Result<u64, String> {
+    let mut missing = 0;
+    for (name, present) in [
+        ("softhsm2", peers::softhsm2().is_some()),
+        ("nss-softokn", peers::nss().is_some()),
+        ("kryoptic", true),
+    ] {
+        if present {
+            run(&["--peer", name].map(str::to_owned))?;
+        } else {
+            println!("SKIPPED the cases on {name}: it is not installed");
+            missing += 1;
+        }
+    }
+    Ok(missing)
 }

@@ -6,7 +6,7 @@
 //! not seen.
 
 use crate::project::{self, Built};
-use crate::{dependencies, quickstart, run, test, tools};
+use crate::{conformance, dependencies, quickstart, run, test, tools};
 use std::path::Path;
 use std::process::Command;
 use std::time::Instant;
@@ -69,6 +69,10 @@ pub fn run(arguments: &[String]) -> Result<(), String> {
     page.row(
         "without any backend: lints, the module's tests, black_box",
         without_backends,
+    );
+    page.row(
+        "the cases on other modules, as they are expected to fail",
+        conformance::peers,
     );
     for sanitizer in &SANITIZERS {
         let suites: Vec<_> = sanitizer.suites.iter().map(Suite::name).collect();
