@@ -185,6 +185,7 @@ impl Core {
 
 impl Drop for Core {
     fn drop(&mut self) {
+        self.workers.close();
         // Where the module is not ours to finalise, the application goes on with it.
         self.connection.disconnect();
     }

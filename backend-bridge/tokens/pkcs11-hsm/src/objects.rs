@@ -31,6 +31,10 @@ struct Known {
     ours: HashMap<ObjectId, Arc<Entry>>,
     /// Of the present connection.
     theirs: HashMap<Handle, ObjectId>,
+    /// How many of ours are session objects.
+    owned: usize,
+    /// Whether some are of an earlier connection.
+    some_lost: bool,
 }
 
 /// One object.
@@ -85,7 +89,8 @@ impl Objects {
         if let Some(id) = known.theirs.get(&handle) {
             return *id;
         }
-        let old = traits.as_ref().and_then(|traits| known.lost(traits, generation));
+        let old = traits.as_ref().filter(|_| known.some_lost);
+        let old = old.and_then(|traits| known.lost(traits, generation));
         if let Some((id, entry)) = old {
             entry.handle.store(handle, Release);
             entry.generation.store(generation, Release);
@@ -103,8 +108,8 @@ impl Objects {
     pub fn made(&self, handle: Handle, generation: u64, owner: Option<(SessionId, Lease)>) -> ObjectId {
         let mut known = self.known.write();
         // A handle that the vendor gives a second time is another object.
-        if let Some(old) = known.theirs.remove(&handle) {
-            known.ours.remove(&old);
+        if let Some(old) = known.theirs.get(&handle).copied() {
+            known.remove(old);
         }
         self.enter(&mut known, handle, generation, owner)
     }
@@ -124,6 +129,7 @@ impl Objects {
             traits: RwLock::default(),
             lengths: Mutex::default(),
         };
+        known.owned += usize::from(entry.owner.is_some());
         known.ours.insert(id, Arc::new(entry));
         known.theirs.insert(handle, id);
         id
@@ -170,10 +176,7 @@ impl Objects {
 
     /// An object is gone.
     pub fn remove(&self, id: ObjectId) -> Option<Arc<Entry>> {
-        let mut known = self.known.write();
-        let entry = known.ours.remove(&id)?;
-        known.theirs.remove(&entry.handle.load(Acquire));
-        Some(entry)
+        self.known.write().remove(id)
     }
 
     /// The connection was lost: the vendor's handles mean nothing any more. Session objects are gone.
@@ -181,16 +184,18 @@ impl Objects {
         let mut known = self.known.write();
         known.theirs.clear();
         known.ours.retain(|_, entry| entry.owner.is_none());
+        known.owned = 0;
+        known.some_lost = true;
     }
 
     /// The session is closed: its objects are gone.
     pub fn close_session(&self, session: SessionId) {
-        self.keep(|entry| !matches!(entry.owner, Some((owner, _)) if owner == session));
+        self.keep_owned(|owner, _| owner != session);
     }
 
     /// The vendor's session is lost, and with it the objects that were made in it.
     pub fn lose_session(&self, lease: &Lease) {
-        self.keep(|entry| !matches!(entry.owner, Some((_, home)) if home.number == lease.number));
+        self.keep_owned(|_, home| home.number != lease.number);
     }
 
     /// Nobody is logged in any more: handles of private objects, and of those of which nothing is known, are void.
@@ -203,24 +208,40 @@ impl Objects {
         self.keep(|_| false);
     }
 
-    fn keep(&self, stays: impl Fn(&Entry) -> bool) {
-        // Most sessions own nothing: they do not stop the others for it.
-        if self.known.read().ours.values().all(|entry| stays(entry)) {
-            return;
+    /// Keeps of the session objects those that stay. Most sessions own nothing, and stop nobody for it.
+    fn keep_owned(&self, stays: impl Fn(SessionId, &Lease) -> bool) {
+        if self.known.read().owned > 0 {
+            self.keep(|entry| {
+                entry
+                    .owner
+                    .as_ref()
+                    .is_none_or(|(owner, home)| stays(*owner, home))
+            });
         }
+    }
+
+    fn keep(&self, stays: impl Fn(&Entry) -> bool) {
         let mut known = self.known.write();
-        let known = &mut *known;
-        known.ours.retain(|_, entry| {
-            let stays = stays(entry);
-            if !stays {
-                known.theirs.remove(&entry.handle.load(Acquire));
-            }
-            stays
-        });
+        let goes = |(id, entry): (&ObjectId, &Arc<Entry>)| (!stays(entry)).then_some(*id);
+        let gone: Vec<_> = known.ours.iter().filter_map(goes).collect();
+        for id in gone {
+            known.remove(id);
+        }
     }
 }
 
 impl Known {
+    fn remove(&mut self, id: ObjectId) -> Option<Arc<Entry>> {
+        let entry = self.ours.remove(&id)?;
+        self.owned = self.owned.saturating_sub(usize::from(entry.owner.is_some()));
+        let handle = entry.handle.load(Acquire);
+        // The handle may be another object's meanwhile.
+        if self.theirs.get(&handle) == Some(&id) {
+            self.theirs.remove(&handle);
+        }
+        Some(entry)
+    }
+
     /// The one object of an earlier connection that is known by this.
     fn lost(&self, traits: &Traits, generation: u64) -> Option<(ObjectId, Arc<Entry>)> {
         let mut same = self.ours.iter().filter(|(_, entry)| {

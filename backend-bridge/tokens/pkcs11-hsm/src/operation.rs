@@ -430,12 +430,15 @@ pub(crate) fn is_for_worker(cx: &CallCx) -> bool {
 
 /// Waits for a part that has to be there before the call returns.
 pub(crate) fn wait(mut waiting: impl Pending, cx: &CallCx) -> Result<Out> {
-    waiting.wait(cx.deadline).unwrap_or_else(|| {
-        Err(Error::new(
-            Rv::DeviceError,
-            "the vendor's module did not answer in the time that the configuration gives it",
-        ))
-    })
+    waiting.wait(cx.deadline).unwrap_or_else(too_late)
+}
+
+/// The vendor was given up.
+pub(crate) fn too_late<T>() -> Result<T> {
+    Err(Error::new(
+        Rv::DeviceError,
+        "the vendor's module did not answer in the time that the configuration gives it",
+    ))
 }
 
 impl Operation for VendorOperation {

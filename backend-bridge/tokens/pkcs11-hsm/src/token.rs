@@ -2,22 +2,27 @@
 //! [`Pkcs11Token`]: a vendor's token as a token of ours.
 
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Weak};
+use std::time::{Duration, Instant};
 
 use cryptoki_sys as ck;
-use keyenclave_model::error::{Error, Result, Rv};
+use keyenclave_model::error::{Result, Rv};
 use keyenclave_model::mechanism::MechanismInfo;
-use keyenclave_model::token::{CallCx, Device, HandleSource, Out, SessionId, Step, Token, TokenInfo, Work};
+use keyenclave_model::token::{
+    CallCx, Device, HandleSource, Out, Pending, SessionId, Step, Token, TokenInfo, Work,
+};
 use once_cell::sync::OnceCell;
+use parking_lot::Mutex;
 
 use crate::core::{Core, Identity};
 use crate::library::Libraries;
 use crate::login::{PinSource, SlotNumber};
-use crate::operation::{is_for_worker, wait};
+use crate::operation::{is_for_worker, too_late, wait};
 use crate::owned::OwnWork;
 use crate::quirks::Quirk;
-use crate::select::{Candidate, TokenChoice, text};
+use crate::select::{TokenChoice, text};
+use crate::workers::Workers;
 use crate::works::do_work;
 
 /// Which token of which module a slot shows, and how.
@@ -35,6 +40,9 @@ pub struct HsmOptions {
     pub pin: Option<Arc<dyn PinSource>>,
     /// At most so many sessions of the vendor's at a time, beside the one that keeps the login; 64 where nothing is said.
     pub max_sessions: Option<usize>,
+    /// How long the vendor may take to tell of its slot and token, where a call has no deadline of its own; `None` as
+    /// long as it takes.
+    pub timeout: Option<Duration>,
 }
 
 impl HsmOptions {
@@ -47,6 +55,7 @@ impl HsmOptions {
             quirks: Vec::new(),
             pin: None,
             max_sessions: None,
+            timeout: None,
         }
     }
 }
@@ -61,6 +70,13 @@ impl HsmOptions {
 /// - Without a deadline the vendor's functions are called on the caller's thread. With one, or in an asynchronous
 ///   session, a worker calls them, and is given up at the deadline.
 pub struct Pkcs11Token {
+    shown: Arc<Shown>,
+    /// For what is asked before there is a token, and about it.
+    workers: Workers,
+}
+
+/// What a slot shows.
+struct Shown {
     options: HsmOptions,
     libraries: Arc<Libraries>,
     handles: Arc<HandleSource>,
@@ -77,13 +93,67 @@ impl Pkcs11Token {
     /// A token that is looked for later. All slots of one initialisation share `libraries`.
     pub fn new(options: HsmOptions, libraries: Arc<Libraries>, handles: Arc<HandleSource>) -> Self {
         Self {
-            options,
-            libraries,
-            handles,
-            slot: NEXT_SLOT.fetch_add(1, Relaxed),
-            core: OnceCell::new(),
-            told: AtomicBool::new(false),
+            shown: Arc::new(Shown {
+                options,
+                libraries,
+                handles,
+                slot: NEXT_SLOT.fetch_add(1, Relaxed),
+                core: OnceCell::new(),
+                told: AtomicBool::new(false),
+            }),
+            workers: Workers::default(),
         }
+    }
+
+    /// Asks something within the time that the configuration gives.
+    fn ask<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Arc<Core>) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        let Some(timeout) = self.shown.options.timeout else {
+            return work(self.shown.core()?);
+        };
+        let place = Arc::new(Mutex::new(None));
+        let (answer, shown) = (Arc::clone(&place), Arc::clone(&self.shown));
+        let mut waiting = self.workers.submit(move || {
+            let told = work(shown.core()?)?;
+            *answer.lock() = Some(told);
+            Ok(Out::Done)
+        })?;
+        waiting
+            .wait(Some(Instant::now() + timeout))
+            .unwrap_or_else(too_late)?;
+        let told = place.lock().take();
+        told.ok_or_else(|| Rv::GeneralError.into())
+    }
+
+    /// Hands work to a worker, if it can do it alone.
+    fn on_worker(&self, cx: &CallCx, work: Work<'_>) -> Step {
+        let Some(own) = OwnWork::copy(&work) else {
+            return self.shown.run(cx, work).into();
+        };
+        let (shown, at) = (Arc::clone(&self.shown), *cx);
+        let submitted = self.workers.submit(move || own.run(|work| shown.run(&at, work)));
+        match (submitted, work) {
+            // The caller takes nothing but what is in its memory.
+            (Ok(waiting), Work::Random(room)) => wait(waiting, cx)
+                .and_then(|out| match out {
+                    Out::Bytes(bytes) if bytes.len() == room.len() => {
+                        room.copy_from_slice(&bytes);
+                        Ok(Out::Done)
+                    }
+                    _ => Err(Rv::GeneralError.into()),
+                })
+                .into(),
+            (Ok(waiting), _) => Step::Pending(Box::new(waiting)),
+            (Err(error), _) => error.into(),
+        }
+    }
+}
+
+impl Shown {
+    fn run(&self, cx: &CallCx, work: Work<'_>) -> Result<Out> {
+        do_work(self.core()?, self.slot, cx, work)
     }
 
     /// The token, looked for if it was not there until now.
@@ -106,67 +176,66 @@ impl Pkcs11Token {
         let identity = Identity::of(found.slot_id, &found.token);
         let mut cores = library.cores.lock();
         cores.retain(|core| core.strong_count() > 0);
-        let known = cores.iter().filter_map(std::sync::Weak::upgrade);
-        let core = known.into_iter().find(|core| core.device().is(&identity));
-        let core = core.unwrap_or_else(|| self.make_core(&library, &found));
-        if !cores
-            .iter()
-            .any(|known| std::ptr::eq(known.as_ptr(), Arc::as_ptr(&core)))
-        {
+        let known = cores.iter().filter_map(Weak::upgrade);
+        let known = known.into_iter().find(|core| core.device().is(&identity));
+        let core = known.unwrap_or_else(|| {
+            let handles = Arc::clone(&self.handles);
+            let core = Core::new(Arc::clone(&library), &found, options.max_sessions, handles);
+            let core = Arc::new(core);
             cores.push(Arc::downgrade(&core));
-        }
+            core
+        });
         core.connection
             .with_login(|login| login.configure(options.pin.clone()));
         Ok(core)
     }
+}
 
-    fn make_core(&self, library: &Arc<crate::library::Library>, found: &Candidate) -> Arc<Core> {
-        let handles = Arc::clone(&self.handles);
-        Arc::new(Core::new(
-            Arc::clone(library),
-            found,
-            self.options.max_sessions,
-            handles,
-        ))
+/// Whether a token is there, and does its work.
+fn check(core: &Core) -> Result<Out> {
+    core.connection
+        .on_anchor(|anchor| Ok(core.call(|module| module.session_info(anchor.session).map(drop))?))?;
+    if core.device().is_in_slot() {
+        Ok(Out::Done)
+    } else {
+        Err(Rv::TokenNotPresent.into())
     }
+}
 
-    /// Hands work to a worker, if it can do it alone.
-    fn on_worker(&self, cx: &CallCx, work: Work<'_>) -> Step {
-        let Some(own) = OwnWork::copy(&work) else {
-            let core = self.core();
-            return core.and_then(|core| do_work(core, self.slot, cx, work)).into();
-        };
-        let submitted = self.core().and_then(|core| {
-            let (on_worker, cx, slot) = (Arc::clone(core), *cx, self.slot);
-            core.workers
-                .submit(move || own.run(|work| do_work(&on_worker, slot, &cx, work)))
-        });
-        match (submitted, work) {
-            // The caller takes nothing but what is in its memory.
-            (Ok(waiting), Work::Random(room)) => wait(waiting, cx)
-                .and_then(|out| match out {
-                    Out::Bytes(bytes) if bytes.len() == room.len() => {
-                        room.copy_from_slice(&bytes);
-                        Ok(Out::Done)
-                    }
-                    _ => Err(Rv::GeneralError.into()),
-                })
-                .into(),
-            (Ok(waiting), _) => Step::Pending(Box::new(waiting)),
-            (Err(error), _) => error.into(),
-        }
-    }
+fn info(core: &Arc<Core>) -> Result<TokenInfo> {
+    let slot = core.device().slot();
+    let info = core.call(|module| module.token_info(slot))?;
+    let logged_in = core.connection.with_login(|login| login.is_by_reference());
+    // Nobody has to log in where the configuration does.
+    let hidden = if logged_in { ck::CKF_LOGIN_REQUIRED } else { 0 };
+    let len = |len: ck::CK_ULONG| usize::try_from(len).unwrap_or(usize::MAX);
+    Ok(TokenInfo {
+        label: info.label,
+        manufacturer: text(&info.manufacturerID).into(),
+        model: text(&info.model).into(),
+        serial: info.serialNumber,
+        flags: info.flags & !hidden,
+        min_pin_len: len(info.ulMinPinLen),
+        max_pin_len: len(info.ulMaxPinLen),
+        device: Some(Device {
+            hardware: info.hardwareVersion,
+            firmware: info.firmwareVersion,
+            public_memory: [info.ulTotalPublicMemory, info.ulFreePublicMemory],
+            private_memory: [info.ulTotalPrivateMemory, info.ulFreePrivateMemory],
+            utc_time: info.utcTime,
+        }),
+    })
 }
 
 impl Token for Pkcs11Token {
     fn is_present(&self) -> bool {
-        self.core().is_ok_and(|core| core.device().is_in_slot())
+        self.ask(|core| Ok(core.device().is_in_slot())).unwrap_or(false)
     }
 
     fn slot_flags(&self) -> ck::CK_FLAGS {
-        let told = self.core().ok().and_then(|core| {
+        let told = self.ask(|core| {
             let slot = core.device().slot();
-            core.call(|module| module.slot_info(slot)).ok()
+            Ok(core.call(|module| module.slot_info(slot))?)
         });
         told.map_or(ck::CKF_REMOVABLE_DEVICE, |info| {
             info.flags & (ck::CKF_REMOVABLE_DEVICE | ck::CKF_HW_SLOT)
@@ -178,35 +247,11 @@ impl Token for Pkcs11Token {
     }
 
     fn info(&self) -> Result<TokenInfo> {
-        let core = self.core()?;
-        let slot = core.device().slot();
-        let info = core.call(|module| module.token_info(slot))?;
-        let logged_in = core.connection.with_login(|login| login.is_by_reference());
-        // Nobody has to log in where the configuration does.
-        let hidden = if logged_in { ck::CKF_LOGIN_REQUIRED } else { 0 };
-        let len = |len: ck::CK_ULONG| usize::try_from(len).unwrap_or(usize::MAX);
-        Ok(TokenInfo {
-            label: info.label,
-            manufacturer: text(&info.manufacturerID).into(),
-            model: text(&info.model).into(),
-            serial: info.serialNumber,
-            flags: info.flags & !hidden,
-            min_pin_len: len(info.ulMinPinLen),
-            max_pin_len: len(info.ulMaxPinLen),
-            device: Some(Device {
-                hardware: info.hardwareVersion,
-                firmware: info.firmwareVersion,
-                public_memory: [info.ulTotalPublicMemory, info.ulFreePublicMemory],
-                private_memory: [info.ulTotalPrivateMemory, info.ulFreePrivateMemory],
-                utc_time: info.utcTime,
-            }),
-        })
+        self.ask(info)
     }
 
     fn mechanisms(&self) -> Vec<MechanismInfo> {
-        let told = self
-            .core()
-            .and_then(|core| core.mechanisms().map_err(Error::from));
+        let told = self.ask(|core| Ok(core.mechanisms()?));
         told.unwrap_or_else(|error| {
             log::warn!("a vendor's token does not tell its mechanisms: {error}");
             Vec::new()
@@ -214,55 +259,43 @@ impl Token for Pkcs11Token {
     }
 
     fn epoch(&self) -> u64 {
-        self.core.get().map_or(0, |core| core.connection.epoch())
+        self.shown.core.get().map_or(0, |core| core.connection.epoch())
     }
 
     fn submit(&self, cx: &CallCx, work: Work<'_>) -> Step {
         if is_for_worker(cx) {
             return self.on_worker(cx, work);
         }
-        let core = self.core();
-        core.and_then(|core| do_work(core, self.slot, cx, work)).into()
+        self.shown.run(cx, work).into()
     }
 
     fn health(&self, cx: &CallCx) -> Step {
-        let check = |core: &Core| {
-            core.connection
-                .on_anchor(|anchor| Ok(core.call(|module| module.session_info(anchor.session).map(drop))?))?;
-            if core.device().is_in_slot() {
-                Ok(Out::Done)
-            } else {
-                Err(Rv::TokenNotPresent.into())
-            }
-        };
-        let core = match self.core() {
-            Ok(core) => core,
-            Err(error) => return error.into(),
-        };
         if !is_for_worker(cx) {
-            return check(core).into();
+            return self.shown.core().and_then(|core| check(core)).into();
         }
-        let on_worker = Arc::clone(core);
-        match core.workers.submit(move || check(&on_worker)) {
+        let shown = Arc::clone(&self.shown);
+        match self.workers.submit(move || check(shown.core()?)) {
             Ok(waiting) => Step::Pending(Box::new(waiting)),
             Err(error) => error.into(),
         }
     }
 
     fn close_session(&self, session: SessionId) {
-        let Some(core) = self.core.get() else { return };
+        let Some(core) = self.shown.core.get() else {
+            return;
+        };
         core.objects().close_session(session);
         let close = core.connection.pool.leave(session);
         if close.is_empty() {
             return;
         }
-        if !core.workers.are_in_use() {
+        if !self.workers.are_in_use() {
             return close
                 .into_iter()
                 .for_each(|session| core.connection.close(session));
         }
         let on_worker = Arc::clone(core);
-        let submitted = core.workers.submit(move || {
+        let submitted = self.workers.submit(move || {
             close
                 .into_iter()
                 .for_each(|session| on_worker.connection.close(session));
@@ -276,9 +309,7 @@ impl Token for Pkcs11Token {
 
 impl Drop for Pkcs11Token {
     fn drop(&mut self) {
-        if let Some(core) = self.core.get() {
-            core.workers.close();
-        }
+        self.workers.close();
     }
 }
 

@@ -66,7 +66,7 @@ type Day = fn(&mut App, ObjectId, ObjectId) -> Result<()>;
 fn at_every_call(fault: Fault, day: Day, mut seen: impl FnMut(usize, Result<()>)) {
     with_app(|app, private, public| {
         for nth in 0.. {
-            let library = std::sync::Arc::clone(&app.token.core().unwrap().device().library);
+            let library = std::sync::Arc::clone(&app.token.shown.core().unwrap().device().library);
             library.faults.plan(nth, fault);
             let outcome = day(app, private, public);
             let struck = !library.faults.take_back();
@@ -115,7 +115,7 @@ fn the_application_does_not_notice_one_failure_of_the_device() {
 fn a_call_that_hangs_is_given_up_and_the_next_day_is_a_good_one() {
     in_own_process(SOFTHSM, |_| {
         with_app(|app, private, public| {
-            let library = std::sync::Arc::clone(&app.token.core().unwrap().device().library);
+            let library = std::sync::Arc::clone(&app.token.shown.core().unwrap().device().library);
             for nth in 0.. {
                 app.deadline = Some(std::time::Duration::from_millis(200));
                 library.faults.plan(nth, Fault::Hang);
