@@ -191,6 +191,7 @@ impl<'a> Stage<'a> {
             Some(Cold {
                 objects,
                 total: spread(firsts.iter().map(|(took, _)| *took))?,
+                cpu: median(firsts.iter().map(|(_, first)| first.cpu))?,
                 login: median(firsts.iter().map(|(_, first)| first.login))?,
             })
         };

@@ -94,7 +94,9 @@ pub struct Cold {
     pub objects: usize,
     /// From the start of the process, in milliseconds.
     pub total: Spread,
-    /// `C_Login` of it, in milliseconds.
+    /// Processor time of it, in milliseconds.
+    pub cpu: f64,
+    /// `C_Login` of that, in milliseconds.
     pub login: f64,
 }
 

@@ -55,7 +55,9 @@ pub struct Tail {
 /// The first signature of a new process.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 pub struct First {
-    /// `C_Login`, in milliseconds: it derives a key from the PIN.
+    /// Processor time of the process so far, in milliseconds.
+    pub cpu: f64,
+    /// `C_Login` of it, in milliseconds: it derives a key from the PIN.
     pub login: f64,
     /// Resident anonymous memory after it, in bytes.
     pub memory: u64,
@@ -97,8 +99,10 @@ fn sign(column: &Column) {
         Bare.step(Operation::EcdsaSign(Curve::P256)).expect("a key")();
         Duration::ZERO
     };
+    let millis = |time: Duration| time.as_secs_f64() * 1e3;
     let first = First {
-        login: login.as_secs_f64() * 1e3,
+        cpu: millis(process::cpu()),
+        login: millis(login),
         memory: process::anonymous_bytes(),
     };
     println!("{}", serde_json::to_string(&first).expect("JSON"));
