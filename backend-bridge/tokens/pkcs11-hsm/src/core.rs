@@ -283,10 +283,7 @@ impl Device for VendorToken {
     }
 
     fn restart(&self) -> Answer<bool> {
-        if !self.library.quirks().finalize_to_recover || !self.library.is_ours() {
-            return Ok(false);
-        }
-        self.library.revive(true).map(|()| true)
+        self.library.restart()
     }
 
     fn lost(&self, lease: Option<&Lease>) {

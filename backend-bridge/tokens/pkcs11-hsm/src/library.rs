@@ -9,6 +9,7 @@ use std::ffi::CString;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed, Ordering::SeqCst};
 use std::sync::{Arc, Weak};
+use std::time::{Duration, Instant};
 
 use keyenclave_model::error::{Error, Result, Rv};
 use keyenclave_sys::fork;
@@ -35,6 +36,8 @@ pub(crate) struct Library {
     ours: AtomicBool,
     /// Held while it is initialised again.
     starting: Mutex<()>,
+    /// When it was restarted last.
+    restarted: Mutex<Option<Instant>>,
     /// Held by each call into a module for one thread.
     single: Option<Mutex<()>>,
     /// The tokens that slots show, so that slots with the same token share it.
@@ -42,6 +45,9 @@ pub(crate) struct Library {
     #[cfg(test)]
     pub faults: crate::faults::Faults,
 }
+
+/// The least time between two restarts.
+const RESTARTS_APART: Duration = Duration::from_secs(1);
 
 /// Modules that this process or one it descends from initialised through us, by the address of their `C_Initialize`.
 /// Written and read without locks, because a child may have been forked in the middle of anything.
@@ -60,6 +66,7 @@ impl Libraries {
     /// init-argument string, or does not initialise.
     pub(crate) fn open(&self, path: &Path, init: Option<&str>, quirks: &[Quirk]) -> Result<Arc<Library>> {
         let refused = |what: &str| Error::new(Rv::TokenNotPresent, format!("{}: {what}", path.display()));
+        fork::watch();
         let mut known = self.0.lock();
         known.retain(|library| library.strong_count() > 0);
         let init = match init.map(CString::new) {
@@ -150,6 +157,7 @@ impl Library {
             generation: fork::generation(),
             ours: AtomicBool::new(ours),
             starting: Mutex::new(()),
+            restarted: Mutex::new(None),
             single: (quirks.single_threaded || !threads).then(Mutex::default),
             cores: Mutex::default(),
             #[cfg(test)]
@@ -178,7 +186,10 @@ impl Library {
         let _one = self.single.as_ref().map(Mutex::lock);
         #[cfg(test)]
         self.faults.strike(&self.module)?;
-        work(&self.module)
+        match work(&self.module) {
+            Err(Rv::FunctionFailed) if self.quirks.failure_is_loss => Err(Rv::DeviceError),
+            answer => answer,
+        }
     }
 
     /// Initialises it again, after somebody finalised it or, with `finalize_first`, to bring a lost device back.
@@ -199,6 +210,26 @@ impl Library {
             Err(Rv::CryptokiAlreadyInitialized) => Ok(()),
             Err(rv) => Err(rv),
         }
+    }
+
+    /// Finalises and initialises it where only that shows what has changed at the device; `false` where it does not, or
+    /// where others would lose their sessions by it. At most once in a while, because it is slow.
+    pub fn restart(&self) -> Answer<bool> {
+        let others = self
+            .cores
+            .lock()
+            .iter()
+            .filter(|core| core.strong_count() > 0)
+            .count();
+        if !self.quirks.finalize_to_recover || !self.is_ours() || others > 1 {
+            return Ok(false);
+        }
+        let mut last = self.restarted.lock();
+        if last.is_some_and(|last| last.elapsed() < RESTARTS_APART) {
+            return Ok(false);
+        }
+        *last = Some(Instant::now());
+        self.revive(true).map(|()| true)
     }
 
     /// Whether it was initialised here.

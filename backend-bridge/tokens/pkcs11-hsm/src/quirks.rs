@@ -16,8 +16,10 @@ pub enum Quirk {
     TakesInitString,
     /// A child process inherits it as initialised: the child calls `C_Finalize` before `C_Initialize`.
     FinalizeInChild,
-    /// After the device was lost, only `C_Finalize` and `C_Initialize` bring it back.
+    /// Only `C_Finalize` and `C_Initialize` bring a lost device back, or show a token that came later.
     FinalizeToRecover,
+    /// `CKR_FUNCTION_FAILED` says that the device is lost.
+    FailureIsLoss,
     /// At most so many sessions at a time.
     MaxSessions(usize),
     /// Asking for the length of a result ends the operation.
@@ -68,6 +70,33 @@ pub const QUIRKS: &[QuirkRow] = &[
         reason: "its device session ends after 30 idle seconds, and only C_Finalize and C_Initialize make a new one \
                  (yubihsm-shell issues 268 and 541)",
     },
+    QuirkRow {
+        file: "yubihsm_pkcs11",
+        maker: "Yubico",
+        quirk: Quirk::FailureIsLoss,
+        reason: "it answers CKR_FUNCTION_FAILED when the connection to its connector drops (yubihsm-shell issue 267)",
+    },
+    QuirkRow {
+        file: "libsofthsm2",
+        maker: "SoftHSM",
+        quirk: Quirk::FinalizeToRecover,
+        reason: "it lists the tokens that were there when it was initialised, not one that another process made \
+                 later (rust-cryptoki issue 75)",
+    },
+    QuirkRow {
+        file: "libnative_pkcs11",
+        maker: "",
+        quirk: Quirk::SizeQueryEnds,
+        reason: "before its pull request 171 a query for the length of a signature ended the operation \
+                 (google/native-pkcs11)",
+    },
+    QuirkRow {
+        file: "libcryptoauth",
+        maker: "Microchip",
+        quirk: Quirk::SizeQueryEnds,
+        reason: "before version 3.4.1 it refuses a query for the length of a signature with CKR_ARGUMENTS_BAD \
+                 (cryptoauthlib issue 315)",
+    },
 ];
 
 /// What is special about one module.
@@ -77,6 +106,7 @@ pub(crate) struct Quirks {
     pub takes_init_string: bool,
     pub finalize_in_child: bool,
     pub finalize_to_recover: bool,
+    pub failure_is_loss: bool,
     pub max_sessions: Option<usize>,
     pub size_query_ends: bool,
     pub session_info_proves_nothing: bool,
@@ -108,6 +138,7 @@ impl Quirks {
             Quirk::TakesInitString => self.takes_init_string = true,
             Quirk::FinalizeInChild => self.finalize_in_child = true,
             Quirk::FinalizeToRecover => self.finalize_to_recover = true,
+            Quirk::FailureIsLoss => self.failure_is_loss = true,
             Quirk::MaxSessions(max) => {
                 self.max_sessions = Some(self.max_sessions.map_or(max, |known| known.min(max)));
             }

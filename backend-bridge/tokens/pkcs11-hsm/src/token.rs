@@ -172,7 +172,11 @@ impl Shown {
         let library = self
             .libraries
             .open(&options.module, options.init.as_deref(), &options.quirks)?;
-        let found = library.choose(&options.token)?;
+        let found = match library.choose(&options.token) {
+            // Some modules look for tokens only when they are initialised. One that others use is not disturbed.
+            Err(_) if library.restart()? => library.choose(&options.token)?,
+            found => found?,
+        };
         let identity = Identity::of(found.slot_id, &found.token);
         let mut cores = library.cores.lock();
         cores.retain(|core| core.strong_count() > 0);

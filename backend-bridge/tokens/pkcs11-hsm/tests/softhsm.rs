@@ -74,6 +74,42 @@ fn a_token_that_comes_later_is_found() {
 }
 
 #[test]
+fn a_token_that_another_process_makes_is_found() {
+    in_own_process(SOFTHSM, |_| {
+        let tool = std::path::Path::new("/usr/bin/softhsm2-util");
+        if !tool.exists() {
+            return keyenclave_conformance::case::skipped(
+                "a_token_that_another_process_makes_is_found",
+                "softhsm2-util is not installed",
+            );
+        }
+        let libraries = Arc::new(Libraries::default());
+        let app = App::softhsm("hsm", &libraries);
+        assert!(!app.token.is_present());
+        let made = std::process::Command::new(tool)
+            .args([
+                "--init-token",
+                "--free",
+                "--label",
+                "hsm",
+                "--so-pin",
+                "12345678",
+                "--pin",
+                "1234",
+            ])
+            .output()
+            .unwrap();
+        assert!(made.status.success(), "{made:?}");
+        let late = std::time::Instant::now() + std::time::Duration::from_secs(60);
+        while !app.token.is_present() {
+            assert!(std::time::Instant::now() < late, "the token is never seen");
+            std::thread::yield_now();
+        }
+        app.login(Role::User, PIN).unwrap();
+    });
+}
+
+#[test]
 fn a_module_that_is_no_module_leaves_the_slot_empty() {
     in_own_process(SOFTHSM, |place| {
         let libraries = Arc::new(Libraries::default());

@@ -10,6 +10,7 @@ use keyenclave_model::token::{ObjectId, OperationClass, Role, Token, Work};
 
 use super::{HsmOptions, Pkcs11Token};
 use crate::faults::Fault;
+use crate::ffi::in_child;
 use crate::{Libraries, TokenChoice};
 
 #[allow(dead_code, reason = "the crate's other tests use the rest")]
@@ -134,6 +135,47 @@ fn a_call_that_hangs_is_given_up_and_the_next_day_is_a_good_one() {
                 }
             }
         });
+    });
+}
+
+#[test]
+fn a_child_initialises_the_module_anew_and_leaves_the_parents_alone() {
+    in_own_process(SOFTHSM, |_| {
+        with_app(|app, private, public| {
+            let child = in_child(|| {
+                let stale = app.sign(private, &[1; 32]).map_err(|error| error.rv());
+                assert_eq!(stale.err(), Some(Rv::CryptokiNotInitialized));
+                let libraries = std::sync::Arc::new(Libraries::default());
+                let mine = App::softhsm("hsm", &libraries);
+                let early = mine.find(ck::CKO_PRIVATE_KEY, "key").unwrap();
+                assert!(early.is_empty(), "the parent's login is not the child's");
+                mine.login(Role::User, PIN).unwrap();
+                let [key] = mine.find(ck::CKO_PRIVATE_KEY, "key").unwrap()[..] else {
+                    panic!("the key is not there");
+                };
+                assert!(mine.token.shown.core().unwrap().device().library.is_ours());
+                mine.sign(key, &[1; 32]).is_ok()
+            });
+            assert!(child);
+            day(app, private, public).unwrap();
+        });
+    });
+}
+
+#[test]
+fn a_module_that_the_application_initialised_is_never_finalised_here() {
+    in_own_process(SOFTHSM, |_| {
+        let libraries = prepared();
+        let owner = App::softhsm("hsm", &libraries);
+        assert!(owner.token.shown.core().unwrap().device().library.is_ours());
+        let others = std::sync::Arc::new(Libraries::default());
+        let guest = App::softhsm("hsm", &others);
+        assert!(!guest.token.shown.core().unwrap().device().library.is_ours());
+        guest.login(Role::User, PIN).unwrap();
+        drop((guest, others));
+        // It would answer CKR_CRYPTOKI_NOT_INITIALIZED.
+        let core = owner.token.shown.core().unwrap();
+        assert!(core.call(|module| module.info()).is_ok());
     });
 }
 
