@@ -26,7 +26,7 @@ const KEYS: &[(&str, &str, &str)] = &[
 const ED25519: (&str, &str, &str) = ("api-ed25519", "ECC_NIST_EDWARDS25519", "SIGN_VERIFY");
 
 /// The Argon2id hash of the PIN that scripts get, made with the least cost that is taken.
-const PIN_HASH: &str =
+pub const PIN_HASH: &str =
     "$argon2id$v=19$m=19456,t=2,p=1$AAECAwQFBgcICQoLDA0ODw$fFnVYmFx3auLHUUCNr0R7RiEGA1OMYyOblfKtSqQeAY";
 
 /// A place whose first slot is an account of the emulated service.

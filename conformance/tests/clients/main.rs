@@ -9,6 +9,8 @@
 )] // test code
 
 mod aws;
+mod guide;
+mod matrix;
 mod nginx;
 mod readme;
 
