@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use keyenclave_model::error::{Error, Result, Rv};
 use keyenclave_sys::fork;
-use parking_lot::Mutex;
+use parking_lot::{Mutex, RwLock};
 
 use crate::core::Core;
 use crate::ffi::{Answer, LoadError, Module, own_file};
@@ -38,6 +38,8 @@ pub(crate) struct Library {
     starting: Mutex<()>,
     /// When it was restarted last.
     restarted: Mutex<Option<Instant>>,
+    /// Held by all calls into a module that is restarted at times: `C_Finalize` must find nobody inside.
+    inside: Option<RwLock<()>>,
     /// Held by each call into a module for one thread.
     single: Option<Mutex<()>>,
     /// The tokens that slots show, so that slots with the same token share it.
@@ -46,6 +48,8 @@ pub(crate) struct Library {
     pub faults: crate::faults::Faults,
 }
 
+/// How long a restart waits for those inside.
+const PATIENCE: Duration = Duration::from_secs(2);
 /// The least time between two restarts.
 const RESTARTS_APART: Duration = Duration::from_secs(1);
 
@@ -158,6 +162,7 @@ impl Library {
             ours: AtomicBool::new(ours),
             starting: Mutex::new(()),
             restarted: Mutex::new(None),
+            inside: quirks.finalize_to_recover.then(RwLock::default),
             single: (quirks.single_threaded || !threads).then(Mutex::default),
             cores: Mutex::default(),
             #[cfg(test)]
@@ -183,6 +188,7 @@ impl Library {
             return Err(Rv::FunctionFailed);
         }
         let _inside = Inside;
+        let _all = self.inside.as_ref().map(RwLock::read);
         let _one = self.single.as_ref().map(Mutex::lock);
         #[cfg(test)]
         self.faults.strike(&self.module)?;
@@ -198,7 +204,14 @@ impl Library {
             return Err(Rv::CryptokiNotInitialized);
         }
         let _starting = self.starting.lock();
+        let mut _alone = None;
         if finalize_first && self.ours.load(SeqCst) {
+            let inside = self.inside.as_ref();
+            _alone = inside.and_then(|inside| inside.try_write_for(PATIENCE));
+            if _alone.is_none() {
+                // A call hangs in there.
+                return Err(Rv::DeviceError);
+            }
             self.module.finalize()?;
         }
         match self.module.initialize(self.single.is_none(), self.init.as_ref()) {
