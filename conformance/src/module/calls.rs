@@ -531,6 +531,45 @@ impl Module {
         Ok((public_key, private_key))
     }
 
+    /// The functions that make keys by a mechanism, each with a null pointer for it, by name.
+    pub fn null_mechanisms(
+        &self,
+        session: CK_SESSION_HANDLE,
+        key: CK_OBJECT_HANDLE,
+    ) -> [(&'static str, Rv); 3] {
+        let (mut first, mut second) = (0, 0);
+        let none = null_mut();
+        [
+            (
+                "C_GenerateKey",
+                call!(self, C_GenerateKey(session, null_mut(), none, 0, &raw mut first)),
+            ),
+            (
+                "C_GenerateKeyPair",
+                call!(
+                    self,
+                    C_GenerateKeyPair(
+                        session,
+                        null_mut(),
+                        none,
+                        0,
+                        none,
+                        0,
+                        &raw mut first,
+                        &raw mut second
+                    )
+                ),
+            ),
+            (
+                "C_DeriveKey",
+                call!(
+                    self,
+                    C_DeriveKey(session, null_mut(), key, none, 0, &raw mut first)
+                ),
+            ),
+        ]
+    }
+
     /// `C_GenerateRandom`.
     pub fn random(&self, session: CK_SESSION_HANDLE, room: &mut [u8]) -> Rv {
         call!(self, C_GenerateRandom(session, room.as_mut_ptr(), length(room)))

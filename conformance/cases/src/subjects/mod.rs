@@ -8,6 +8,7 @@ mod eddsa;
 mod encryption;
 mod life_cycle;
 mod macs;
+mod mistakes;
 mod objects;
 mod operations;
 mod pins;
@@ -17,7 +18,7 @@ mod slots;
 
 use crate::case::Case;
 
-const SUBJECTS: [&[Case]; 13] = [
+const SUBJECTS: [&[Case]; 14] = [
     life_cycle::CASES,
     slots::CASES,
     pins::CASES,
@@ -31,6 +32,7 @@ const SUBJECTS: [&[Case]; 13] = [
     signatures::CASES,
     eddsa::CASES,
     bad_input::CASES,
+    mistakes::CASES,
 ];
 
 /// Every case, in the order in which they are reported.
