@@ -23,7 +23,7 @@ enum { CKO_PUBLIC_KEY = 2, CKO_PRIVATE_KEY = 3, CKO_SECRET_KEY = 4 };
 enum { CKA_CLASS = 0, CKA_TOKEN = 1, CKA_LABEL = 3, CKA_KEY_TYPE = 0x100, CKA_ID = 0x102 };
 enum { CKF_OS_LOCKING_OK = 2, CKA_ENCRYPT = 0x104, CKA_DECRYPT = 0x105, CKA_VALUE_LEN = 0x161 };
 enum { CKM_RSA_PKCS = 1, CKM_SHA256_RSA_PKCS = 0x40, CKM_AES_KEY_GEN = 0x1080, CKM_AES_CBC_PAD = 0x1085 };
-enum { ROOM = 512, BLOCK = 16, MOST_COMPLAINTS = 40, MOST_SLOTS = 8 };
+enum { ROOM = 512, BLOCK = 16, MOST_COMPLAINTS = 100, ALIKE = 3, MOST_SLOTS = 8 };
 
 /* How long a call may take where nothing hangs, in seconds; the machine may be busy. */
 enum { PATIENCE = 60 };
@@ -70,18 +70,36 @@ static void on_signal(int number) {
     _exit(9);
 }
 
+/* Whether so many complaints like this one were printed that no more are needed. */
+static int is_known(const char *step, const char *text) {
+    static struct { const struct fault *fault; const char *step; char text[80]; int count; } known[MOST_COMPLAINTS];
+    int i = 0;
+    while (known[i].step && (known[i].fault != present || strcmp(known[i].step, step) || strcmp(known[i].text, text))) {
+        if (++i == MOST_COMPLAINTS) {
+            fprintf(stderr, "and more\n");
+            exit(3);
+        }
+    }
+    known[i].fault = present;
+    known[i].step = step;
+    snprintf(known[i].text, sizeof known[i].text, "%s", text);
+    return ++known[i].count > ALIKE;
+}
+
 static void complain(const char *step, const char *format, ...) {
-    char text[200];
+    static pthread_mutex_t one = PTHREAD_MUTEX_INITIALIZER;
+    char text[80];
     va_list values;
     va_start(values, format);
     vsnprintf(text, sizeof text, format, values);
     va_end(values);
+    pthread_mutex_lock(&one);
     doing = step;
-    where(text);
-    if (++complaints >= MOST_COMPLAINTS) {
-        fprintf(stderr, "and more\n");
-        exit(3);
+    complaints++;
+    if (!is_known(step, text)) {
+        where(text);
     }
+    pthread_mutex_unlock(&one);
 }
 
 static long milliseconds(void) {
@@ -291,16 +309,16 @@ static HANDLE use(HANDLE session) {
     return private;
 }
 
-/* What is told of the slot and its token, without a session. */
+/* What is told of the slot and its token, without a session. That the device is not there at that moment is true. */
 static void look(void) {
     CK_ULONG info[100], count = 0;
-    STEP(STATELESS, C_GetSlotInfo, (CK_ULONG, void *), slot, info);
-    STEP(STATELESS, C_GetTokenInfo, (CK_ULONG, void *), slot, info);
-    CK_ULONG rv = STEP(STATELESS, C_GetMechanismList, (CK_ULONG, CK_ULONG *, CK_ULONG *), slot, NULL, &count);
+    STEP(STATEFUL, C_GetSlotInfo, (CK_ULONG, void *), slot, info);
+    STEP(STATEFUL, C_GetTokenInfo, (CK_ULONG, void *), slot, info);
+    CK_ULONG rv = STEP(STATEFUL, C_GetMechanismList, (CK_ULONG, CK_ULONG *, CK_ULONG *), slot, NULL, &count);
     if (rv == CKR_OK && count == 0) {
         complain("C_GetMechanismList", "no mechanisms");
     }
-    STEP(STATELESS, C_GetMechanismInfo, (CK_ULONG, CK_ULONG, void *), slot, CKM_RSA_PKCS, info);
+    STEP(STATEFUL, C_GetMechanismInfo, (CK_ULONG, CK_ULONG, void *), slot, CKM_RSA_PKCS, info);
 }
 
 static HANDLE open_in(CK_ULONG in) {
@@ -309,11 +327,11 @@ static HANDLE open_in(CK_ULONG in) {
     return session;
 }
 
-/* Ends logged in as the device allows; a logout before may have failed. */
-static void log_in(HANDLE session) {
+/* Whether somebody is logged in then; a logout before may have failed. */
+static int log_in(HANDLE session) {
     long began = begin("C_Login");
     CK_ULONG rv = login(session);
-    judge("C_Login", STATELESS, began, rv == CKR_USER_ALREADY_LOGGED_IN ? CKR_OK : rv);
+    return judge("C_Login", STATELESS, began, rv == CKR_USER_ALREADY_LOGGED_IN ? CKR_OK : rv) == CKR_OK;
 }
 
 static void log_out(HANDLE session) {
@@ -326,12 +344,13 @@ static void work(void) {
     look();
     HANDLE session = open_in(slot);
     if (session) {
-        log_in(session);
-        HANDLE private = use(session);
-        if (private && kept) {
-            sign(kept, private, 0);
+        if (log_in(session)) {
+            HANDLE private = use(session);
+            if (private && kept) {
+                sign(kept, private, 0);
+            }
+            log_out(session);
         }
-        log_out(session);
         STEP(STATELESS, C_CloseSession, (HANDLE), session);
     }
 }
