@@ -142,7 +142,7 @@ fn beside(report: &Report) -> String {
         .collect();
     let heads = pairs
         .iter()
-        .map(|(own, other)| format!("{} to {}", report.columns[*own], report.columns[*other]));
+        .map(|(own, other)| format!("{} beside {}", report.columns[*own], report.columns[*other]));
     let heads: Vec<_> = std::iter::once("operation".to_owned()).chain(heads).collect();
     let lines = if pairs.is_empty() {
         &[][..]
@@ -396,7 +396,7 @@ mod tests {
             "Left out: other: it is not there.",
             "| sign | 10.0 µs | 12.0 µs (1.20) | – |",
             "| sign | 2.00 µs (2.00 to 2.00) | 1.200 (1.200 to 1.200) | 10.0 µs | 12.0 µs | 10.0 µs | 12.0 µs |",
-            "| operation | theirs to ours |",
+            "| operation | theirs beside ours |",
             "| sign | 2.00 | 1.50 | it panicked |",
             "| find, 1,000 objects | – | 40.0 ms | 6.00 s (at 204) |",
             "| ratio | 1.50 |",
