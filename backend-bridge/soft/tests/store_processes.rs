@@ -87,6 +87,18 @@ fn commit_until_killed(store: &SqliteStore) {
     }
 }
 
+/// The other process of a test in which a writer that never pauses would keep the reader out: without shared memory
+/// they exclude each other, and nothing sees to it that both come to their turn.
+fn commit_when_told(store: &SqliteStore) {
+    let me = std::process::id();
+    for (n, line) in std::io::stdin().lines().enumerate() {
+        line.unwrap();
+        let label = format!("{me} {n}");
+        create(store, &label);
+        acknowledge(&label);
+    }
+}
+
 #[test]
 fn a_hundred_kills_lose_nothing_that_was_acknowledged() {
     if let Some(store) = as_other_process() {
@@ -230,7 +242,7 @@ fn two_stores_of_one_process_see_each_others_commits() {
 #[test]
 fn without_shared_memory_two_stores_see_each_other_too() {
     if let Some(store) = as_other_process() {
-        return commit_until_killed(&store);
+        return commit_when_told(&store);
     }
     let (place, store) = Place::ready();
     drop(store);
@@ -246,15 +258,21 @@ fn without_shared_memory_two_stores_see_each_other_too() {
     assert!(!index.has("from the other connection"));
     let quiet = index.store.stamp().unwrap();
     assert!(quiet.is_still(index.store.stamp().unwrap()));
-    let mut writer = other_process(
-        "without_shared_memory_two_stores_see_each_other_too",
-        &place.path(),
-    );
-    for label in lines(&mut writer).take(10) {
+    let program = std::env::current_exe().unwrap();
+    let test = "without_shared_memory_two_stores_see_each_other_too";
+    let mut writer = again(&program, test, &place.path())
+        .stdin(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut said = lines(&mut writer);
+    let mut told = writer.stdin.take().unwrap();
+    for _ in 0..10 {
+        writeln!(told, "commit").unwrap();
+        let label = said.next().unwrap();
         assert!(index.has(&label), "the index missed {label}");
     }
-    writer.kill().unwrap();
-    writer.wait().unwrap();
+    drop(told);
+    assert!(writer.wait().unwrap().success());
     assert!(!place.path().with_file_name("store.db-page").exists());
 }
 
