@@ -938,19 +938,19 @@ pub(crate) fn own_file() -> Option<PathBuf> {
     name.to_str().ok().map(PathBuf::from)
 }
 
-/// The bytes behind a pointer of a mechanism's parameter; `None` for a null pointer with a length.
-pub(crate) fn follow(address: usize, len: usize) -> Option<Vec<u8>> {
-    if len == 0 {
-        return Some(Vec::new());
+/// Copies the bytes behind a pointer of a mechanism's parameter to `to`; `false` for a null pointer with a length.
+pub(crate) fn follow(address: usize, to: &mut [u8]) -> bool {
+    if to.is_empty() {
+        return true;
     }
-    if address == 0 || isize::try_from(len).is_err() {
-        return None;
+    if address == 0 {
+        return false;
     }
     let from = std::ptr::with_exposed_provenance::<u8>(address);
     // SAFETY: the C caller owes memory of this length behind this pointer while its call lasts (PKCS#11 3.2, section
-    // 5); parameters are followed only inside of that call.
-    let bytes = unsafe { std::slice::from_raw_parts(from, len) };
-    Some(bytes.to_vec())
+    // 5), and parameters are followed only inside of that call; `to` is memory of our own.
+    unsafe { std::ptr::copy_nonoverlapping(from, to.as_mut_ptr(), to.len()) };
+    true
 }
 
 fn answer(raw: ck::CK_RV) -> Answer<()> {

@@ -3,7 +3,6 @@
 
 use std::borrow::Cow;
 
-use cryptoki_sys as ck;
 use keyenclave_model::mechanism::{Mechanism, Params};
 use keyenclave_model::token::ObjectId;
 
@@ -62,10 +61,5 @@ impl Kept {
             mechanism: Mechanism::given(mechanism.id(), Some(own.bytes().to_vec())),
             _parameter: Some(own),
         })
-    }
-
-    /// Its number.
-    pub fn id(&self) -> ck::CK_MECHANISM_TYPE {
-        self.mechanism.id()
     }
 }

@@ -18,10 +18,10 @@ use zeroize::Zeroizing;
 
 use crate::core::Core;
 use crate::ffi::{Answer, Handle, Session};
-use crate::given::{Kept, mech, parameter, translated};
+use crate::given::{mech, parameter, translated};
 use crate::heal::Repeat;
 use crate::objects::Entry;
-use crate::params::output_len;
+use crate::params::{OwnParameter, output_len};
 use crate::pool::{Fate, Lease, Need};
 
 /// See the [module](self).
@@ -46,8 +46,26 @@ pub(crate) struct VendorOperation {
 }
 
 struct Begun {
-    with: Kept,
+    id: ck::CK_MECHANISM_TYPE,
+    parameter: Option<OwnParameter>,
     key: Option<ObjectId>,
+}
+
+impl Begun {
+    /// A copy; `None` where there can be none. To be called inside of the application's call.
+    fn copy(mechanism: &Mechanism, key: Option<ObjectId>) -> Option<Self> {
+        let id = mechanism.id();
+        let parameter = match parameter(mechanism) {
+            Some(flat) => Some(OwnParameter::copy(id, flat)?),
+            None => None,
+        };
+        Some(Self { id, parameter, key })
+    }
+
+    fn mechanism(&self) -> Mechanism {
+        let parameter = self.parameter.as_ref();
+        Mechanism::given(self.id, parameter.map(|parameter| parameter.bytes().to_vec()))
+    }
 }
 
 impl VendorOperation {
@@ -72,7 +90,7 @@ impl VendorOperation {
             class,
             lease,
             phase: core.connection.phase(),
-            begun: Kept::copy(mechanism).map(|with| Begun { with, key }),
+            begun: Begun::copy(mechanism, key),
             key: entry,
             started: false,
             pending: 0,
@@ -196,7 +214,7 @@ impl VendorOperation {
             self.core.note_size_query_ends();
             self.core.connection.give_back(&lease, Fate::Clean);
         }
-        let new = Self::begin(&self.core, &self.cx, self.class, &begun.with.mechanism, begun.key)?;
+        let new = Self::begin(&self.core, &self.cx, self.class, &begun.mechanism(), begun.key)?;
         let mut new = new;
         self.lease = new.lease.take();
         self.phase = new.phase;
@@ -297,8 +315,8 @@ impl VendorOperation {
 
     fn mechanism(&self) -> Option<(ck::CK_MECHANISM_TYPE, &[u8])> {
         let begun = self.begun.as_ref()?;
-        let parameter = parameter(&begun.with.mechanism).unwrap_or_default();
-        Some((begun.with.id(), parameter))
+        let parameter = begun.parameter.as_ref();
+        Some((begun.id, parameter.map_or(&[], OwnParameter::bytes)))
     }
 
     /// What is known of an output's length without asking the vendor.

@@ -204,41 +204,63 @@ pub(crate) fn has_handles(id: ck::CK_MECHANISM_TYPE, parameter: &[u8]) -> bool {
     shape(id, parameter.len()).is_some_and(|shape| !shape.handles.is_empty())
 }
 
-/// A parameter with all that it points to.
+/// A parameter with all that it points to, in one piece of memory: many operations begin with one.
 pub(crate) struct OwnParameter {
-    flat: Vec<u8>,
-    /// What its pointers lead to now.
-    _blocks: Vec<Zeroizing<Vec<u8>>>,
+    /// The parameter, and behind it what its pointers lead to now.
+    memory: Zeroizing<Vec<u8>>,
+    len: usize,
 }
+
+/// More than this behind one pointer is a mistake of the application's, in bytes.
+const MAX_INPUT: usize = 1 << 30;
 
 impl OwnParameter {
     /// A copy; `None` if the structure is not known, or is one that only the application's own memory will do for.
     /// To be called inside of the application's call.
     pub fn copy(id: ck::CK_MECHANISM_TYPE, parameter: &[u8]) -> Option<Self> {
         let shape = shape(id, parameter.len()).filter(|shape| !shape.inline_only)?;
-        let mut flat = parameter.to_vec();
-        let mut blocks = Vec::with_capacity(shape.inputs.len());
+        let mut total = parameter.len();
+        for (_, len) in shape.inputs {
+            total = total.checked_add(len.of(parameter)?)?;
+        }
+        let mut memory = Zeroizing::new(vec![0; total]);
+        let base = memory.as_ptr().expose_provenance();
+        let (flat, mut rest) = memory.split_at_mut_checked(parameter.len())?;
+        flat.copy_from_slice(parameter);
+        let mut offset = parameter.len();
         for (at, len) in shape.inputs {
             let address = usize::try_from(number(parameter, *at)?).ok()?;
-            let len = match len {
-                Len::Bytes(at) => usize::try_from(number(parameter, *at)?).ok()?,
-                Len::Bits(at) => usize::try_from(number(parameter, *at)?).ok()?.div_ceil(8),
-            };
-            let block = Zeroizing::new(follow(address, len)?);
-            if address != 0 {
-                put(&mut flat, *at, block.as_ptr().expose_provenance() as ck::CK_ULONG);
+            let len = len.of(parameter)?;
+            let (block, behind) = rest.split_at_mut_checked(len)?;
+            if !follow(address, block) {
+                return None;
             }
-            blocks.push(block);
+            if address != 0 {
+                put(flat, *at, (base + offset) as ck::CK_ULONG);
+            }
+            rest = behind;
+            offset += len;
         }
         Some(Self {
-            flat,
-            _blocks: blocks,
+            memory,
+            len: parameter.len(),
         })
     }
 
     /// In C's form. Its pointers are good as long as `self` is there.
     pub fn bytes(&self) -> &[u8] {
-        &self.flat
+        self.memory.get(..self.len).unwrap_or_default()
+    }
+}
+
+impl Len {
+    /// In bytes.
+    fn of(self, parameter: &[u8]) -> Option<usize> {
+        let len = match self {
+            Self::Bytes(at) => usize::try_from(number(parameter, at)?).ok()?,
+            Self::Bits(at) => usize::try_from(number(parameter, at)?).ok()?.div_ceil(8),
+        };
+        (len <= MAX_INPUT).then_some(len)
     }
 }
 
@@ -360,10 +382,11 @@ mod tests {
         let parameter = gcm(&iv, &aad);
         let own = OwnParameter::copy(ck::CKM_AES_GCM, &parameter).unwrap();
         drop((iv, aad));
-        assert_eq!(own._blocks[0].as_slice(), [1; 12]);
-        assert_eq!(own._blocks[1].as_slice(), [2; 20]);
+        let size = size_of::<ck::CK_GCM_PARAMS>();
+        assert_eq!(own.memory[size..], [vec![1; 12], vec![2; 20]].concat());
         let at = offset_of!(ck::CK_GCM_PARAMS, pIv);
-        assert_eq!(number(own.bytes(), at), Some(own._blocks[0].as_ptr() as u64));
+        let iv = own.memory[size..].as_ptr() as u64;
+        assert_eq!(number(own.bytes(), at), Some(iv));
     }
 
     #[test]
