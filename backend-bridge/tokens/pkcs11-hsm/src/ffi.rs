@@ -10,13 +10,14 @@
 //! lasts (PKCS#11 3.2, section 5). They are passed on as they are, and followed here alone.
 
 use std::ffi::{CStr, CString, c_void};
-use std::os::raw::c_char;
+use std::os::raw::{c_char, c_int};
 use std::path::{Path, PathBuf};
 use std::ptr::{null, null_mut};
 
 use cryptoki_sys as ck;
 use keyenclave_model::error::Rv;
 use keyenclave_model::token::{Message, MessageEnd, MessageStep, OperationClass, Processed};
+use libloading::os::unix;
 
 use crate::messages::room;
 use crate::template::{Attributes, Reading};
@@ -92,12 +93,32 @@ struct Family {
     message_final: ck::CK_C_MessageSignFinal,
 }
 
+/// What has the loader give a module its own functions: where the process has a `C_Initialize` that all can see (the
+/// program is linked with this product, or its runtime loads libraries so, as Mono does), the table of a module that
+/// calls its functions by name would hold that one's instead. Not asked for elsewhere, since sanitizers refuse it.
+#[cfg(target_env = "gnu")]
+fn own_names_first() -> c_int {
+    let seen = unix::Library::this();
+    // SAFETY: the address is looked at, not called or read.
+    let found = unsafe { seen.get::<*const ()>(b"C_Initialize\0") };
+    if found.is_ok() { libc::RTLD_DEEPBIND } else { 0 }
+}
+
+/// Only the loader of the GNU system can be asked to.
+#[cfg(not(target_env = "gnu"))]
+fn own_names_first() -> c_int {
+    0
+}
+
 impl Module {
     /// Loads the shared library and takes its best function list.
     pub fn load(path: &Path) -> Result<Self, LoadError> {
+        let flags = unix::RTLD_LAZY | unix::RTLD_LOCAL | own_names_first();
         // SAFETY: loading runs the library's initialisers; the user named this module for that very purpose.
-        let library = unsafe { libloading::Library::new(path) };
-        let library = library.map_err(|error| LoadError::Loader(error.to_string()))?;
+        let library = unsafe { unix::Library::open(Some(path), flags) };
+        let library: libloading::Library = library
+            .map_err(|error| LoadError::Loader(error.to_string()))?
+            .into();
         // Modules leave threads and exit handlers behind: none is ever unloaded.
         let library: &'static libloading::Library = Box::leak(Box::new(library));
         if offers(library, OWN_INTERFACE) {
