@@ -1,7 +1,7 @@
 # What every script of the matrix starts with: the token, and the guide's lines.
 #
-# SLOT says of which kind the slot is (soft, aws, pkcs11, or softhsm2 for that module by itself); PAGE is the directory
-# that the test has put the blocks of docs/guide/clients into, each under the name that it is marked with.
+# The test has made a token of another kind than the soft one, or token.sh makes that. PAGE is the directory that the
+# test has put the blocks of docs/guide/clients into, each under the name that it is marked with.
 . "$CLIENTS/token.sh"
 export TOKEN MODULE PIN
 

@@ -2,9 +2,9 @@
 //! The clients: each row makes a test for every kind of slot.
 
 use super::slot::Kind;
-use super::{Cannot, Client, GO, PYTHON, Proof, SOMEBODY, check};
+use super::{Cannot, Client, GO, PYTHON, SOMEBODY, check};
 
-/// The parts of a test's name after which it is looked for, and the kind.
+/// A module for each row, with a test for each kind of slot.
 macro_rules! clients {
     ($($client:ident: $row:expr;)*) => {
         /// Every row.
@@ -15,6 +15,7 @@ macro_rules! clients {
                 pub const CLIENT: Client = $row;
                 clients!(@test does_on_a_soft_slot_as_the_matrix_says, $client, Soft);
                 clients!(@test does_with_keys_in_aws_as_the_matrix_says, $client, Aws);
+                clients!(@test does_on_a_slot_before_another_module_as_the_matrix_says, $client, Vendor);
             }
         )*
     };
@@ -63,7 +64,7 @@ clients! {
             on: Kind::Aws,
             why: "The message's key is encrypted with RSA PKCS #1 v1.5, which AWS does not decrypt.",
             shows: "cmsutil: problem decoding",
-            proof: Proof::Said("AWS does not decrypt PKCS #1 v1.5"),
+            said: "AWS does not decrypt PKCS #1 v1.5",
         }],
         ..client("NSS `cmsutil`, opening", "nss.md#messages", "cmsutil-open", &["certutil", "modutil", "cmsutil"])
     };
@@ -72,7 +73,7 @@ clients! {
             on: Kind::Aws,
             why: "A slot of a service takes no private keys from a file: they are made at the service.",
             shows: "this slot's own store keeps no private or secret keys",
-            proof: Proof::Said("tries to import them: `CKR_TEMPLATE_INCONSISTENT`"),
+            said: "tries to import them: `CKR_TEMPLATE_INCONSISTENT`",
         }],
         ..client("NSS `pk12util`", "nss.md#keys-from-a-file", "pk12util", &["certutil", "modutil", "pk12util"])
     };
