@@ -40,6 +40,10 @@ transforms! {
     sign_into C_Sign;
     sign_recover_into C_SignRecover;
     verify_recover_into C_VerifyRecover;
+    digest_encrypt_update_into C_DigestEncryptUpdate;
+    decrypt_digest_update_into C_DecryptDigestUpdate;
+    sign_encrypt_update_into C_SignEncryptUpdate;
+    decrypt_verify_update_into C_DecryptVerifyUpdate;
 }
 
 /// (session, output)

@@ -4,6 +4,7 @@
 mod attributes;
 mod bad_input;
 mod digests;
+mod dual;
 mod eddsa;
 mod encryption;
 mod life_cycle;
@@ -18,7 +19,7 @@ mod slots;
 
 use crate::case::Case;
 
-const SUBJECTS: [&[Case]; 14] = [
+const SUBJECTS: [&[Case]; 15] = [
     life_cycle::CASES,
     slots::CASES,
     pins::CASES,
@@ -29,6 +30,7 @@ const SUBJECTS: [&[Case]; 14] = [
     digests::CASES,
     macs::CASES,
     encryption::CASES,
+    dual::CASES,
     signatures::CASES,
     eddsa::CASES,
     bad_input::CASES,
