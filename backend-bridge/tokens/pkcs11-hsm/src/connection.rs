@@ -37,6 +37,10 @@ pub(crate) trait Device: Send + Sync {
     fn restart(&self) -> Answer<bool>;
     /// One session is gone, or all are, and what belongs to them.
     fn lost(&self, lease: Option<&Lease>);
+    /// Whether a session shows that nobody is logged in.
+    fn is_logged_out(&self, session: Session) -> bool;
+    /// The login was lost and is back: handles of private objects are void.
+    fn login_was_lost(&self);
 }
 
 /// See the [module](self).
@@ -85,6 +89,11 @@ impl<D: Device> Connection<D> {
     /// How often the connection was made and lost.
     pub fn phase(&self) -> u64 {
         self.phase.load(Acquire)
+    }
+
+    /// Whether the vendor knows nothing any more of the login there is.
+    pub fn has_lost_login(&self, session: Session) -> bool {
+        self.role() == Some(Role::User) && self.device.is_logged_out(session)
     }
 
     /// Who is logged in.
@@ -167,7 +176,12 @@ impl<D: Device> Connection<D> {
     /// # Errors
     /// The module's, where it cannot even be initialised again.
     pub fn ended(&self, lease: &Lease, rv: Rv, phase: u64, repeat: Repeat) -> Result<bool> {
-        let lost = loss(rv, self.role() == Some(Role::User));
+        let logged_in = self.role() == Some(Role::User);
+        let lost = loss(rv, logged_in).or_else(|| {
+            // Private objects are not there for somebody who is not logged in.
+            let hidden = logged_in && matches!(rv, Rv::ObjectHandleInvalid | Rv::KeyHandleInvalid);
+            (hidden && self.device.is_logged_out(lease.session)).then_some(Loss::Login)
+        });
         let fate = match (lost, rv) {
             (Some(Loss::Session), _) => Fate::Lost,
             // Whether an operation is left in the session is not known.
@@ -334,7 +348,13 @@ impl<D: Device> Connection<D> {
         let lives = match lost {
             Loss::Session => self.device.is_alive(session),
             Loss::Device => !again && self.device.is_alive(session),
-            Loss::Login => self.log_in_again(session).is_ok(),
+            Loss::Login => {
+                let back = self.log_in_again(session).is_ok();
+                if back {
+                    self.device.login_was_lost();
+                }
+                back
+            }
             Loss::Library => false,
         };
         if lives {
@@ -384,7 +404,14 @@ impl<D: Device> Connection<D> {
                     return Err(Rv::TokenWriteProtected.into());
                 }
             }
-            self.device.log_in(anchor.session, with)?;
+            match self.device.log_in(anchor.session, with) {
+                // A login that was over here, but not there: the vendor is to look at the PIN all the same.
+                Err(Rv::UserAlreadyLoggedIn) => {
+                    self.device.log_out(anchor.session)?;
+                    self.device.log_in(anchor.session, with)?;
+                }
+                answer => answer?,
+            }
             login.accepted(Some(slot), with);
             Ok(())
         })

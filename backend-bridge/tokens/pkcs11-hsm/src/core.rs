@@ -12,6 +12,7 @@ use parking_lot::Mutex;
 
 use crate::connection::{Connection, Device};
 use crate::ffi::{Answer, Handle, Module, Session};
+use crate::heal::loss;
 use crate::library::Library;
 use crate::login::Credentials;
 use crate::objects::{Entry, Objects, TRAITS};
@@ -134,23 +135,35 @@ impl Core {
             self.call(|module| module.find(lease.session, &template))
         };
         let (handle, entry) = self.objects().resolve(id, lease.generation, missing, find)?;
-        if entry.lacks_traits() {
-            self.note(lease.session, handle, &entry);
+        if entry.lacks_traits()
+            && let Some(read) = self.traits(lease.session, handle)?
+        {
+            entry.note(read);
         }
         Ok((handle, entry))
     }
 
     /// Notes what an object is known by. If that cannot be read now, it is not found again after a loss.
     pub fn note(&self, session: Session, handle: Handle, entry: &Entry) {
-        if let Some(read) = self.traits(session, handle) {
+        if let Ok(Some(read)) = self.traits(session, handle) {
             entry.note(read);
         }
     }
 
-    /// What an object is known by.
-    pub fn traits(&self, session: Session, handle: Handle) -> Option<Vec<Attribute>> {
+    /// What an object is known by; `None` where the vendor does not tell.
+    ///
+    /// # Errors
+    /// What shows that the connection is lost: the handle is then no use, and to be found anew.
+    pub fn traits(&self, session: Session, handle: Handle) -> Answer<Option<Vec<Attribute>>> {
         let read = |reading: &mut _| self.call(|module| module.read(session, handle, reading));
-        read_attributes(&TRAITS, read).ok()
+        match read_attributes(&TRAITS, read) {
+            Ok(read) => Ok(Some(read)),
+            Err(rv) if loss(rv, true).is_some() => Err(rv),
+            Err(Rv::ObjectHandleInvalid) if self.connection.has_lost_login(session) => {
+                Err(Rv::UserNotLoggedIn)
+            }
+            Err(_) => Ok(None),
+        }
     }
 
     /// What the token can do; asked for once a connection.
@@ -205,13 +218,20 @@ impl VendorToken {
     /// Whether it is in its slot now.
     pub fn is_in_slot(&self) -> bool {
         let slot = self.slot();
-        let token = self.library.call(|module| {
-            let info = module.slot_info(slot)?;
-            if info.flags & ck::CKF_TOKEN_PRESENT == 0 {
-                return Err(Rv::TokenNotPresent);
-            }
-            module.token_info(slot)
-        });
+        let look = || {
+            self.library.call(|module| {
+                let info = module.slot_info(slot)?;
+                if info.flags & ck::CKF_TOKEN_PRESENT == 0 {
+                    return Err(Rv::TokenNotPresent);
+                }
+                module.token_info(slot)
+            })
+        };
+        let token = match look() {
+            // Somebody has finalised the module.
+            Err(Rv::CryptokiNotInitialized) => self.library.revive(false).and_then(|()| look()),
+            seen => seen,
+        };
         token.is_ok_and(|token| self.is_same(&Identity::of(slot, &token)))
     }
 
@@ -291,5 +311,14 @@ impl Device for VendorToken {
             Some(lease) => self.objects.lose_session(lease),
             None => self.objects.lose(),
         }
+    }
+
+    fn is_logged_out(&self, session: Session) -> bool {
+        let info = self.library.call(|module| module.session_info(session));
+        info.is_ok_and(|info| matches!(info.state, ck::CKS_RO_PUBLIC_SESSION | ck::CKS_RW_PUBLIC_SESSION))
+    }
+
+    fn login_was_lost(&self) {
+        self.objects.lose_private();
     }
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //! What a vendor's answer says about the connection to the device, and which work may be done again after it.
 
-use keyenclave_model::error::Rv;
+use keyenclave_model::error::{Error, Rv};
 
 /// What is gone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,6 +26,21 @@ pub(crate) fn loss(rv: Rv, logged_in: bool) -> Option<Loss> {
         }
         Rv::CryptokiNotInitialized => Some(Loss::Library),
         _ => None,
+    }
+}
+
+/// What the application is told: its own session is there and this library is initialised, whatever became of the
+/// vendor's.
+pub(crate) fn outward(error: Error) -> Error {
+    match error.rv() {
+        Rv::SessionHandleInvalid | Rv::SessionClosed | Rv::CryptokiNotInitialized => Error::new(
+            Rv::DeviceError,
+            format!(
+                "the vendor's module has lost what this call needs ({}); begin the operation again",
+                error.rv().name()
+            ),
+        ),
+        _ => error,
     }
 }
 
@@ -64,6 +79,18 @@ mod tests {
         assert!(Repeat::IfRefused.allows(Rv::UserNotLoggedIn));
         assert!(Repeat::Always.allows(Rv::DeviceError));
         assert!(!Repeat::Never.allows(Rv::SessionHandleInvalid));
+    }
+
+    #[test]
+    fn the_vendors_sessions_and_start_are_no_affair_of_the_applications() {
+        for lost in [
+            Rv::SessionHandleInvalid,
+            Rv::SessionClosed,
+            Rv::CryptokiNotInitialized,
+        ] {
+            assert_eq!(outward(lost.into()).rv(), Rv::DeviceError);
+        }
+        assert_eq!(outward(Rv::KeyHandleInvalid.into()).rv(), Rv::KeyHandleInvalid);
     }
 
     #[test]

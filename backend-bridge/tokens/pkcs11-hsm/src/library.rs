@@ -34,6 +34,10 @@ pub(crate) struct Library {
     generation: u64,
     /// Whether it was initialised here, and not by the application or another library beside us.
     ours: AtomicBool,
+    /// How many calls are in it.
+    calls: AtomicUsize,
+    /// Whether it was left behind with calls in it that hang: nothing more is asked of it through this.
+    left: AtomicBool,
     /// Held while it is initialised again.
     starting: Mutex<()>,
     /// When it was restarted last.
@@ -56,6 +60,9 @@ const RESTARTS_APART: Duration = Duration::from_secs(1);
 /// Modules that this process or one it descends from initialised through us, by the address of their `C_Initialize`.
 /// Written and read without locks, because a child may have been forked in the middle of anything.
 static INITIALISED: [AtomicUsize; 32] = [const { AtomicUsize::new(0) }; 32];
+
+/// Modules that were left initialised by an earlier initialisation of ours, because calls hung in them.
+static LEFT: [AtomicUsize; 32] = [const { AtomicUsize::new(0) }; 32];
 
 thread_local! {
     /// Whether this thread is inside of a vendor's module: one that calls us back would have us behind ourselves.
@@ -81,6 +88,7 @@ impl Libraries {
         if is_ourselves(path) {
             return Err(refused(OURSELVES));
         }
+        let inside = Inside::enter()?;
         let module = Module::load(path).map_err(|error| match error {
             LoadError::Loader(message) => refused(&format!("the module cannot be loaded: {message}")),
             LoadError::NoFunctions => refused("this is no PKCS#11 module: it offers no function list"),
@@ -100,8 +108,20 @@ impl Libraries {
             };
         }
         let library = Arc::new(Library::start(path, init, module, quirks)?);
+        drop(inside);
         known.push(Arc::downgrade(&library));
         Ok(library)
+    }
+
+    /// Our initialisation is over; see [`Library::leave`].
+    pub(crate) fn leave(&self) {
+        // Where a module is just being opened, its C_Initialize hangs.
+        if let Some(known) = self.0.try_lock() {
+            known
+                .iter()
+                .filter_map(Weak::upgrade)
+                .for_each(|library| library.leave());
+        }
     }
 }
 
@@ -160,6 +180,8 @@ impl Library {
             quirks,
             generation: fork::generation(),
             ours: AtomicBool::new(ours),
+            calls: AtomicUsize::new(0),
+            left: AtomicBool::new(false),
             starting: Mutex::new(()),
             restarted: Mutex::new(None),
             inside: quirks.finalize_to_recover.then(RwLock::default),
@@ -184,10 +206,8 @@ impl Library {
         if fork::generation() != self.generation {
             return Err(Rv::CryptokiNotInitialized);
         }
-        if INSIDE.replace(true) {
-            return Err(Rv::FunctionFailed);
-        }
-        let _inside = Inside;
+        let _inside = Inside::enter()?;
+        let _call = Call::of(self)?;
         let _all = self.inside.as_ref().map(RwLock::read);
         let _one = self.single.as_ref().map(Mutex::lock);
         #[cfg(test)]
@@ -200,7 +220,7 @@ impl Library {
 
     /// Initialises it again, after somebody finalised it or, with `finalize_first`, to bring a lost device back.
     pub fn revive(&self, finalize_first: bool) -> Answer<()> {
-        if fork::generation() != self.generation {
+        if fork::generation() != self.generation || self.left.load(SeqCst) {
             return Err(Rv::CryptokiNotInitialized);
         }
         let _starting = self.starting.lock();
@@ -243,6 +263,21 @@ impl Library {
         }
         *last = Some(Instant::now());
         self.revive(true).map(|()| true)
+    }
+
+    /// Our initialisation is over. While calls hang in the module it cannot be finalised: it is left as it is, and the
+    /// next initialisation of ours takes it over.
+    fn leave(&self) {
+        if self.calls.load(SeqCst) == 0 || self.left.swap(true, SeqCst) {
+            return;
+        }
+        if self.ours.swap(false, SeqCst) {
+            log::warn!(
+                "{}: calls hang in it, so it is not finalised",
+                self.path.display()
+            );
+            remember(&LEFT, &self.module);
+        }
     }
 
     /// Whether it was initialised here.
@@ -292,8 +327,53 @@ impl Library {
     }
 }
 
-/// The thread leaves the module.
+/// The thread is inside of the module, and leaves it.
 struct Inside;
+
+impl Inside {
+    /// # Errors
+    /// `CKR_FUNCTION_FAILED` where it is inside of one already.
+    fn enter() -> Answer<Self> {
+        if INSIDE.replace(true) {
+            return Err(Rv::FunctionFailed);
+        }
+        Ok(Self)
+    }
+}
+
+/// A call is in the module, and ends.
+struct Call<'a>(&'a AtomicUsize);
+
+impl<'a> Call<'a> {
+    fn of(library: &'a Library) -> Answer<Self> {
+        library.calls.fetch_add(1, SeqCst);
+        let call = Self(&library.calls);
+        if library.left.load(SeqCst) {
+            return Err(Rv::CryptokiNotInitialized);
+        }
+        Ok(call)
+    }
+}
+
+impl Drop for Call<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, SeqCst);
+    }
+}
+
+/// Refuses what a vendor's module asks of us while we are inside of it: it would be asked in turn.
+///
+/// # Errors
+/// `CKR_TOKEN_NOT_PRESENT`.
+pub(crate) fn refuse_inside() -> Result<()> {
+    if INSIDE.get() {
+        return Err(Error::new(
+            Rv::TokenNotPresent,
+            "the vendor's module calls KeyEnclave itself, which cannot stand behind itself",
+        ));
+    }
+    Ok(())
+}
 
 impl Drop for Inside {
     fn drop(&mut self) {
@@ -320,7 +400,17 @@ fn initialise(module: &Module, init: Option<&CString>, quirks: &Quirks) -> Answe
     }
     match outcome {
         Ok(()) => {
-            remember(module);
+            remember(&INITIALISED, module);
+            Ok((true, threads))
+        }
+        Err(Rv::CryptokiAlreadyInitialized) if forget(&LEFT, module) => {
+            // A login is of our earlier initialisation.
+            for slot in module.slots(true)? {
+                if let Ok(session) = module.open_session(slot, true) {
+                    let _ = module.logout(session);
+                    let _ = module.close_session(session);
+                }
+            }
             Ok((true, threads))
         }
         Err(Rv::CryptokiAlreadyInitialized) => Ok((false, threads)),
@@ -333,15 +423,22 @@ fn is_known(module: &Module) -> bool {
     INITIALISED.iter().any(|known| known.load(Relaxed) == identity)
 }
 
-fn remember(module: &Module) {
-    if is_known(module) {
+fn remember(places: &[AtomicUsize], module: &Module) {
+    let identity = module.identity();
+    if places.iter().any(|known| known.load(Relaxed) == identity) {
         return;
     }
-    let identity = module.identity();
     let free = |place: &&AtomicUsize| place.compare_exchange(0, identity, SeqCst, SeqCst).is_ok();
-    if INITIALISED.iter().find(free).is_none() {
-        log::debug!("more vendors' modules than a child process will be told of");
+    if places.iter().find(free).is_none() {
+        log::debug!("more vendors' modules than can be remembered");
     }
+}
+
+/// Whether it was remembered.
+fn forget(places: &[AtomicUsize], module: &Module) -> bool {
+    let identity = module.identity();
+    let found = |place: &AtomicUsize| place.compare_exchange(identity, 0, SeqCst, SeqCst).is_ok();
+    places.iter().any(found)
 }
 
 impl Drop for Library {

@@ -56,6 +56,9 @@ struct Traits {
     private: bool,
 }
 
+/// That of a handle which means nothing, though the connection stands.
+const NO_GENERATION: u64 = u64::MAX;
+
 /// What is read of an object to know it again.
 pub(crate) const TRAITS: [ck::CK_ATTRIBUTE_TYPE; 8] = [
     ck::CKA_TOKEN,
@@ -185,6 +188,20 @@ impl Objects {
         known.theirs.clear();
         known.ours.retain(|_, entry| entry.owner.is_none());
         known.owned = 0;
+        known.some_lost = true;
+    }
+
+    /// The vendor has forgotten the login: handles of private objects mean nothing any more.
+    pub fn lose_private(&self) {
+        let mut known = self.known.write();
+        let known = &mut *known;
+        for (id, entry) in &known.ours {
+            let handle = entry.handle.load(Acquire);
+            if entry.owner.is_none() && !entry.is_public() && known.theirs.get(&handle) == Some(id) {
+                known.theirs.remove(&handle);
+                entry.generation.store(NO_GENERATION, Release);
+            }
+        }
         known.some_lost = true;
     }
 
@@ -370,6 +387,18 @@ mod tests {
         let found = objects.resolve(id, 1, Rv::KeyHandleInvalid, find).unwrap();
         assert_eq!(found.0, 70);
         assert_eq!(objects.of(70), Some(id), "it keeps its handle");
+    }
+
+    #[test]
+    fn private_objects_are_searched_for_again_after_a_lost_login() {
+        let objects = objects();
+        let private = objects.adopt(7, 0, Some(known_as("key", true)));
+        let public = objects.adopt(8, 0, Some(known_as("public", false)));
+        objects.lose_private();
+        let (found, _) = objects
+            .resolve(private, 0, Rv::KeyHandleInvalid, |_| Ok(vec![70]))
+            .unwrap();
+        assert_eq!((found, objects.peek(public, 0)), (70, Some(8)));
     }
 
     #[test]

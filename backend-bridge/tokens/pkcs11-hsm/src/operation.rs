@@ -19,7 +19,7 @@ use zeroize::Zeroizing;
 use crate::core::Core;
 use crate::ffi::{Answer, Handle, Session};
 use crate::given::{mech, parameter, translated};
-use crate::heal::Repeat;
+use crate::heal::{Repeat, outward};
 use crate::objects::Entry;
 use crate::params::{OwnParameter, output_len};
 use crate::pool::{Fate, Lease, Need};
@@ -345,7 +345,9 @@ impl VendorOperation {
     /// The most that it can be, for modules that must not be asked.
     fn longest(&self, part: Part) -> usize {
         let input = match part {
-            Part::Single(len) | Part::Update(len) => len,
+            // No more comes out than went in: padding and tags are at the end.
+            Part::Update(len) => return self.pending + len,
+            Part::Single(len) => len,
             Part::Finish => 0,
         };
         match self.class {
@@ -478,19 +480,19 @@ impl Operation for VendorOperation {
             }
             // The call itself will tell, or begin again.
             Err(_) if !self.started => Ok(OutputLen::AtMost(self.longest(part))),
-            Err(error) => Err(error),
+            Err(error) => Err(outward(error)),
         }
     }
 
     fn single(self: Box<Self>, cx: &CallCx, input: &[u8], end: End<'_>) -> Step {
         self.detach(is_for_worker(cx), input, end, |this, input, end| {
-            this.whole(input, end)
+            this.whole(input, end).map_err(outward)
         })
     }
 
     fn update(&mut self, cx: &CallCx, input: &[u8], out: &mut [u8]) -> Result<usize> {
         if !is_for_worker(cx) {
-            return self.part(input, out);
+            return self.part(input, out).map_err(outward);
         }
         let (input, room) = (Zeroizing::new(input.to_vec()), out.len());
         let written = self.lend(cx, move |this| {
@@ -498,8 +500,8 @@ impl Operation for VendorOperation {
             let written = this.part(&input, &mut out)?;
             out.truncate(written);
             Ok(Out::Bytes(out))
-        })?;
-        let Out::Bytes(bytes) = written else {
+        });
+        let Out::Bytes(bytes) = written.map_err(outward)? else {
             return Err(Rv::GeneralError.into());
         };
         let place = out.get_mut(..bytes.len()).ok_or(Rv::GeneralError)?;
@@ -508,7 +510,9 @@ impl Operation for VendorOperation {
     }
 
     fn finish(self: Box<Self>, cx: &CallCx, end: End<'_>) -> Step {
-        self.detach(is_for_worker(cx), &[], end, |this, _, end| this.last(end))
+        self.detach(is_for_worker(cx), &[], end, |this, _, end| {
+            this.last(end).map_err(outward)
+        })
     }
 
     fn digest_key(&mut self, _cx: &CallCx, key: ObjectId) -> Result<()> {
@@ -516,7 +520,8 @@ impl Operation for VendorOperation {
         self.call(|core, session| {
             let (handle, _) = core.handle(&lease, key, Rv::KeyHandleInvalid)?;
             core.call(|module| module.digest_key(session, handle))
-        })?;
+        })
+        .map_err(outward)?;
         self.started = true;
         Ok(())
     }

@@ -7,7 +7,7 @@ use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 use cryptoki_sys as ck;
-use keyenclave_model::error::{Result, Rv};
+use keyenclave_model::error::{Error, Result, Rv};
 use keyenclave_model::mechanism::MechanismInfo;
 use keyenclave_model::token::{
     CallCx, Device, HandleSource, Out, Pending, SessionId, Step, Token, TokenInfo, Work,
@@ -16,7 +16,8 @@ use once_cell::sync::OnceCell;
 use parking_lot::Mutex;
 
 use crate::core::{Core, Identity};
-use crate::library::Libraries;
+use crate::heal::outward;
+use crate::library::{Libraries, refuse_inside};
 use crate::login::{PinSource, SlotNumber};
 use crate::operation::{is_for_worker, too_late, wait};
 use crate::owned::OwnWork;
@@ -106,17 +107,15 @@ impl Pkcs11Token {
     }
 
     /// Asks something within the time that the configuration gives.
-    fn ask<T: Send + 'static>(
-        &self,
-        work: impl FnOnce(&Arc<Core>) -> Result<T> + Send + 'static,
-    ) -> Result<T> {
+    fn ask<T: Send + 'static>(&self, work: impl Fn(&Arc<Core>) -> Result<T> + Send + 'static) -> Result<T> {
+        refuse_inside()?;
         let Some(timeout) = self.shown.options.timeout else {
-            return work(self.shown.core()?);
+            return self.shown.ask(work);
         };
         let place = Arc::new(Mutex::new(None));
         let (answer, shown) = (Arc::clone(&place), Arc::clone(&self.shown));
         let mut waiting = self.workers.submit(move || {
-            let told = work(shown.core()?)?;
+            let told = shown.ask(work)?;
             *answer.lock() = Some(told);
             Ok(Out::Done)
         })?;
@@ -153,11 +152,25 @@ impl Pkcs11Token {
 
 impl Shown {
     fn run(&self, cx: &CallCx, work: Work<'_>) -> Result<Out> {
-        do_work(self.core()?, self.slot, cx, work)
+        do_work(self.core()?, self.slot, cx, work).map_err(outward)
+    }
+
+    /// Asks something that needs no session; once more if somebody has finalised the module.
+    fn ask<T>(&self, work: impl Fn(&Arc<Core>) -> Result<T>) -> Result<T> {
+        let core = self.core()?;
+        let told = match work(core) {
+            Err(error) if error.rv() == Rv::CryptokiNotInitialized => {
+                let revived = core.device().library.revive(false).map_err(Error::from);
+                revived.and_then(|()| work(core))
+            }
+            told => told,
+        };
+        told.map_err(outward)
     }
 
     /// The token, looked for if it was not there until now.
     fn core(&self) -> Result<&Arc<Core>> {
+        refuse_inside()?;
         let found = self.core.get_or_try_init(|| self.find());
         if let Err(error) = &found
             && !self.told.swap(true, Relaxed)
@@ -267,6 +280,9 @@ impl Token for Pkcs11Token {
     }
 
     fn submit(&self, cx: &CallCx, work: Work<'_>) -> Step {
+        if let Err(error) = refuse_inside() {
+            return error.into();
+        }
         if is_for_worker(cx) {
             return self.on_worker(cx, work);
         }
@@ -314,6 +330,10 @@ impl Token for Pkcs11Token {
 impl Drop for Pkcs11Token {
     fn drop(&mut self) {
         self.workers.close();
+        if let Some(core) = self.shown.core.get() {
+            core.workers.close();
+        }
+        self.shown.libraries.leave();
     }
 }
 

@@ -225,15 +225,22 @@ fn find(core: &Core, cx: &CallCx, template: &Template) -> Result<Out> {
         .run(cx, Repeat::Always, |lease| {
             let attributes = Attributes::new(template);
             let handles = core.call(|module| module.find(lease.session, &attributes))?;
+            if core.connection.has_lost_login(lease.session) {
+                return Err(Rv::UserNotLoggedIn);
+            }
             let few = handles.len() <= NOTED_AT_ONCE;
             let adopt = |handle| match core.objects().of(handle) {
-                Some(id) => id,
+                Some(id) => Ok(id),
                 None => {
-                    let traits = few.then(|| core.traits(lease.session, handle)).flatten();
-                    core.objects().adopt(handle, lease.generation, traits)
+                    let traits = if few {
+                        core.traits(lease.session, handle)?
+                    } else {
+                        None
+                    };
+                    Ok(core.objects().adopt(handle, lease.generation, traits))
                 }
             };
-            Ok(handles.into_iter().map(adopt).collect())
+            handles.into_iter().map(adopt).collect::<Answer<_>>()
         })
         .map(Out::Objects)
 }

@@ -111,6 +111,12 @@ impl Device for Fake {
     }
 
     fn lost(&self, _lease: Option<&Lease>) {}
+
+    fn is_logged_out(&self, _session: Session) -> bool {
+        false
+    }
+
+    fn login_was_lost(&self) {}
 }
 
 fn with(role: Role) -> Credentials<'static> {

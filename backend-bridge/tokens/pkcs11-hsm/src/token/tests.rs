@@ -144,7 +144,7 @@ fn a_child_initialises_the_module_anew_and_leaves_the_parents_alone() {
         with_app(|app, private, public| {
             let child = in_child(|| {
                 let stale = app.sign(private, &[1; 32]).map_err(|error| error.rv());
-                assert_eq!(stale.err(), Some(Rv::CryptokiNotInitialized));
+                assert_eq!(stale.err(), Some(Rv::DeviceError));
                 let libraries = std::sync::Arc::new(Libraries::default());
                 let mine = App::softhsm("hsm", &libraries);
                 let early = mine.find(ck::CKO_PRIVATE_KEY, "key").unwrap();
