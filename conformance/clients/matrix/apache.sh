@@ -17,7 +17,7 @@ server=$(cat apache.pid)
 trap 'kill $server; tail --pid=$server -f /dev/null' EXIT
 listening "$PORT" "$server" error.log
 handshakes 10
-test "$(pgrep -cP "$server")" -ge 2
+test "$(pgrep -c -P "$server")" -ge 2
 guide apache-reload
 until [ "$(grep -c 'resuming normal operations' error.log)" = 2 ]; do
     handshakes 1

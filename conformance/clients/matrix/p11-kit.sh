@@ -13,6 +13,6 @@ guide p11-kit-remote
 is_signed remote.sig
 guide p11-kit-server
 # The program prints where the socket is before it is there.
-until pkcs11-tool --module /usr/lib/x86_64-linux-gnu/pkcs11/p11-kit-client.so --list-slots | grep "$TOKEN"; do :; done
+until pkcs11-tool --module /usr/lib/*/pkcs11/p11-kit-client.so --list-slots | grep "$TOKEN"; do :; done
 guide p11-kit-client
 is_signed server.sig

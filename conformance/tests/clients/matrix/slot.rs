@@ -27,6 +27,8 @@ pub enum Kind {
     Aws,
     /// SoftHSM2 behind a slot of ours.
     Vendor,
+    /// SoftHSM2 by itself, without us: what a program cannot do there either is not our fault.
+    SoftHsm2,
 }
 
 impl Kind {
@@ -42,7 +44,9 @@ impl Kind {
         match self {
             Self::Soft => None,
             Self::Aws => Ministack::shared().is_none().then_some("the emulator ministack"),
-            Self::Vendor => (!case::is_present("/usr/lib/*/libsofthsm2.so")).then_some("SoftHSM2"),
+            Self::Vendor | Self::SoftHsm2 => {
+                (!case::is_present("/usr/lib/*/libsofthsm2.so")).then_some("SoftHSM2")
+            }
         }
     }
 
@@ -58,6 +62,9 @@ impl Kind {
             Self::Soft => {}
             Self::Aws => Self::aws(place, &mut command),
             Self::Vendor => Self::vendor(place, &mut command),
+            Self::SoftHsm2 => {
+                command.env("MODULE", SOFTHSM2);
+            }
         }
         command
     }
