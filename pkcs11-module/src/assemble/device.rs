@@ -37,6 +37,7 @@ pub(super) fn token(
             .collect(),
         pin: pin.map(|pin| Arc::new(pin) as Arc<dyn PinSource>),
         max_sessions: usize::try_from(device.sessions).ok(),
+        timeout: device.operation_timeout,
         ..HsmOptions::new(&device.module)
     };
     Arc::new(Pkcs11Token::new(

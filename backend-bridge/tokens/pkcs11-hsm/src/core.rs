@@ -172,8 +172,7 @@ impl Core {
     /// The vendor's.
     pub fn mechanisms(&self) -> Answer<Vec<MechanismInfo>> {
         let phase = self.connection.phase();
-        let mut known = self.mechanisms.lock();
-        if let Some((of, mechanisms)) = &*known
+        if let Some((of, mechanisms)) = &*self.mechanisms.lock()
             && *of == phase
         {
             return Ok(mechanisms.clone());
@@ -181,18 +180,42 @@ impl Core {
         let slot = self.device().slot();
         let mechanisms: Vec<_> = self.call(|module| {
             let told = module.mechanisms(slot)?.into_iter().filter_map(|id| {
-                let info = module.mechanism_info(slot, id).ok()?;
-                Some(MechanismInfo {
+                let info = match module.mechanism_info(slot, id) {
+                    Ok(info) => info,
+                    // Not one mechanism is unknown, but the device is gone.
+                    Err(rv) if loss(rv, false).is_some() => return Some(Err(rv)),
+                    Err(_) => return None,
+                };
+                Some(Ok(MechanismInfo {
                     id,
                     min_key_size: info.ulMinKeySize,
                     max_key_size: info.ulMaxKeySize,
                     flags: info.flags,
-                })
+                }))
             });
-            Ok(told.collect())
+            told.collect()
         })?;
-        *known = Some((phase, mechanisms.clone()));
+        *self.mechanisms.lock() = Some((phase, mechanisms.clone()));
         Ok(mechanisms)
+    }
+
+    /// What the token could do when it said so last.
+    pub fn last_mechanisms(&self) -> Option<Vec<MechanismInfo>> {
+        let known = self.mechanisms.lock();
+        known.as_ref().map(|(_, mechanisms)| mechanisms.clone())
+    }
+}
+
+impl Core {
+    /// Does on a worker, which may hang, what is otherwise done when the last slot that shows the token is gone. The
+    /// worker and that slot have it still.
+    pub fn end(self: &Arc<Self>) {
+        if Arc::strong_count(self) <= 2 {
+            self.connection.disconnect();
+            if Arc::strong_count(&self.device().library) == 1 {
+                self.device().library.end();
+            }
+        }
     }
 }
 

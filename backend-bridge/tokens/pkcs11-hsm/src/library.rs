@@ -441,13 +441,22 @@ fn forget(places: &[AtomicUsize], module: &Module) -> bool {
     places.iter().any(found)
 }
 
-impl Drop for Library {
-    fn drop(&mut self) {
-        if self.ours.load(SeqCst)
+impl Library {
+    /// Finalises the module, if that is ours to do.
+    pub fn end(&self) {
+        self.calls.fetch_add(1, SeqCst);
+        if self.ours.swap(false, SeqCst)
             && fork::generation() == self.generation
             && let Err(rv) = self.module.finalize()
         {
             log::debug!("{}: C_Finalize answers {}", self.path.display(), rv.name());
         }
+        self.calls.fetch_sub(1, SeqCst);
+    }
+}
+
+impl Drop for Library {
+    fn drop(&mut self) {
+        self.end();
     }
 }

@@ -271,7 +271,8 @@ impl Token for Pkcs11Token {
         let told = self.ask(|core| Ok(core.mechanisms()?));
         told.unwrap_or_else(|error| {
             log::warn!("a vendor's token does not tell its mechanisms: {error}");
-            Vec::new()
+            let known = self.shown.core.get().and_then(|core| core.last_mechanisms());
+            known.unwrap_or_default()
         })
     }
 
@@ -329,6 +330,14 @@ impl Token for Pkcs11Token {
 
 impl Drop for Pkcs11Token {
     fn drop(&mut self) {
+        if let (Some(core), Some(timeout)) = (self.shown.core.get(), self.shown.options.timeout) {
+            let core = Arc::clone(core);
+            let end = self.workers.submit(move || {
+                core.end();
+                Ok(Out::Done)
+            });
+            let _ = end.map(|mut end| end.wait(Some(Instant::now() + timeout)));
+        }
         self.workers.close();
         if let Some(core) = self.shown.core.get() {
             core.workers.close();
