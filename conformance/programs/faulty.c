@@ -74,7 +74,7 @@ static struct functions *real;
  * such a thing overtakes is the real module's own affair. */
 static pthread_rwlock_t inside = PTHREAD_RWLOCK_WRITER_NONRECURSIVE_INITIALIZER_NP;
 
-static atomic_ulong calls, chosen, argument_of_fault, hanging, releases;
+static atomic_ulong calls, chosen, argument_of_fault, hanging, releases, late;
 static atomic_int fault;
 static _Atomic(const char *) struck;
 static pthread_mutex_t gate = PTHREAD_MUTEX_INITIALIZER;
@@ -111,6 +111,9 @@ void faulty_release(void) {
     fault = FAULTY_NOTHING;
     releases++;
     pthread_cond_broadcast(&opened);
+    while (late > 0) {
+        pthread_cond_wait(&opened, &gate);
+    }
     pthread_mutex_unlock(&gate);
 }
 
@@ -118,10 +121,19 @@ static void hang(void) {
     pthread_mutex_lock(&gate);
     unsigned long before = releases;
     hanging++;
+    late++;
     while (releases == before) {
         pthread_cond_wait(&opened, &gate);
     }
     hanging--;
+    pthread_mutex_unlock(&gate);
+}
+
+/* The call that hung has been made. */
+static void arrive(void) {
+    pthread_mutex_lock(&gate);
+    late--;
+    pthread_cond_broadcast(&opened);
     pthread_mutex_unlock(&gate);
 }
 
@@ -171,7 +183,7 @@ static int is_away(enum needs needs, const word *arguments, word *answer) {
 }
 
 /* Misbehaves if it is time. Whether the call is answered by that and not to be made. */
-static int misbehaves(const char *name, enum needs needs, const word *arguments, word *answer, int *away) {
+static int misbehaves(const char *name, enum needs needs, const word *arguments, word *answer, int *away, int *hung) {
     unsigned long call = ++calls, at = chosen;
     int how = fault, strikes = call == at || (call > at && how & FAULTY_FROM_THEN_ON);
     *away = (how & 0xff) == FAULTY_AWAY && call >= at && call - at <= argument_of_fault;
@@ -195,6 +207,7 @@ static int misbehaves(const char *name, enum needs needs, const word *arguments,
         break;
     case FAULTY_HANG:
         hang();
+        *hung = 1;
         break;
     }
     return *away && is_away(needs, arguments, answer);
@@ -203,13 +216,16 @@ static int misbehaves(const char *name, enum needs needs, const word *arguments,
 #define FORWARD(name, count, needs) \
     word name(PARAMETERS_##count) { \
         word arguments[] = {ARGUMENTS_##count}, answer; \
-        int away; \
-        if (misbehaves(#name, needs, arguments, &answer, &away)) { \
+        int away, hung = 0; \
+        if (misbehaves(#name, needs, arguments, &answer, &away, &hung)) { \
             return answer; \
         } \
         pthread_rwlock_rdlock(&inside); \
         answer = REAL(name, count)(ARGUMENTS_##count); \
         pthread_rwlock_unlock(&inside); \
+        if (hung) { \
+            arrive(); \
+        } \
         if (needs == SLOT_INFO && away && answer == CKR_OK) { \
             ((struct slot_info *)arguments[count - 1])->flags &= ~(word)CKF_TOKEN_PRESENT; \
         } \
