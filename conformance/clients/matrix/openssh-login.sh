@@ -2,6 +2,7 @@
 . "$CLIENTS/matrix/prepared.sh"
 guide keys
 guide ssh-keygen
+trap 'kill ${SSH_AGENT_PID-}' EXIT
 guide ssh-agent
 guide ssh-signature
 ssh-keygen -q -t ed25519 -N '' -f host

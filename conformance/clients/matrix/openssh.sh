@@ -7,8 +7,8 @@ for key in web ec; do
     ssh-keygen -i -m PKCS8 -f $key.pub >converted
     grep -F "$(cat converted)" public-keys
 done
+trap 'kill ${SSH_AGENT_PID-}' EXIT
 guide ssh-agent >listed
-trap 'kill $SSH_AGENT_PID' EXIT
 test "$(grep -cE '^(ssh-rsa|ecdsa-sha2-nistp256) ' listed)" = 2
 guide ssh-signature
 guide ssh-certificate >certificate

@@ -11,8 +11,10 @@ guide p11-kit-proxy
 is_signed proxy.sig
 guide p11-kit-remote
 is_signed remote.sig
+trap 'kill ${P11_KIT_SERVER_PID-}' EXIT
 guide p11-kit-server
 # The program prints where the socket is before it is there.
 until pkcs11-tool --module /usr/lib/*/pkcs11/p11-kit-client.so --list-slots | grep "$TOKEN"; do :; done
 guide p11-kit-client
+trap - EXIT
 is_signed server.sig
