@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
 //! What the tests here share: a SoftHSM2 token with keys, the faulty module before it, a slot before that one.
 
+use crate::open;
 use cryptoki_sys::*;
-use keyenclave_conformance::case::{finish, in_own_process, needing, own_module};
+use keyenclave_conformance::case::{finish, in_own_process, needing, own_module, skipped};
 use keyenclave_conformance::module::{bytes, flag, number};
 use keyenclave_conformance::place::{Place, module_path};
 use keyenclave_conformance::token::{RW, SO_PIN, THREADS, Token, USER_PIN};
@@ -34,6 +35,11 @@ pub struct Device {
 impl Device {
     /// Runs `body`, a whole test, where everything is there that it needs.
     pub fn test(body: impl FnOnce(&Self)) {
+        let thread = std::thread::current();
+        let name = thread.name().expect("libtest names the threads of tests");
+        if let Some(reason) = open::reason(name) {
+            return skipped(name, reason);
+        }
         in_own_process(|| {
             own_module(|| {
                 needing(&["cc", SOFTHSM], || body(&Self::prepared()));

@@ -12,4 +12,5 @@
 mod device;
 mod faults;
 mod hangs;
+mod open;
 mod processes;
