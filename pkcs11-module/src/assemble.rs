@@ -122,8 +122,8 @@ impl Token for Absent {
         Err(self.error())
     }
 
-    fn mechanisms(&self) -> Vec<MechanismInfo> {
-        Vec::new()
+    fn mechanisms(&self) -> Result<Vec<MechanismInfo>> {
+        Err(self.error())
     }
 
     fn epoch(&self) -> u64 {
@@ -213,7 +213,7 @@ mod tests {
         let serials = [0, 1].map(|slot: usize| slots[slot].token.info().unwrap().serial);
         assert_ne!(serials[0], serials[1], "two slots of one region are two tokens");
         assert_eq!(slots[0].token.info().unwrap().model, "AWS KMS");
-        assert!(!slots[0].token.mechanisms().is_empty());
+        assert!(!slots[0].token.mechanisms().unwrap().is_empty());
         assert!(!remote.runtime.is_running(), "told without threads");
         assert_eq!(
             std::fs::read_dir(home.path()).unwrap().count(),

@@ -48,7 +48,10 @@ pub trait Token: Send + Sync {
     fn info(&self) -> Result<TokenInfo>;
 
     /// The mechanisms that work, and for what. Advertised means working, and what is not advertised is refused.
-    fn mechanisms(&self) -> Vec<MechanismInfo>;
+    ///
+    /// # Errors
+    /// `CKR_TOKEN_NOT_PRESENT` and the like, where only a device knows and it is not there.
+    fn mechanisms(&self) -> Result<Vec<MechanismInfo>>;
 
     /// A number that changes when somebody, here or in another process, replaced the token's contents as a whole
     /// (`C_InitToken`, a restored backup). A login made under another epoch is void.

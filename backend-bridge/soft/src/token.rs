@@ -242,9 +242,9 @@ impl<S: Store + 'static, K: Sealers> Token for SoftToken<S, K> {
         })
     }
 
-    fn mechanisms(&self) -> Vec<MechanismInfo> {
+    fn mechanisms(&self) -> Result<Vec<MechanismInfo>> {
         let local = MECHANISMS.iter().filter(|row| !row.algorithm.is_remote());
-        local.map(MechanismRow::info).collect()
+        Ok(local.map(MechanismRow::info).collect())
     }
 
     fn epoch(&self) -> u64 {

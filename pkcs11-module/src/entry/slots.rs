@@ -104,7 +104,7 @@ pub fn get_mechanism_list(
     let (_, slot) = lib.slot(slot)?;
     let ids: Vec<_> = slot
         .token
-        .mechanisms()
+        .mechanisms()?
         .iter()
         .map(|mechanism| mechanism.id)
         .collect();
@@ -120,7 +120,7 @@ pub fn get_mechanism_info(
 ) -> Result<()> {
     let (_, slot) = lib.slot(slot)?;
     info.check()?;
-    let mechanisms = slot.token.mechanisms();
+    let mechanisms = slot.token.mechanisms()?;
     let mechanism = mechanisms
         .iter()
         .find(|mechanism| mechanism.id == id)

@@ -121,8 +121,8 @@ impl Token for LateToken {
             device: None,
         })
     }
-    fn mechanisms(&self) -> Vec<MechanismInfo> {
-        Vec::new()
+    fn mechanisms(&self) -> Result<Vec<MechanismInfo>> {
+        Ok(Vec::new())
     }
     fn epoch(&self) -> u64 {
         self.moments.found.happens();

@@ -165,8 +165,8 @@ impl Token for RemoteToken {
         })
     }
 
-    fn mechanisms(&self) -> Vec<MechanismInfo> {
-        plan::mechanisms(self.parts.bridge.capability())
+    fn mechanisms(&self) -> Result<Vec<MechanismInfo>> {
+        Ok(plan::mechanisms(self.parts.bridge.capability()))
     }
 
     fn epoch(&self) -> u64 {

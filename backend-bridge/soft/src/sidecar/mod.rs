@@ -267,7 +267,7 @@ impl Token for Sidecar {
         self.token.info()
     }
 
-    fn mechanisms(&self) -> Vec<MechanismInfo> {
+    fn mechanisms(&self) -> Result<Vec<MechanismInfo>> {
         self.token.mechanisms()
     }
 

@@ -65,6 +65,8 @@ struct Anchor {
 /// How long a call waits for a vendor session when it has no deadline.
 const PATIENCE: Duration = Duration::from_secs(10);
 
+/// How often work is repeated: while one thread repairs what is lost, another may meet it a second time.
+pub(crate) const REPEATS: usize = 3;
 /// How many sessions more are tried when one has an operation in it already.
 const OTHER_SESSIONS: usize = 4;
 
@@ -128,10 +130,10 @@ impl<D: Device> Connection<D> {
         &self,
         cx: &CallCx,
         mut need: Need,
-        mut repeat: Repeat,
+        repeat: Repeat,
         mut work: impl FnMut(&Lease) -> Answer<(T, bool)>,
     ) -> Result<(T, Option<Lease>)> {
-        let mut others = OTHER_SESSIONS;
+        let (mut others, mut left) = (OTHER_SESSIONS, REPEATS);
         loop {
             let phase = self.phase();
             let lease = match self.lease(cx, need) {
@@ -139,9 +141,9 @@ impl<D: Device> Connection<D> {
                 Err(error) => match loss(error.rv(), false) {
                     // Nothing was done yet: it may be tried again even if the work may not be repeated. Where the
                     // connection could not be made there is nothing to repair.
-                    Some(lost) if repeat != Repeat::Never && phase % 2 == 1 => {
-                        self.repair(lost, phase, false, error.rv())?;
-                        repeat = Repeat::Never;
+                    Some(lost) if repeat != Repeat::Never && left > 0 && phase % 2 == 1 => {
+                        self.repair(lost, phase, left < REPEATS, error.rv())?;
+                        left -= 1;
                         continue;
                     }
                     _ => return Err(error),
@@ -155,7 +157,8 @@ impl<D: Device> Connection<D> {
                 }
                 Err(rv) => rv,
             };
-            let may_repeat = self.ended(&lease, rv, phase, repeat)?;
+            let again = repeat == Repeat::Never || left < REPEATS;
+            let may_repeat = self.ended(&lease, rv, phase, again)? && repeat.allows(rv) && left > 0;
             // Some modules have one operation in a session, whatever its class, or one was left behind: another session
             // has room for this work.
             if rv == Rv::OperationActive && others > 0 {
@@ -166,16 +169,16 @@ impl<D: Device> Connection<D> {
             if !may_repeat {
                 return Err(rv.into());
             }
-            repeat = Repeat::Never;
+            left -= 1;
         }
     }
 
-    /// Work in a lease failed: gives the session back and repairs what is lost. Whether the work may be
-    /// repeated.
+    /// Work in a lease failed: gives the session back and repairs what is lost. Whether anything was. `again` is whether
+    /// the same work failed before.
     ///
     /// # Errors
     /// The module's, where it cannot even be initialised again.
-    pub fn ended(&self, lease: &Lease, rv: Rv, phase: u64, repeat: Repeat) -> Result<bool> {
+    pub fn ended(&self, lease: &Lease, rv: Rv, phase: u64, again: bool) -> Result<bool> {
         let logged_in = self.role() == Some(Role::User);
         let lost = loss(rv, logged_in).or_else(|| {
             // Private objects are not there for somebody who is not logged in.
@@ -193,8 +196,8 @@ impl<D: Device> Connection<D> {
             self.device.lost(Some(lease));
         }
         let Some(lost) = lost else { return Ok(false) };
-        self.repair(lost, phase, repeat == Repeat::Never, rv)?;
-        Ok(repeat.allows(rv))
+        self.repair(lost, phase, again, rv)?;
+        Ok(true)
     }
 
     /// A vendor session for an operation of `cx.session`.

@@ -77,10 +77,7 @@ impl Messages for VendorMessages {
             return Err(rv.into());
         };
         self.lease = None;
-        let repeat = self
-            .core
-            .connection
-            .ended(&lease, rv, self.phase, Repeat::Always)?;
+        let repeat = self.core.connection.ended(&lease, rv, self.phase, false)?;
         // The parts that a message had are lost with the session.
         let whole = matches!(message.step, MessageStep::Whole | MessageStep::Begin);
         let Some(begun) = self.begun.as_ref().filter(|_| repeat) else {

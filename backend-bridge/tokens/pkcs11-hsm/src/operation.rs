@@ -16,6 +16,7 @@ use keyenclave_model::token::{
 use parking_lot::Mutex;
 use zeroize::Zeroizing;
 
+use crate::connection::REPEATS;
 use crate::core::Core;
 use crate::ffi::{Answer, Handle, Session};
 use crate::given::{mech, parameter, translated};
@@ -178,17 +179,18 @@ impl VendorOperation {
 
     /// A call in the vendor's session; begun again first, if it was lost before any data came.
     fn call<T>(&mut self, mut work: impl FnMut(&Core, Session) -> Answer<T>) -> Result<T> {
-        let session = self.session()?;
-        let rv = match work(&self.core, session) {
-            Ok(done) => return Ok(done),
-            Err(rv) => rv,
-        };
-        let again = self.again(rv)?;
-        if !again {
-            return Err(rv.into());
+        let mut left = REPEATS;
+        loop {
+            let session = self.session()?;
+            let rv = match work(&self.core, session) {
+                Ok(done) => return Ok(done),
+                Err(rv) => rv,
+            };
+            if left == 0 || !self.again(rv)? {
+                return Err(rv.into());
+            }
+            left -= 1;
         }
-        let session = self.session()?;
-        Ok(work(&self.core, session)?)
     }
 
     /// After a failure: whether the operation has begun again.
@@ -203,7 +205,7 @@ impl VendorOperation {
                 return Ok(false);
             };
             // Any other answer has ended the operation, and with it the lease.
-            let repeat = self.core.connection.ended(lease, rv, self.phase, Repeat::Always);
+            let repeat = self.core.connection.ended(lease, rv, self.phase, false);
             self.lease = None;
             let lost = crate::heal::loss(rv, true).is_some();
             if !repeat? || !lost {
@@ -227,9 +229,7 @@ impl VendorOperation {
             return Ok(());
         }
         if let Some(lease) = self.lease.take() {
-            self.core
-                .connection
-                .ended(&lease, rv, self.phase, Repeat::Never)?;
+            self.core.connection.ended(&lease, rv, self.phase, true)?;
         }
         Ok(())
     }

@@ -177,7 +177,7 @@ impl Shown {
         {
             log::warn!("a slot of a vendor's module is empty: {error}");
         }
-        found
+        found.map_err(outward)
     }
 
     fn find(&self) -> Result<Arc<Core>> {
@@ -185,7 +185,15 @@ impl Shown {
         let library = self
             .libraries
             .open(&options.module, options.init.as_deref(), &options.quirks)?;
-        let found = match library.choose(&options.token) {
+        let chosen = match library.choose(&options.token) {
+            // Somebody has finalised it just now.
+            Err(error) if error.rv() == Rv::CryptokiNotInitialized => {
+                library.revive(false)?;
+                library.choose(&options.token)
+            }
+            chosen => chosen,
+        };
+        let found = match chosen {
             // Some modules look for tokens only when they are initialised. One that others use is not disturbed.
             Err(_) if library.restart()? => library.choose(&options.token)?,
             found => found?,
@@ -267,12 +275,11 @@ impl Token for Pkcs11Token {
         self.ask(info)
     }
 
-    fn mechanisms(&self) -> Vec<MechanismInfo> {
-        let told = self.ask(|core| Ok(core.mechanisms()?));
-        told.unwrap_or_else(|error| {
-            log::warn!("a vendor's token does not tell its mechanisms: {error}");
+    fn mechanisms(&self) -> Result<Vec<MechanismInfo>> {
+        self.ask(|core| Ok(core.mechanisms()?)).or_else(|error| {
             let known = self.shown.core.get().and_then(|core| core.last_mechanisms());
-            known.unwrap_or_default()
+            // They never change while nobody changes the token, and callers cannot do without.
+            known.ok_or(error)
         })
     }
 

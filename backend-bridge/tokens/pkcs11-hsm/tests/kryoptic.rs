@@ -78,6 +78,7 @@ fn a_key_is_encapsulated_and_decapsulated() {
         if !app
             .token
             .mechanisms()
+            .unwrap()
             .iter()
             .any(|info| info.id == ck::CKM_ML_KEM)
         {

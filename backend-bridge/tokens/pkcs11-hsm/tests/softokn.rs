@@ -61,6 +61,7 @@ fn its_tokens_are_there_with_the_string_that_names_its_databases() {
             crypto
                 .token
                 .mechanisms()
+                .unwrap()
                 .iter()
                 .any(|info| info.id == ck::CKM_AES_GCM)
         );

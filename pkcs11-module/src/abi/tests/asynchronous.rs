@@ -27,8 +27,8 @@ impl Token for Unused {
     fn info(&self) -> Result<TokenInfo> {
         Err(Rv::TokenNotPresent.into())
     }
-    fn mechanisms(&self) -> Vec<MechanismInfo> {
-        Vec::new()
+    fn mechanisms(&self) -> Result<Vec<MechanismInfo>> {
+        Ok(Vec::new())
     }
     fn epoch(&self) -> u64 {
         0

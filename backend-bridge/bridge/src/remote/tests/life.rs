@@ -7,7 +7,7 @@ use super::*;
 fn nothing_starts_before_the_first_remote_call() {
     let bench = bench();
     bench.token.info().unwrap();
-    assert!(!bench.token.mechanisms().is_empty());
+    assert!(!bench.token.mechanisms().unwrap().is_empty());
     bench
         .run(Work::Login {
             role: Role::User,

@@ -203,7 +203,7 @@ fn with_a_pin_private_keys_are_seen_by_the_user_only() {
 #[test]
 fn what_is_advertised_is_what_the_service_and_the_engine_can_do() {
     let bench = bench();
-    let mechanisms = bench.token.mechanisms();
+    let mechanisms = bench.token.mechanisms().unwrap();
     let flags = |id| {
         mechanisms
             .iter()
