@@ -109,12 +109,14 @@ static unsigned long count_calls(void (*all)(void)) {
 
 /* The library's start is part of the work: the device may fail before it was ever used. */
 static void work_from_the_start(void) {
+    int asked = neighbour != 0;
+    neighbour = 0;
     finalize_now();
     initialize_for_threads();
-    kept = open_in(slot);
-    if (neighbour) {
+    if (asked) {
         neighbour = open_in(soft_slot);
     }
+    kept = open_in(slot);
     work();
 }
 

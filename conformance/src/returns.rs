@@ -3,8 +3,9 @@
 
 use crate::rv::Rv;
 use cryptoki_sys::CKR_VENDOR_DEFINED;
+use once_cell::sync::Lazy;
 use std::collections::{BTreeSet, HashMap, HashSet};
-use std::sync::{LazyLock, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 
 /// What section 5.1 of the specification lets any function return, besides what its own paragraph names.
 const ANY: &[&str] = &[
@@ -45,7 +46,7 @@ const WIDER: &[(&str, &str)] = &[
     ("C_DecryptFinal", "CKR_ENCRYPTED_DATA_INVALID"),
 ];
 
-static ALLOWED: LazyLock<HashMap<&'static str, HashSet<&'static str>>> = LazyLock::new(|| {
+static ALLOWED: Lazy<HashMap<&'static str, HashSet<&'static str>>> = Lazy::new(|| {
     let rows = include_str!("../expectations/returns.txt")
         .lines()
         .filter(|line| !line.starts_with('#'));

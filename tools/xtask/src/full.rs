@@ -7,7 +7,7 @@
 
 use crate::project::{self, Built};
 use crate::{conformance, dependencies, quickstart, run, test, tools};
-use std::path::Path;
+use std::path::PathBuf;
 use std::process::Command;
 use std::time::Instant;
 
@@ -57,13 +57,14 @@ const SANITIZERS: [Sanitizer; 2] = [
     },
 ];
 
-/// Runs everything, writes the page, and fails if anything did.
+/// Runs everything, or the rows of the page whose names contain one of the words given, writes the page, and fails if
+/// anything did. A row that is not run stays as it was, with the date and the commit that it is of.
 pub fn run(arguments: &[String]) -> Result<(), String> {
-    if !arguments.is_empty() {
-        return Err("usage: cargo xtask full".into());
+    if arguments.iter().any(|word| word.starts_with('-')) {
+        return Err("usage: cargo xtask full [WORD-IN-A-ROW...]".into());
     }
     tools::provide_all();
-    let mut page = Page::default();
+    let mut page = Page::open(arguments)?;
     page.row("everything of `cargo xtask test`", || test::everything(None));
     page.row("release build", || quickstart::build().map(|_| 0));
     page.row(
@@ -197,15 +198,40 @@ fn deny() -> Result<(), String> {
 }
 
 /// The page of results.
-#[derive(Default)]
 struct Page {
+    /// The words of the rows that are run; none is all.
+    wanted: Vec<String>,
+    /// What the page said before, row by row.
+    before: Vec<String>,
+    /// When and of what this run is.
+    run: String,
     rows: Vec<String>,
     failed: Vec<String>,
 }
 
 impl Page {
+    fn open(wanted: &[String]) -> Result<Self, String> {
+        let date = run::read(Command::new("date").args(["-u", "+%Y-%m-%d"]))?;
+        let commit = run::read(Command::new("git").current_dir(project::root()).args([
+            "rev-parse",
+            "--short",
+            "HEAD",
+        ]))?;
+        let text = std::fs::read_to_string(file()).unwrap_or_default();
+        Ok(Self {
+            wanted: wanted.to_vec(),
+            before: text.lines().map(str::to_owned).collect(),
+            run: format!("{}, {}", date.trim(), commit.trim()),
+            rows: Vec::new(),
+            failed: Vec::new(),
+        })
+    }
+
     /// Does some work and notes what came of it: how many of its tests were skipped, or why it failed.
     fn row(&mut self, name: &str, work: impl FnOnce() -> Result<u64, String>) {
+        if !self.wants(name) {
+            return self.keep(name);
+        }
         let start = Instant::now();
         let outcome = work();
         let said = match &outcome {
@@ -213,8 +239,9 @@ impl Page {
             Ok(skipped) => format!("passed, {skipped} tests skipped"),
             Err(reason) => format!("**failed**: {}", reason.lines().next().unwrap_or_default()),
         };
+        let seconds = start.elapsed().as_secs();
         self.rows
-            .push(format!("| {name} | {said} | {} s |", start.elapsed().as_secs()));
+            .push(format!("| {name} | {said} | {seconds} s | {} |", self.run));
         if let Err(reason) = outcome {
             println!("{name}: {reason}");
             self.failed.push(name.to_owned());
@@ -224,23 +251,28 @@ impl Page {
     /// Notes what could not be run here.
     fn left_out(&mut self, name: &str, why: &str) {
         println!("SKIPPED {name}: {why}");
-        self.rows.push(format!("| {name} | **not run**: {why} | |"));
+        self.rows
+            .push(format!("| {name} | **not run**: {why} | | {} |", self.run));
+    }
+
+    fn wants(&self, name: &str) -> bool {
+        self.wanted.is_empty() || self.wanted.iter().any(|word| name.contains(word.as_str()))
+    }
+
+    /// Leaves a row as it was.
+    fn keep(&mut self, name: &str) {
+        let begin = format!("| {name} |");
+        let known = self.before.iter().find(|line| line.starts_with(&begin));
+        self.rows
+            .push(known.cloned().unwrap_or(format!("{begin} **not run** | | |")));
     }
 
     fn write(self) -> Result<(), String> {
-        let date = run::read(Command::new("date").args(["-u", "+%Y-%m-%d"]))?;
-        let commit = run::read(Command::new("git").current_dir(project::root()).args([
-            "rev-parse",
-            "--short",
-            "HEAD",
-        ]))?;
-        let (date, commit, rows) = (date.trim(), commit.trim(), self.rows.join("\n"));
-        let head = "| what | outcome | time |\n|---|---|---|";
+        let rows = self.rows.join("\n");
+        let head = "| what | outcome | time | date and commit |\n|---|---|---|---|";
         let note = "Not instrumented under the sanitizers: the standard library, and the C code of AWS-LC and SQLite.";
-        let text = format!(
-            "# The last full run\n\n`cargo xtask full`, {date}, commit {commit}.\n\n{head}\n{rows}\n\n{note}\n"
-        );
-        let file = project::root().join(Path::new("docs/full-run.md"));
+        let text = format!("# The last full run\n\n`cargo xtask full`\n\n{head}\n{rows}\n\n{note}\n");
+        let file = file();
         std::fs::write(&file, text).map_err(|error| format!("writing {}: {error}", file.display()))?;
         println!("wrote {}", file.display());
         if self.failed.is_empty() {
@@ -249,4 +281,8 @@ impl Page {
             Err(format!("failed: {}", self.failed.join(", ")))
         }
     }
+}
+
+fn file() -> PathBuf {
+    project::root().join("docs/full-run.md")
 }

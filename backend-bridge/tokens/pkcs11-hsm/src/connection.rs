@@ -264,6 +264,14 @@ impl<D: Device> Connection<D> {
             return Ok(());
         }
         let made = match self.connect() {
+            // Somebody has finalised the module, perhaps in the midst of this.
+            Err(error) if error.rv() == Rv::CryptokiNotInitialized => {
+                self.device.revive()?;
+                self.connect()
+            }
+            made => made,
+        };
+        let made = match made {
             Err(error) if loss(error.rv(), false).is_some() => match self.device.restart() {
                 Ok(true) => self.connect(),
                 _ => Err(error),
@@ -276,13 +284,7 @@ impl<D: Device> Connection<D> {
     }
 
     fn connect(&self) -> Result<Anchor> {
-        if let Err(rv) = self.device.locate() {
-            if rv != Rv::CryptokiNotInitialized {
-                return Err(rv.into());
-            }
-            self.device.revive()?;
-            self.device.locate()?;
-        }
+        self.device.locate()?;
         // The security officer needs read/write sessions alone; a write-protected token has none.
         let anchor = match self.device.open(true) {
             Ok(session) => Anchor {

@@ -180,10 +180,18 @@ impl Core {
         let slot = self.device().slot();
         let mechanisms: Vec<_> = self.call(|module| {
             let told = module.mechanisms(slot)?.into_iter().filter_map(|id| {
-                let info = match module.mechanism_info(slot, id) {
+                let ask = || module.mechanism_info(slot, id);
+                let again = |rv| {
+                    if rv == Rv::MechanismInvalid {
+                        Err(rv)
+                    } else {
+                        ask()
+                    }
+                };
+                let info = match ask().or_else(again) {
                     Ok(info) => info,
                     // Not one mechanism is unknown, but the device is gone.
-                    Err(rv) if loss(rv, false).is_some() => return Some(Err(rv)),
+                    Err(rv) if loss(rv, true).is_some() => return Some(Err(rv)),
                     Err(_) => return None,
                 };
                 Some(Ok(MechanismInfo {
