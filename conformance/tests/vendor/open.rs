@@ -5,8 +5,9 @@
 const OPEN: &[(&str, &str)] = &[
     (
         "faults::threads_do_not_notice_lost_sessions_and_logins",
-        "private objects vanish with a lost login, and a thread may meet that while another repairs it",
+        IN_THREADS,
     ),
+    ("faults::threads_survive_a_call_that_fails_once", IN_THREADS),
     ("hangs::a_call_that_hangs_ends_at_its_deadline", AFTER_A_HANG),
     (
         "hangs::a_call_that_hangs_while_the_library_starts_ends_at_its_deadline",
@@ -14,6 +15,8 @@ const OPEN: &[(&str, &str)] = &[
     ),
 ];
 
+const IN_THREADS: &str =
+    "private objects vanish with a lost login, and a thread may meet that while another repairs it";
 const AFTER_A_HANG: &str =
     "a login soon after a call that hung may still meet the connection that hung with it";
 
