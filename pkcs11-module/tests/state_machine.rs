@@ -307,6 +307,7 @@ proptest! {
                     let expected = match model[class] {
                         Place::Here(begun) if begun == login => None,
                         Place::Waiting(begun, _) if begun == login => Some(Rv::OperationActive),
+                        Place::Empty if closed => Some(Rv::SessionClosed),
                         Place::Here(_) | Place::Waiting(..) | Place::Empty => Some(Rv::OperationNotInitialized),
                         Place::Out(_) => Some(Rv::OperationActive),
                     };

@@ -97,8 +97,10 @@ impl Operations {
     ///
     /// # Errors
     /// `CKR_OPERATION_NOT_INITIALIZED` if there is none, or if the login that it began under is over;
-    /// `CKR_OPERATION_ACTIVE` if another thread has it, or if it waits for its result.
+    /// `CKR_OPERATION_ACTIVE` if another thread has it, or if it waits for its result. `CKR_SESSION_CLOSED`: whoever
+    /// found the session before it was closed finds nothing in it any more.
     pub fn take(&mut self, activity: impl Into<Activity>, login: u64) -> Result<Active> {
+        let gone = self.gone();
         let place = self.place(activity);
         let refused = match std::mem::replace(place, Place::Out) {
             Place::Here(active) if !active.is_stale(login) && active.waiting().is_none() => {
@@ -108,7 +110,7 @@ impl Operations {
         };
         let rv = match &refused {
             Place::Here(active) if active.is_stale(login) => Rv::OperationNotInitialized,
-            Place::Empty => Rv::OperationNotInitialized,
+            Place::Empty => gone,
             Place::Here(_) | Place::Out => Rv::OperationActive,
         };
         *place = refused;
