@@ -8,7 +8,7 @@ mod core;
 mod faults;
 #[allow(
     unsafe_code,
-    reason = "the vendor's functions are C; see the file's own documentation"
+    reason = "the vendor's functions are C; see the module's own documentation"
 )]
 mod ffi;
 mod given;
