@@ -316,19 +316,6 @@ static const struct { const char *name; void (*go)(const char *argument); } scen
     {"fork-while-it-hangs", fork_while_it_hangs},
 };
 
-static void load_controls(const char *path) {
-    vendor = dlopen(path, RTLD_NOW | RTLD_LOCAL);
-    if (!vendor) {
-        fprintf(stderr, "dlopen: %s\n", dlerror());
-        exit(2);
-    }
-    *(void **)&arm = dlsym(vendor, "faulty_arm");
-    *(void **)&calls = dlsym(vendor, "faulty_calls");
-    *(void **)&struck = dlsym(vendor, "faulty_struck");
-    *(void **)&hanging = dlsym(vendor, "faulty_hanging");
-    *(void **)&release = dlsym(vendor, "faulty_release");
-}
-
 int main(int count, char **arguments) {
     static const int signals[] = {SIGALRM, SIGSEGV, SIGBUS, SIGABRT, SIGFPE, SIGILL};
     for (size_t i = 0; i < sizeof signals / sizeof *signals; i++) {

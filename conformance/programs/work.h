@@ -47,6 +47,19 @@ static unsigned long (*calls)(void), (*hanging)(void);
 static const char *(*struck)(void);
 static void (*release)(void);
 
+static void load_controls(const char *path) {
+    vendor = dlopen(path, RTLD_NOW | RTLD_LOCAL);
+    if (!vendor) {
+        fprintf(stderr, "dlopen: %s\n", dlerror());
+        exit(2);
+    }
+    *(void **)&arm = dlsym(vendor, "faulty_arm");
+    *(void **)&calls = dlsym(vendor, "faulty_calls");
+    *(void **)&struck = dlsym(vendor, "faulty_struck");
+    *(void **)&hanging = dlsym(vendor, "faulty_hanging");
+    *(void **)&release = dlsym(vendor, "faulty_release");
+}
+
 static CK_ULONG slot, soft_slot;
 /* Opened before each fault, and used after it. */
 static HANDLE kept, neighbour;

@@ -43,11 +43,14 @@ impl Remote {
     }
 }
 
-/// The slots of a configuration. Opens nothing, starts nothing and sends nothing.
-pub fn assemble(config: &Config, handles: &Arc<HandleSource>) -> Assembly {
+/// The slots of a configuration. Opens nothing, starts nothing and sends nothing. `forbid_threads` is whether slots that
+/// can do without threads of their own have to.
+pub fn assemble(config: &Config, handles: &Arc<HandleSource>, forbid_threads: bool) -> Assembly {
     let remote = Remote::default();
     #[cfg(feature = "pkcs11")]
-    let libraries = Arc::new(keyenclave_pkcs11_hsm::Libraries::default());
+    let libraries = Arc::new(keyenclave_pkcs11_hsm::Libraries::new(forbid_threads));
+    #[cfg(not(feature = "pkcs11"))]
+    let _ = forbid_threads;
     let slots = config.slots.iter().map(|slot| match &slot.backend {
         BackendConfig::Soft(soft) => {
             let description = format!("KeyEnclave soft token: {}", slot.label);
@@ -150,7 +153,7 @@ mod tests {
     }
 
     fn assembled(config: &Config) -> Vec<Slot> {
-        assemble(config, &Arc::new(HandleSource::starting_at(1))).slots
+        assemble(config, &Arc::new(HandleSource::starting_at(1)), false).slots
     }
 
     fn soft(directory: &Path) -> BackendConfig {
@@ -206,7 +209,7 @@ mod tests {
                     [[slot]]\nlabel = \"l\"\nbackend = \"aws-kms\"\nregion = \"eu-west-1\"\nsidecar = \"other\"\n";
         std::fs::write(&file, text).unwrap();
         let config = crate::config::read(&file).unwrap();
-        let Assembly { slots, remote } = assemble(&config, &Arc::new(HandleSource::starting_at(1)));
+        let Assembly { slots, remote } = assemble(&config, &Arc::new(HandleSource::starting_at(1)), false);
         assert_eq!(slots[0].description, "AWS KMS http://127.0.0.1:1: k");
         assert_eq!(slots[1].description, "AWS KMS eu-west-1: l");
         assert_eq!(slots[0].timeout, Some(std::time::Duration::from_millis(700)));

@@ -61,7 +61,8 @@ impl Library {
             .iter()
             .for_each(|warning| log::warn!("{warning}"));
         let refuses = config.threads == config::ThreadPolicy::Strict;
-        if args.cannot_create_threads && config.needs_threads() && refuses {
+        let forbid_threads = args.cannot_create_threads && refuses;
+        if forbid_threads && config.needs_threads() {
             return Err(Error::new(
                 Rv::NeedToCreateThreads,
                 "the application forbids threads (CKF_LIBRARY_CANT_CREATE_OS_THREADS), and the configuration has slots \
@@ -69,7 +70,7 @@ impl Library {
             ));
         }
         let handles = Arc::new(HandleSource::starting_at(args.first_handle));
-        let Assembly { slots, remote } = assemble::assemble(&config, &handles);
+        let Assembly { slots, remote } = assemble::assemble(&config, &handles, forbid_threads);
         Ok(Self {
             remote,
             reinitialise_after_fork: config.fork == config::ForkPolicy::Auto,

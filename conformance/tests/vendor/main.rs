@@ -9,6 +9,7 @@
     clippy::indexing_slicing
 )] // test code
 
+mod asynchronous;
 mod device;
 mod faults;
 mod hangs;

@@ -22,7 +22,10 @@ use crate::select::{Candidate, TokenChoice, text};
 
 /// The vendors' modules of one initialisation of ours (`C_Initialize` to `C_Finalize`). All slots share one.
 #[derive(Default)]
-pub struct Libraries(Mutex<Vec<Weak<Library>>>);
+pub struct Libraries {
+    known: Mutex<Vec<Weak<Library>>>,
+    forbid_threads: bool,
+}
 
 /// A module and how it is to be used.
 pub(crate) struct Library {
@@ -70,6 +73,20 @@ thread_local! {
 }
 
 impl Libraries {
+    /// For an application that forbids threads, or does not (`CKF_LIBRARY_CANT_CREATE_OS_THREADS`). Where it does there
+    /// are no asynchronous sessions.
+    pub fn new(forbid_threads: bool) -> Self {
+        Self {
+            known: Mutex::default(),
+            forbid_threads,
+        }
+    }
+
+    /// Whether the application forbids threads.
+    pub(crate) fn forbid_threads(&self) -> bool {
+        self.forbid_threads
+    }
+
     /// The module at `path`, loaded and initialised.
     ///
     /// # Errors
@@ -78,7 +95,7 @@ impl Libraries {
     pub(crate) fn open(&self, path: &Path, init: Option<&str>, quirks: &[Quirk]) -> Result<Arc<Library>> {
         let refused = |what: &str| Error::new(Rv::TokenNotPresent, format!("{}: {what}", path.display()));
         fork::watch();
-        let mut known = self.0.lock();
+        let mut known = self.known.lock();
         known.retain(|library| library.strong_count() > 0);
         let init = match init.map(CString::new) {
             Some(Ok(init)) => Some(init),
@@ -116,7 +133,7 @@ impl Libraries {
     /// Our initialisation is over; see [`Library::leave`].
     pub(crate) fn leave(&self) {
         // Where a module is just being opened, its C_Initialize hangs.
-        if let Some(known) = self.0.try_lock() {
+        if let Some(known) = self.known.try_lock() {
             known
                 .iter()
                 .filter_map(Weak::upgrade)

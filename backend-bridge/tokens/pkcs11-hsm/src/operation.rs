@@ -84,7 +84,11 @@ impl VendorOperation {
         let (entry, lease) = core
             .connection
             .run_keeping(cx, Need::Shared, Repeat::Always, |lease| {
-                begin_in(core, lease, class, mechanism, key).map(|entry| (entry, true))
+                let entry = begin_in(core, lease, class, mechanism, key)?;
+                if let Some(key) = entry.as_ref().filter(|_| cx.may_pend) {
+                    learn_length(core, lease, class, mechanism, key);
+                }
+                Ok((entry, true))
             })?;
         Ok(Self {
             core: Arc::clone(core),
@@ -326,20 +330,27 @@ impl VendorOperation {
             (Part::Single(input), Encrypt | Decrypt) => {
                 let (id, parameter) = self.mechanism()?;
                 let exact = output_len(self.class, id, parameter, input);
-                exact.or((self.class == Decrypt).then_some(input))
+                exact
+                    .or((self.class == Decrypt).then_some(input))
+                    .or_else(|| self.told_len())
             }
-            (Part::Single(_) | Part::Finish, Sign) => {
+            (Part::Single(_) | Part::Finish, Sign) => self.told_len(),
+            (Part::Finish, Encrypt) => {
                 let (id, parameter) = self.mechanism()?;
-                // A parameter may say how long it is.
-                let fixed =
-                    parameter.is_empty() || parameter.len() == size_of::<ck::CK_RSA_PKCS_PSS_PARAMS>();
-                self.key.as_ref().filter(|_| fixed)?.length(id)
+                output_len(Encrypt, id, parameter, self.pending)
             }
             (Part::Single(input), VerifyRecover) => Some(input),
             (Part::Finish, Decrypt) => Some(self.pending),
             (Part::Update(_), Digest | Sign | Verify) => Some(0),
             _ => None,
         }
+    }
+
+    /// What the vendor has said of the key and the mechanism before.
+    fn told_len(&self) -> Option<usize> {
+        let (id, parameter) = self.mechanism()?;
+        let tells = tells_length(self.class, id, parameter);
+        self.key.as_ref().filter(|_| tells)?.length(id)
     }
 
     /// The most that it can be, for modules that must not be asked.
@@ -400,6 +411,34 @@ impl VendorOperation {
 const LONGEST_SIGNATURE: usize = 49_856;
 /// More than padding and tags add: an RSA modulus, in bytes.
 const LONGEST_BLOCK: usize = 2048;
+
+/// An asynchronous session must not wait for a length when it signs or encrypts. It waits when the operation begins:
+/// then the vendor is asked for those lengths that do not depend on the data.
+fn learn_length(core: &Core, lease: &Lease, class: OperationClass, mechanism: &Mechanism, key: &Entry) {
+    let id = mechanism.id();
+    let parameter = parameter(mechanism).unwrap_or_default();
+    if !tells_length(class, id, parameter) || core.size_query_ends() || key.length(id).is_some() {
+        return;
+    }
+    if let Ok(len) = ask(core, lease.session, class, Part::Single(0)) {
+        key.note_length(id, len);
+    }
+}
+
+/// Whether a length is the key's and the mechanism's, whatever the data.
+fn tells_length(class: OperationClass, id: ck::CK_MECHANISM_TYPE, parameter: &[u8]) -> bool {
+    match class {
+        // Another parameter may say how long a signature is.
+        OperationClass::Sign => {
+            parameter.is_empty() || parameter.len() == size_of::<ck::CK_RSA_PKCS_PSS_PARAMS>()
+        }
+        // As long as the modulus.
+        OperationClass::Encrypt => {
+            matches!(id, ck::CKM_RSA_PKCS | ck::CKM_RSA_X_509 | ck::CKM_RSA_PKCS_OAEP)
+        }
+        _ => false,
+    }
+}
 
 /// The bytes do not matter for a length: only how many there are.
 fn ask(core: &Core, session: Session, class: OperationClass, part: Part) -> Answer<usize> {
@@ -471,8 +510,8 @@ impl Operation for VendorOperation {
         }
         match self.ask(part) {
             Ok(len) => {
-                if let (OperationClass::Sign, Some(key), Some((id, _))) =
-                    (self.class, &self.key, self.mechanism())
+                if let (Some(key), Some((id, parameter))) = (&self.key, self.mechanism())
+                    && tells_length(self.class, id, parameter)
                 {
                     key.note_length(id, len);
                 }

@@ -24,7 +24,7 @@ use crate::owned::OwnWork;
 use crate::quirks::Quirk;
 use crate::select::{TokenChoice, text};
 use crate::workers::Workers;
-use crate::works::do_work;
+use crate::works::{discard, do_work};
 
 /// Which token of which module a slot shows, and how.
 #[derive(Clone)]
@@ -132,7 +132,15 @@ impl Pkcs11Token {
             return self.shown.run(cx, work).into();
         };
         let (shown, at) = (Arc::clone(&self.shown), *cx);
-        let submitted = self.workers.submit(move || own.run(|work| shown.run(&at, work)));
+        let made_by = Arc::clone(&self.shown);
+        let submitted = self.workers.submit_or(
+            move || own.run(|work| shown.run(&at, work)),
+            move |made| {
+                if let Some(core) = made_by.core.get() {
+                    discard(core, &made);
+                }
+            },
+        );
         match (submitted, work) {
             // The caller takes nothing but what is in its memory.
             (Ok(waiting), Work::Random(room)) => wait(waiting, cx)
@@ -272,7 +280,13 @@ impl Token for Pkcs11Token {
     }
 
     fn info(&self) -> Result<TokenInfo> {
-        self.ask(info)
+        let mut told = self.ask(info)?;
+        // The vendor's own asynchronous sessions are not used: workers wait for it.
+        told.flags &= !ck::CKF_ASYNC_SESSION_SUPPORTED;
+        if !self.shown.libraries.forbid_threads() {
+            told.flags |= ck::CKF_ASYNC_SESSION_SUPPORTED;
+        }
+        Ok(told)
     }
 
     fn mechanisms(&self) -> Result<Vec<MechanismInfo>> {
@@ -329,8 +343,12 @@ impl Token for Pkcs11Token {
                 .for_each(|session| on_worker.connection.close(session));
             Ok(Out::Done)
         });
-        if let Ok(waiting) = submitted {
-            waiting.leave();
+        // What these sessions made is gone when this returns, unless the device hangs.
+        if let Ok(mut waiting) = submitted {
+            let until = self.shown.options.timeout.map(|timeout| Instant::now() + timeout);
+            if waiting.wait(until).is_none() {
+                waiting.leave();
+            }
         }
     }
 }

@@ -46,6 +46,7 @@ struct State {
 
 struct Task {
     job: Job,
+    unwanted: Box<dyn FnOnce(Out) + Send>,
     fate: Arc<Mutex<Fate>>,
     result: SyncSender<Result<Out>>,
 }
@@ -66,6 +67,18 @@ impl Workers {
     /// # Errors
     /// `CKR_DEVICE_ERROR` at once when too many workers are stuck, or too much work waits.
     pub fn submit(&self, job: impl FnOnce() -> Result<Out> + Send + 'static) -> Result<Waiting> {
+        self.submit_or(job, drop)
+    }
+
+    /// The same, with what is done with a result that nobody waits for any more when it comes.
+    ///
+    /// # Errors
+    /// As [`submit`](Self::submit).
+    pub fn submit_or(
+        &self,
+        job: impl FnOnce() -> Result<Out> + Send + 'static,
+        unwanted: impl FnOnce(Out) + Send + 'static,
+    ) -> Result<Waiting> {
         let (sender, result) = sync_channel(1);
         let fate = Arc::new(Mutex::new(Fate::Queued));
         let mut state = self.0.state.lock();
@@ -77,6 +90,7 @@ impl Workers {
         }
         state.queue.push_back(Task {
             job: Box::new(job),
+            unwanted: Box::new(unwanted),
             fate: Arc::clone(&fate),
             result: sender,
         });
@@ -157,8 +171,15 @@ impl Task {
         // The worker lives on; whoever waits finds that there is no result.
         let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(self.job));
         let given_up = std::mem::replace(&mut *self.fate.lock(), Fate::Done) == Fate::GivenUp;
-        if let Ok(result) = result {
-            let _ = self.result.send(result);
+        match result {
+            Ok(Ok(out)) if given_up => {
+                let unwanted = self.unwanted;
+                let _ = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| unwanted(out)));
+            }
+            Ok(result) => {
+                let _ = self.result.send(result);
+            }
+            Err(_) => {}
         }
         given_up
     }
@@ -275,6 +296,28 @@ mod tests {
             }
         };
         assert!(matches!(again.wait(None), Some(Ok(Out::Done))));
+    }
+
+    #[test]
+    fn a_result_that_nobody_waits_for_is_handed_to_whoever_undoes_it() {
+        let workers = Workers::default();
+        let (release, held) = channel::<()>();
+        let (start, begun) = channel();
+        let (undo, undone) = channel();
+        let waiting = workers.submit_or(
+            move || {
+                let _ = start.send(());
+                let _ = held.recv();
+                Ok(Out::Size(7))
+            },
+            move |out| {
+                let _ = undo.send(matches!(out, Out::Size(7)));
+            },
+        );
+        begun.recv().unwrap();
+        drop(waiting);
+        release.send(()).unwrap();
+        assert_eq!(undone.recv(), Ok(true));
     }
 
     #[test]

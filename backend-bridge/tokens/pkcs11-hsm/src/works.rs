@@ -327,6 +327,31 @@ fn note_made(
     id
 }
 
+/// What was made for somebody who did not wait for it: session objects are destroyed, since nobody knows their handles.
+pub(crate) fn discard(core: &Core, made: &Out) {
+    let ids = match made {
+        Out::Object(id) | Out::Encapsulated { key: id, .. } => vec![*id],
+        Out::Pair { public, private } => vec![*public, *private],
+        _ => return,
+    };
+    for id in ids {
+        let objects = core.objects();
+        let Some((_, lease)) = objects.get(id).and_then(|entry| entry.owner) else {
+            continue;
+        };
+        let handle = objects.peek(id, lease.generation);
+        objects.remove(id);
+        if let Some(handle) = handle
+            && let Err(rv) = core.call(|module| module.destroy(lease.session, handle))
+        {
+            log::debug!("an object that nobody waited for is left behind: {}", rv.name());
+        }
+        if let Some(session) = core.connection.pool.disown_object(&lease) {
+            core.connection.close(session);
+        }
+    }
+}
+
 fn is_token_object(core: &Core, session: Session, handle: Handle) -> bool {
     let read = read_attributes(&[ck::CKA_TOKEN], |reading| {
         core.call(|module| module.read(session, handle, reading))
