@@ -3,6 +3,7 @@
  * must not be is printed; it ends with 3 if there was anything, with 9 and a line about it if it crashed or hung. */
 #include "work.h"
 #include <dirent.h>
+#include <sched.h>
 
 static const struct fault faults[] = {
     {"once", "general-error", FAULTY_ANSWER, CKR_GENERAL_ERROR, 0},
@@ -120,13 +121,16 @@ static void work_from_the_start(void) {
     work();
 }
 
+/* The third and fourth arguments: of so many hosts that share the calls of a scenario, which one this is. */
+static unsigned long share = 0, shares = 1;
+
 static void strike_at_all_calls(const struct fault *fault, void (*all)(void), unsigned long step) {
     all();
     unsigned long count = count_calls(all);
     CHECK(1, count > 0);
     printf("%s: %lu calls\n", fault->name, count);
     fflush(stdout);
-    for (unsigned long call = 1; call <= count; call += step) {
+    for (unsigned long call = 1 + share * step; call <= count; call += step * shares) {
         strike(fault, call, all);
     }
 }
@@ -150,9 +154,12 @@ static void from_the_start(const char *kind) { strike_with(kind, work_from_the_s
 /* How many threads come in between differs each time, so that not every call need be chosen. */
 static void in_threads(const char *kind) { strike_with(kind, work_together, 13); }
 
+/* In milliseconds; the machine may be busy. */
+enum { LATENESS = 5000 };
+
 /* Calls end at the slot's deadline, in milliseconds, and not long after. */
 static void expect_deadline(const char *deadline) {
-    longest_call = atol(deadline) + 2000;
+    longest_call = atol(deadline) + LATENESS;
     neighbour = open_in(soft_slot);
 }
 
@@ -183,6 +190,15 @@ static unsigned threads_of_process(void) {
 
 enum { MOST_THREADS = 64, HANGING_RUNS = 8 };
 
+/* A device that hangs is left alone, until the first of the calls in it returns. */
+static void wait_until_it_answers(void) {
+    CK_ULONG info[100];
+    begin("C_GetTokenInfo, again and again");
+    while (CALL(C_GetTokenInfo, (CK_ULONG, void *), slot, info) != CKR_OK) {
+        sched_yield();
+    }
+}
+
 static void hang_on_and_on(const char *deadline) {
     expect_deadline(deadline);
     work();
@@ -197,6 +213,7 @@ static void hang_on_and_on(const char *deadline) {
     }
     release();
     present = NULL;
+    wait_until_it_answers();
     work();
     work_together();
 }
@@ -205,7 +222,7 @@ static void finalize_while_it_hangs(const char *deadline) {
     expect_deadline(deadline);
     work();
     unsigned long count = count_calls(work);
-    for (unsigned long call = 1; call <= count + 1; call += 5) {
+    for (unsigned long call = 1 + share * 5; call <= count + 1; call += 5 * shares) {
         present = &hang_always;
         at = call;
         arm(call, present->how, 0);
@@ -214,7 +231,7 @@ static void finalize_while_it_hangs(const char *deadline) {
         }
         long began = milliseconds();
         finalize_now();
-        if (milliseconds() - began > longest_call + 3000) {
+        if (milliseconds() - began > longest_call + LATENESS) {
             complain("C_Finalize", "took %ld ms", milliseconds() - began);
         }
         release();
@@ -323,6 +340,10 @@ int main(int count, char **arguments) {
     }
     load(arguments[1]);
     load_controls(arguments[2]);
+    if (count > 6) {
+        share = strtoul(arguments[5], NULL, 10);
+        shares = strtoul(arguments[6], NULL, 10);
+    }
     start();
     for (size_t i = 0; i < sizeof scenarios / sizeof *scenarios; i++) {
         if (strcmp(scenarios[i].name, arguments[3]) == 0) {

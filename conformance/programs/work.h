@@ -15,6 +15,7 @@ enum {
     CKR_DEVICE_ERROR = 0x30,
     CKR_DEVICE_REMOVED = 0x32,
     CKR_KEY_HANDLE_INVALID = 0x60,
+    CKR_OPERATION_NOT_INITIALIZED = 0x91,
     CKR_OBJECT_HANDLE_INVALID = 0x82,
     CKR_TOKEN_NOT_PRESENT = 0xe0,
     CKR_USER_ALREADY_LOGGED_IN = 0x100,
@@ -134,7 +135,8 @@ static int is_failure(CK_ULONG rv) {
             return 1;
         }
     }
-    return 0;
+    /* A login that cannot be made again is over, and what began under it ends as at a C_Logout. */
+    return rv == CKR_OPERATION_NOT_INITIALIZED && present->argument == CKR_USER_NOT_LOGGED_IN;
 }
 
 /* Whether a step needs what may be gone with the device's sessions: an operation under way, a session object. */

@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: MIT
 //! What the tests here share: a SoftHSM2 token with keys, the faulty module before it, a slot before that one.
 
-use crate::open;
 use cryptoki_sys::*;
-use keyenclave_conformance::case::{finish, in_own_process, needing, own_module, skipped};
+use keyenclave_conformance::case::{finish, in_own_process, needing, own_module};
 use keyenclave_conformance::module::{bytes, flag, number};
 use keyenclave_conformance::place::{Place, module_path};
 use keyenclave_conformance::token::{RW, SO_PIN, THREADS, Token, USER_PIN};
@@ -35,11 +34,6 @@ pub struct Device {
 impl Device {
     /// Runs `body`, a whole test, where everything is there that it needs.
     pub fn test(body: impl FnOnce(&Self)) {
-        let thread = std::thread::current();
-        let name = thread.name().expect("libtest names the threads of tests");
-        if let Some(reason) = open::reason(name) {
-            return skipped(name, reason);
-        }
         in_own_process(|| {
             own_module(|| {
                 needing(&["cc", SOFTHSM], || body(&Self::prepared()));
@@ -72,10 +66,35 @@ impl Device {
         host
     }
 
-    /// What the host finds wrong while it plays this `scenario` must be nothing.
-    pub fn play(&self, scenario: &str, argument: &str) {
-        let output = finish(self.host(scenario, argument), LIMIT);
-        output.unwrap_or_else(|output| panic!("{output}"));
+    /// The configuration of SoftHSM with a copy of the token, for one of several processes: they would get into each
+    /// other's way.
+    fn copy_of_token(&self, number: usize) -> PathBuf {
+        let directory = self.place.file(&format!("softhsm-{number}"));
+        let mut copy = Command::new("cp");
+        copy.arg("-r").arg(self.place.file("softhsm")).arg(&directory);
+        finish(copy, LIMIT).unwrap_or_else(|output| panic!("{output}"));
+        let line = format!("directories.tokendir = {}\n", directory.display());
+        self.place.write(&format!("softhsm2-{number}.conf"), &line)
+    }
+
+    /// What so many hosts find wrong that share this `scenario` must be nothing.
+    pub fn play(&self, scenario: &str, argument: &str, hosts: usize) {
+        let play = |share: usize| {
+            let mut host = self.host(scenario, argument);
+            host.args([share, hosts].map(|number| number.to_string()));
+            host.env("SOFTHSM2_CONF", self.copy_of_token(share));
+            finish(host, LIMIT)
+        };
+        let outputs: Vec<_> = std::thread::scope(|scope| {
+            let shares: Vec<_> = (0..hosts).map(|share| scope.spawn(move || play(share))).collect();
+            shares
+                .into_iter()
+                .map(|share| share.join().expect("an end"))
+                .collect()
+        });
+        for output in outputs {
+            output.unwrap_or_else(|output| panic!("{output}"));
+        }
     }
 }
 

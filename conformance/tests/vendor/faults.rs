@@ -8,7 +8,7 @@ use crate::device::Device;
 fn play(scenario: &str, kind: &str) {
     Device::test(|device| {
         device.configure("");
-        device.play(scenario, kind);
+        device.play(scenario, kind, 1);
     });
 }
 

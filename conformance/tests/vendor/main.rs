@@ -13,5 +13,4 @@ mod asynchronous;
 mod device;
 mod faults;
 mod hangs;
-mod open;
 mod processes;

@@ -10,7 +10,7 @@ use std::time::Duration;
 fn play(scenario: &str) {
     Device::test(|device| {
         device.configure("");
-        device.play(scenario, "");
+        device.play(scenario, "", 1);
     });
 }
 

@@ -5,7 +5,7 @@
 //! borrows from the [`Pool`]. Work goes through [`Connection::run`], which repairs what is lost and does the work once
 //! more where that is right. Nothing here is C: what the vendor does is behind [`Device`].
 
-use std::sync::atomic::{AtomicU64, Ordering::Acquire, Ordering::Release};
+use std::sync::atomic::{AtomicU64, Ordering::AcqRel, Ordering::Acquire, Ordering::Release};
 use std::time::{Duration, Instant};
 
 use keyenclave_model::error::{Error, Result, Rv};
@@ -39,8 +39,8 @@ pub(crate) trait Device: Send + Sync {
     fn lost(&self, lease: Option<&Lease>);
     /// Whether a session shows that nobody is logged in.
     fn is_logged_out(&self, session: Session) -> bool;
-    /// The login was lost and is back: handles of private objects are void.
-    fn login_was_lost(&self);
+    /// The login was lost and is back: private objects have other handles.
+    fn login_was_repeated(&self);
 }
 
 /// See the [module](self).
@@ -52,8 +52,17 @@ pub(crate) struct Connection<D> {
     anchor: Mutex<Option<Anchor>>,
     /// Odd while the connection stands; counts up when it is made and when it is lost.
     phase: AtomicU64,
+    /// Odd while a login that the vendor has forgotten is repeated; counts up when that begins and when it ends.
+    logins: AtomicU64,
     /// Counts logins that are void though nobody logged out.
     epoch: AtomicU64,
+}
+
+/// What had become of the connection when something began that has failed.
+#[derive(Clone, Copy)]
+struct Since {
+    phase: u64,
+    logins: u64,
 }
 
 #[derive(Clone, Copy)]
@@ -79,6 +88,7 @@ impl<D: Device> Connection<D> {
             login: Mutex::new(Login::default()),
             anchor: Mutex::new(None),
             phase: AtomicU64::new(0),
+            logins: AtomicU64::new(0),
             epoch: AtomicU64::new(0),
         }
     }
@@ -93,9 +103,14 @@ impl<D: Device> Connection<D> {
         self.phase.load(Acquire)
     }
 
-    /// Whether the vendor knows nothing any more of the login there is.
-    pub fn has_lost_login(&self, session: Session) -> bool {
-        self.role() == Some(Role::User) && self.device.is_logged_out(session)
+    /// Whether the vendor has forgotten the login there is at any time since the lease was given, though it may know it
+    /// again by now: what was asked in between was perhaps answered as if there were no private objects.
+    pub fn has_lost_login(&self, lease: &Lease) -> bool {
+        let is_as_it_was = || {
+            let logins = self.logins.load(Acquire);
+            self.phase() == lease.phase() && logins == lease.logins && logins.is_multiple_of(2)
+        };
+        self.role() == Some(Role::User) && (self.device.is_logged_out(lease.session) || !is_as_it_was())
     }
 
     /// Who is logged in.
@@ -135,14 +150,14 @@ impl<D: Device> Connection<D> {
     ) -> Result<(T, Option<Lease>)> {
         let (mut others, mut left) = (OTHER_SESSIONS, REPEATS);
         loop {
-            let phase = self.phase();
+            let since = self.since();
             let lease = match self.lease(cx, need) {
                 Ok(lease) => lease,
                 Err(error) => match loss(error.rv(), false) {
                     // Nothing was done yet: it may be tried again even if the work may not be repeated. Where the
                     // connection could not be made there is nothing to repair.
-                    Some(lost) if repeat != Repeat::Never && left > 0 && phase % 2 == 1 => {
-                        self.repair(lost, phase, left < REPEATS, error.rv())?;
+                    Some(lost) if repeat != Repeat::Never && left > 0 && since.phase % 2 == 1 => {
+                        self.repair(lost, since, left < REPEATS, error.rv())?;
                         left -= 1;
                         continue;
                     }
@@ -158,7 +173,7 @@ impl<D: Device> Connection<D> {
                 Err(rv) => rv,
             };
             let again = repeat == Repeat::Never || left < REPEATS;
-            let may_repeat = self.ended(&lease, rv, phase, again)? && repeat.allows(rv) && left > 0;
+            let may_repeat = self.ended(&lease, rv, again)? && repeat.allows(rv) && left > 0;
             // Some modules have one operation in a session, whatever its class, or one was left behind: another session
             // has room for this work.
             if rv == Rv::OperationActive && others > 0 {
@@ -178,12 +193,12 @@ impl<D: Device> Connection<D> {
     ///
     /// # Errors
     /// The module's, where it cannot even be initialised again.
-    pub fn ended(&self, lease: &Lease, rv: Rv, phase: u64, again: bool) -> Result<bool> {
+    pub fn ended(&self, lease: &Lease, rv: Rv, again: bool) -> Result<bool> {
         let logged_in = self.role() == Some(Role::User);
         let lost = loss(rv, logged_in).or_else(|| {
             // Private objects are not there for somebody who is not logged in.
-            let hidden = logged_in && matches!(rv, Rv::ObjectHandleInvalid | Rv::KeyHandleInvalid);
-            (hidden && self.device.is_logged_out(lease.session)).then_some(Loss::Login)
+            let hidden = matches!(rv, Rv::ObjectHandleInvalid | Rv::KeyHandleInvalid);
+            (hidden && self.has_lost_login(lease)).then_some(Loss::Login)
         });
         let fate = match (lost, rv) {
             (Some(Loss::Session), _) => Fate::Lost,
@@ -196,7 +211,11 @@ impl<D: Device> Connection<D> {
             self.device.lost(Some(lease));
         }
         let Some(lost) = lost else { return Ok(false) };
-        self.repair(lost, phase, again, rv)?;
+        let since = Since {
+            phase: lease.phase(),
+            logins: lease.logins,
+        };
+        self.repair(lost, since, again, rv)?;
         Ok(true)
     }
 
@@ -210,9 +229,11 @@ impl<D: Device> Connection<D> {
         // A session that was opened for a connection that is lost meanwhile is tried for once more.
         for _ in 0..3 {
             self.stand()?;
+            let logins = self.logins.load(Acquire);
+            let at = |lease| Lease { logins, ..lease };
             let patience = || cx.deadline.unwrap_or_else(|| Instant::now() + PATIENCE);
             match self.pool.take(cx.session, writable, need, may_open, patience)? {
-                Offer::Ready(lease) => return Ok(lease),
+                Offer::Ready(lease) => return Ok(at(lease)),
                 Offer::Open {
                     first_close,
                     generation,
@@ -222,7 +243,7 @@ impl<D: Device> Connection<D> {
                     }
                     match self.device.open(writable) {
                         Ok(session) => match self.pool.opened(cx.session, writable, session, generation) {
-                            Some(lease) => return Ok(lease),
+                            Some(lease) => return Ok(at(lease)),
                             None => self.close(session),
                         },
                         Err(rv) => {
@@ -266,14 +287,17 @@ impl<D: Device> Connection<D> {
         let made = match self.connect() {
             // Somebody has finalised the module, perhaps in the midst of this.
             Err(error) if error.rv() == Rv::CryptokiNotInitialized => {
-                self.device.revive()?;
+                self.revive()?;
                 self.connect()
             }
             made => made,
         };
         let made = match made {
             Err(error) if loss(error.rv(), false).is_some() => match self.device.restart() {
-                Ok(true) => self.connect(),
+                Ok(true) => {
+                    self.pool.forget_lost();
+                    self.connect()
+                }
                 _ => Err(error),
             },
             made => made,
@@ -281,6 +305,12 @@ impl<D: Device> Connection<D> {
         *anchor = Some(made?);
         self.phase.fetch_add(1, Release);
         Ok(())
+    }
+
+    /// Has the module initialised again. Nothing that it knew before is known to it.
+    fn revive(&self) -> Result<()> {
+        self.pool.forget_lost();
+        Ok(self.device.revive()?)
     }
 
     fn connect(&self) -> Result<Anchor> {
@@ -336,16 +366,24 @@ impl<D: Device> Connection<D> {
         }
     }
 
-    /// Repairs what is lost, unless another thread has done so since `phase`. `again` is whether the same work failed
-    /// a second time, so that signs of life are not believed.
-    fn repair(&self, lost: Loss, phase: u64, again: bool, rv: Rv) -> Result<()> {
+    fn since(&self) -> Since {
+        Since {
+            phase: self.phase(),
+            logins: self.logins.load(Acquire),
+        }
+    }
+
+    /// Repairs what is lost, unless another thread has done so meanwhile. `again` is whether the same work failed a
+    /// second time, so that signs of life are not believed.
+    fn repair(&self, lost: Loss, since: Since, again: bool, rv: Rv) -> Result<()> {
         let mut anchor = self.anchor.lock();
-        if self.phase() != phase {
+        let now = self.since();
+        if now.phase != since.phase || (lost == Loss::Login && now.logins != since.logins) {
             return Ok(());
         }
         let Some(Anchor { session, .. }) = *anchor else {
             return if lost == Loss::Library {
-                self.device.revive().map_err(Error::from)
+                self.revive()
             } else {
                 Ok(())
             };
@@ -353,13 +391,7 @@ impl<D: Device> Connection<D> {
         let lives = match lost {
             Loss::Session => self.device.is_alive(session),
             Loss::Device => !again && self.device.is_alive(session),
-            Loss::Login => {
-                let back = self.log_in_again(session).is_ok();
-                if back {
-                    self.device.login_was_lost();
-                }
-                back
-            }
+            Loss::Login => self.repeat_login(session),
             Loss::Library => false,
         };
         if lives {
@@ -374,7 +406,7 @@ impl<D: Device> Connection<D> {
         let left = self.pool.lose_all(phase);
         self.device.lost(None);
         if lost == Loss::Library {
-            return self.device.revive().map_err(Error::from);
+            return self.revive();
         }
         // What the vendor still believes open would count against its limit.
         for session in left.into_iter().chain([session]) {
@@ -383,6 +415,17 @@ impl<D: Device> Connection<D> {
             }
         }
         Ok(())
+    }
+
+    /// Whether the login stands again.
+    fn repeat_login(&self, session: Session) -> bool {
+        self.logins.fetch_add(1, AcqRel);
+        let back = self.log_in_again(session).is_ok();
+        if back {
+            self.device.login_was_repeated();
+        }
+        self.logins.fetch_add(1, AcqRel);
+        back
     }
 
     /// `C_Login` of one of our slots.
@@ -453,7 +496,7 @@ impl<D: Device> Connection<D> {
     pub fn on_anchor<T>(&self, mut work: impl FnMut(&AnchorSession) -> Result<T>) -> Result<T> {
         for again in [false, true] {
             self.stand()?;
-            let phase = self.phase();
+            let since = self.since();
             let held = self.anchor.lock();
             let Some(anchor) = *held else { continue };
             let done = work(&AnchorSession {
@@ -463,7 +506,7 @@ impl<D: Device> Connection<D> {
             drop(held);
             match done {
                 Err(error) => match loss(error.rv(), false) {
-                    Some(lost) if !again => self.repair(lost, phase, false, error.rv())?,
+                    Some(lost) if !again => self.repair(lost, since, false, error.rv())?,
                     _ => return Err(error),
                 },
                 done => return done,

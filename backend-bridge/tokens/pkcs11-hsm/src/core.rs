@@ -134,9 +134,9 @@ impl Core {
             let template = Attributes::new(template);
             self.call(|module| module.find(lease.session, &template))
         };
-        let (handle, entry) = self.objects().resolve(id, lease.generation, missing, find)?;
+        let (handle, entry) = self.objects().resolve(id, lease, missing, find)?;
         if entry.lacks_traits()
-            && let Some(read) = self.traits(lease.session, handle)?
+            && let Some(read) = self.traits(lease, handle)?
         {
             entry.note(read);
         }
@@ -144,8 +144,8 @@ impl Core {
     }
 
     /// Notes what an object is known by. If that cannot be read now, it is not found again after a loss.
-    pub fn note(&self, session: Session, handle: Handle, entry: &Entry) {
-        if let Ok(Some(read)) = self.traits(session, handle) {
+    pub fn note(&self, lease: &Lease, handle: Handle, entry: &Entry) {
+        if let Ok(Some(read)) = self.traits(lease, handle) {
             entry.note(read);
         }
     }
@@ -154,14 +154,12 @@ impl Core {
     ///
     /// # Errors
     /// What shows that the connection is lost: the handle is then no use, and to be found anew.
-    pub fn traits(&self, session: Session, handle: Handle) -> Answer<Option<Vec<Attribute>>> {
-        let read = |reading: &mut _| self.call(|module| module.read(session, handle, reading));
+    pub fn traits(&self, lease: &Lease, handle: Handle) -> Answer<Option<Vec<Attribute>>> {
+        let read = |reading: &mut _| self.call(|module| module.read(lease.session, handle, reading));
         match read_attributes(&TRAITS, read) {
             Ok(read) => Ok(Some(read)),
             Err(rv) if loss(rv, true).is_some() => Err(rv),
-            Err(Rv::ObjectHandleInvalid) if self.connection.has_lost_login(session) => {
-                Err(Rv::UserNotLoggedIn)
-            }
+            Err(Rv::ObjectHandleInvalid) if self.connection.has_lost_login(lease) => Err(Rv::UserNotLoggedIn),
             Err(_) => Ok(None),
         }
     }
@@ -349,7 +347,7 @@ impl Device for VendorToken {
         info.is_ok_and(|info| matches!(info.state, ck::CKS_RO_PUBLIC_SESSION | ck::CKS_RW_PUBLIC_SESSION))
     }
 
-    fn login_was_lost(&self) {
+    fn login_was_repeated(&self) {
         self.objects.lose_private();
     }
 }

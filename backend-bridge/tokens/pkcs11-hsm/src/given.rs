@@ -28,7 +28,7 @@ pub(crate) fn translated<'a>(core: &Core, lease: &Lease, mechanism: &'a Mechanis
     let mut flat = given.to_vec();
     let objects = core.objects();
     translate(mechanism.id(), &mut flat, |ours| {
-        objects.peek(ObjectId(ours), lease.generation)
+        objects.peek(ObjectId(ours), lease)
     });
     Some(Cow::Owned(flat))
 }

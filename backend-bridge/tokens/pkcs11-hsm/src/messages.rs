@@ -23,7 +23,6 @@ pub(crate) struct VendorMessages {
     core: Arc<Core>,
     class: OperationClass,
     lease: Option<Lease>,
-    phase: u64,
     key: ObjectId,
     /// With what it begins again after a loss; `None` where that cannot be had again.
     begun: Option<Kept>,
@@ -54,7 +53,6 @@ impl VendorMessages {
             core: Arc::clone(core),
             class,
             lease,
-            phase: core.connection.phase(),
             key,
             begun: Kept::copy(mechanism),
         })
@@ -77,7 +75,7 @@ impl Messages for VendorMessages {
             return Err(rv.into());
         };
         self.lease = None;
-        let repeat = self.core.connection.ended(&lease, rv, self.phase, false)?;
+        let repeat = self.core.connection.ended(&lease, rv, false)?;
         // The parts that a message had are lost with the session.
         let whole = matches!(message.step, MessageStep::Whole | MessageStep::Begin);
         let Some(begun) = self.begun.as_ref().filter(|_| repeat) else {
@@ -85,7 +83,6 @@ impl Messages for VendorMessages {
         };
         let mut new = Self::begin(&self.core, cx, self.class, &begun.mechanism, self.key)?;
         self.lease = new.lease.take();
-        self.phase = new.phase;
         if !whole {
             return Err(rv.into());
         }

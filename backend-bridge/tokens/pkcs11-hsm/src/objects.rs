@@ -40,8 +40,8 @@ struct Known {
 /// One object.
 pub(crate) struct Entry {
     handle: AtomicU64,
-    /// The generation that the vendor's handle is of.
-    generation: AtomicU64,
+    /// The [`Era`] that the vendor's handle is of.
+    era: AtomicU64,
     /// For a session object: whose it is, and where it lives.
     pub owner: Option<(SessionId, Lease)>,
     traits: RwLock<Option<Traits>>,
@@ -56,8 +56,21 @@ struct Traits {
     private: bool,
 }
 
-/// That of a handle which means nothing, though the connection stands.
-const NO_GENERATION: u64 = u64::MAX;
+/// How long a handle of the vendor's means the same object: to the end of the connection, and for a private object to
+/// the end of the login, whether it is made again or not.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Era(u64);
+
+impl Era {
+    fn of(lease: &Lease) -> Self {
+        // Neither comes near to 32 bits, and one that did would only have objects searched for again.
+        Self((lease.generation << 32) | (lease.logins & u64::from(u32::MAX)))
+    }
+
+    fn is_same_connection(self, other: Self) -> bool {
+        self.0 >> 32 == other.0 >> 32
+    }
+}
 
 /// What is read of an object to know it again.
 pub(crate) const TRAITS: [ck::CK_ATTRIBUTE_TYPE; 8] = [
@@ -80,27 +93,26 @@ impl Objects {
     }
 
     /// Our handle of an object of the vendor's, if it has one.
-    pub fn of(&self, handle: Handle) -> Option<ObjectId> {
-        self.known.read().theirs.get(&handle).copied()
+    pub fn of(&self, handle: Handle, lease: &Lease) -> Option<ObjectId> {
+        self.known.read().of(handle, lease)
     }
 
     /// Our handle of an object that was found, with what it is known by if that was read. One that was lost with the
     /// connection has its old handle again.
-    pub fn adopt(&self, handle: Handle, generation: u64, read: Option<Vec<Attribute>>) -> ObjectId {
+    pub fn adopt(&self, handle: Handle, lease: &Lease, read: Option<Vec<Attribute>>) -> ObjectId {
         let traits = read.and_then(Traits::of);
         let mut known = self.known.write();
-        if let Some(id) = known.theirs.get(&handle) {
-            return *id;
+        if let Some(id) = known.of(handle, lease) {
+            return id;
         }
         let old = traits.as_ref().filter(|_| known.some_lost);
-        let old = old.and_then(|traits| known.lost(traits, generation));
+        let old = old.and_then(|traits| known.lost(traits, lease));
         if let Some((id, entry)) = old {
-            entry.handle.store(handle, Release);
-            entry.generation.store(generation, Release);
+            entry.place(handle, lease);
             known.theirs.insert(handle, id);
             return id;
         }
-        let id = self.enter(&mut known, handle, generation, None);
+        let id = self.enter(&mut known, handle, lease, None);
         if let Some(entry) = known.ours.get(&id) {
             *entry.traits.write() = traits;
         }
@@ -108,26 +120,26 @@ impl Objects {
     }
 
     /// Our handle of an object that has just been made; `owner` for a session object.
-    pub fn made(&self, handle: Handle, generation: u64, owner: Option<(SessionId, Lease)>) -> ObjectId {
+    pub fn made(&self, handle: Handle, lease: &Lease, owner: Option<(SessionId, Lease)>) -> ObjectId {
         let mut known = self.known.write();
         // A handle that the vendor gives a second time is another object.
         if let Some(old) = known.theirs.get(&handle).copied() {
             known.remove(old);
         }
-        self.enter(&mut known, handle, generation, owner)
+        self.enter(&mut known, handle, lease, owner)
     }
 
     fn enter(
         &self,
         known: &mut Known,
         handle: Handle,
-        generation: u64,
+        lease: &Lease,
         owner: Option<(SessionId, Lease)>,
     ) -> ObjectId {
         let id = ObjectId(self.handles.next());
         let entry = Entry {
             handle: AtomicU64::new(handle),
-            generation: AtomicU64::new(generation),
+            era: AtomicU64::new(Era::of(lease).0),
             owner,
             traits: RwLock::default(),
             lengths: Mutex::default(),
@@ -143,19 +155,19 @@ impl Objects {
         self.known.read().ours.get(&id).cloned()
     }
 
-    /// The vendor's handle in this generation; after a loss, the object is searched for with `find`.
+    /// The vendor's handle in the lease's session; after a loss, the object is searched for with `find`.
     ///
     /// # Errors
     /// `missing` where there is no such object any more, or where it cannot be told from others. The search's.
     pub fn resolve(
         &self,
         id: ObjectId,
-        generation: u64,
+        lease: &Lease,
         missing: Rv,
         find: impl FnOnce(&Template) -> Answer<Vec<Handle>>,
     ) -> Answer<(Handle, Arc<Entry>)> {
         let entry = self.get(id).ok_or(missing)?;
-        if entry.generation.load(Acquire) == generation {
+        if entry.is_valid(lease) {
             return Ok((entry.handle.load(Acquire), entry));
         }
         let traits = entry.traits.read();
@@ -164,17 +176,16 @@ impl Objects {
             return Err(missing);
         };
         let mut known = self.known.write();
-        entry.handle.store(found, Release);
-        entry.generation.store(generation, Release);
+        entry.place(found, lease);
         known.theirs.insert(found, id);
         drop(known);
         Ok((found, Arc::clone(&entry)))
     }
 
     /// Objects that `id` names for the vendor, without a search: for handles inside of parameters.
-    pub fn peek(&self, id: ObjectId, generation: u64) -> Option<Handle> {
+    pub fn peek(&self, id: ObjectId, lease: &Lease) -> Option<Handle> {
         let entry = self.get(id)?;
-        (entry.generation.load(Acquire) == generation).then(|| entry.handle.load(Acquire))
+        entry.is_valid(lease).then(|| entry.handle.load(Acquire))
     }
 
     /// An object is gone.
@@ -191,18 +202,9 @@ impl Objects {
         known.some_lost = true;
     }
 
-    /// The vendor has forgotten the login: handles of private objects mean nothing any more.
+    /// A login that the vendor had forgotten stands again: handles of private objects are others now.
     pub fn lose_private(&self) {
-        let mut known = self.known.write();
-        let known = &mut *known;
-        for (id, entry) in &known.ours {
-            let handle = entry.handle.load(Acquire);
-            if entry.owner.is_none() && !entry.is_public() && known.theirs.get(&handle) == Some(id) {
-                known.theirs.remove(&handle);
-                entry.generation.store(NO_GENERATION, Release);
-            }
-        }
-        known.some_lost = true;
+        self.known.write().some_lost = true;
     }
 
     /// The session is closed: its objects are gone.
@@ -248,6 +250,11 @@ impl Objects {
 }
 
 impl Known {
+    fn of(&self, handle: Handle, lease: &Lease) -> Option<ObjectId> {
+        let id = self.theirs.get(&handle)?;
+        self.ours.get(id)?.is_valid(lease).then_some(*id)
+    }
+
     fn remove(&mut self, id: ObjectId) -> Option<Arc<Entry>> {
         let entry = self.ours.remove(&id)?;
         self.owned = self.owned.saturating_sub(usize::from(entry.owner.is_some()));
@@ -259,12 +266,10 @@ impl Known {
         Some(entry)
     }
 
-    /// The one object of an earlier connection that is known by this.
-    fn lost(&self, traits: &Traits, generation: u64) -> Option<(ObjectId, Arc<Entry>)> {
-        let mut same = self.ours.iter().filter(|(_, entry)| {
-            let is_lost = entry.generation.load(Acquire) != generation;
-            is_lost && entry.traits.read().as_ref() == Some(traits)
-        });
+    /// The one object of an earlier connection or login that is known by this.
+    fn lost(&self, traits: &Traits, lease: &Lease) -> Option<(ObjectId, Arc<Entry>)> {
+        let is_this = |entry: &Entry| !entry.is_valid(lease) && entry.traits.read().as_ref() == Some(traits);
+        let mut same = self.ours.iter().filter(|(_, entry)| is_this(entry));
         let (id, entry) = same.next()?;
         same.next().is_none().then(|| (*id, Arc::clone(entry)))
     }
@@ -300,6 +305,19 @@ impl Traits {
 }
 
 impl Entry {
+    /// The vendor's handle is this from now on.
+    fn place(&self, handle: Handle, lease: &Lease) {
+        self.handle.store(handle, Release);
+        self.era.store(Era::of(lease).0, Release);
+    }
+
+    /// Whether the vendor's handle means this object in the lease's session.
+    fn is_valid(&self, lease: &Lease) -> bool {
+        let (mine, now) = (Era(self.era.load(Acquire)), Era::of(lease));
+        let outlives_login = || self.owner.is_some() || self.is_public();
+        mine == now || (mine.is_same_connection(now) && outlives_login())
+    }
+
     /// Whether it is not known yet what the object is known by. Session objects are never searched for.
     pub fn lacks_traits(&self) -> bool {
         self.owner.is_none() && self.traits.read().is_none()
@@ -359,8 +377,23 @@ mod tests {
             session: 5,
             generation: 0,
             number,
+            logins: 0,
         }
     }
+
+    const FIRST: Lease = Lease {
+        session: 5,
+        generation: 0,
+        number: 1,
+        logins: 0,
+    };
+    /// After a loss of the connection.
+    const LATER: Lease = Lease {
+        generation: 2,
+        ..FIRST
+    };
+    /// After a loss of the login.
+    const LOGGED_IN_AGAIN: Lease = Lease { logins: 2, ..FIRST };
 
     fn nothing(_: &Template) -> Answer<Vec<Handle>> {
         Ok(Vec::new())
@@ -369,55 +402,65 @@ mod tests {
     #[test]
     fn one_object_has_one_handle() {
         let objects = objects();
-        let id = objects.adopt(7, 0, None);
-        assert_eq!(objects.adopt(7, 0, None), id);
-        assert_eq!(objects.of(7), Some(id));
-        assert_ne!(objects.adopt(8, 0, None), id);
+        let id = objects.adopt(7, &FIRST, None);
+        assert_eq!(objects.adopt(7, &FIRST, None), id);
+        assert_eq!(objects.of(7, &FIRST), Some(id));
+        assert_ne!(objects.adopt(8, &FIRST, None), id);
     }
 
     #[test]
     fn a_token_object_is_found_again_after_a_loss() {
         let objects = objects();
-        let id = objects.adopt(7, 0, Some(known_as("key", true)));
+        let id = objects.adopt(7, &FIRST, Some(known_as("key", true)));
         objects.lose();
         let find = |template: &Template| {
             assert_eq!(template.bytes(ck::CKA_LABEL), Some(b"key".as_slice()));
             Ok(vec![70])
         };
-        let found = objects.resolve(id, 1, Rv::KeyHandleInvalid, find).unwrap();
+        let found = objects.resolve(id, &LATER, Rv::KeyHandleInvalid, find).unwrap();
         assert_eq!(found.0, 70);
-        assert_eq!(objects.of(70), Some(id), "it keeps its handle");
+        assert_eq!(objects.of(70, &LATER), Some(id), "it keeps its handle");
     }
 
     #[test]
     fn private_objects_are_searched_for_again_after_a_lost_login() {
         let objects = objects();
-        let private = objects.adopt(7, 0, Some(known_as("key", true)));
-        let public = objects.adopt(8, 0, Some(known_as("public", false)));
+        let private = objects.adopt(7, &FIRST, Some(known_as("key", true)));
+        let public = objects.adopt(8, &FIRST, Some(known_as("public", false)));
         objects.lose_private();
         let (found, _) = objects
-            .resolve(private, 0, Rv::KeyHandleInvalid, |_| Ok(vec![70]))
+            .resolve(private, &LOGGED_IN_AGAIN, Rv::KeyHandleInvalid, |_| Ok(vec![70]))
             .unwrap();
-        assert_eq!((found, objects.peek(public, 0)), (70, Some(8)));
+        assert_eq!((found, objects.peek(public, &LOGGED_IN_AGAIN)), (70, Some(8)));
+    }
+
+    #[test]
+    fn a_private_object_that_was_found_before_a_login_was_lost_is_searched_for_again() {
+        let objects = objects();
+        objects.lose_private();
+        let key = objects.adopt(7, &FIRST, Some(known_as("key", true)));
+        assert_eq!(objects.peek(key, &LOGGED_IN_AGAIN), None);
+        let again = objects.adopt(7, &LOGGED_IN_AGAIN, Some(known_as("other", true)));
+        assert_ne!(again, key, "the vendor has given the handle to another");
     }
 
     #[test]
     fn an_object_that_is_found_after_a_loss_keeps_its_handle() {
         let objects = objects();
-        let key = objects.adopt(7, 0, Some(known_as("key", true)));
-        let other = objects.adopt(8, 0, Some(known_as("other", true)));
+        let key = objects.adopt(7, &FIRST, Some(known_as("key", true)));
+        let other = objects.adopt(8, &FIRST, Some(known_as("other", true)));
         objects.lose();
-        assert_eq!(objects.adopt(8, 1, Some(known_as("key", true))), key);
-        assert_ne!(objects.adopt(9, 1, Some(known_as("new", true))), other);
-        assert_eq!(objects.peek(key, 1), Some(8));
+        assert_eq!(objects.adopt(8, &LATER, Some(known_as("key", true))), key);
+        assert_ne!(objects.adopt(9, &LATER, Some(known_as("new", true))), other);
+        assert_eq!(objects.peek(key, &LATER), Some(8));
     }
 
     #[test]
     fn an_object_that_cannot_be_told_from_another_is_not_guessed() {
         let objects = objects();
-        let id = objects.adopt(7, 0, None);
+        let id = objects.adopt(7, &FIRST, None);
         let lost = |objects: &Objects, found: Vec<Handle>| {
-            let missing = objects.resolve(id, 1, Rv::KeyHandleInvalid, |_| Ok(found));
+            let missing = objects.resolve(id, &LATER, Rv::KeyHandleInvalid, |_| Ok(found));
             missing.err()
         };
         objects.lose();
@@ -434,14 +477,14 @@ mod tests {
     #[test]
     fn session_objects_die_with_their_session() {
         let objects = objects();
-        let mine = objects.made(7, 0, Some((ONE, lease(1))));
-        let other = objects.made(8, 0, Some((SessionId(2), lease(2))));
+        let mine = objects.made(7, &FIRST, Some((ONE, lease(1))));
+        let other = objects.made(8, &FIRST, Some((SessionId(2), lease(2))));
         objects.close_session(ONE);
         assert!(objects.get(mine).is_none() && objects.get(other).is_some());
         objects.lose_session(&lease(2));
         assert!(
             objects
-                .resolve(other, 0, Rv::ObjectHandleInvalid, nothing)
+                .resolve(other, &FIRST, Rv::ObjectHandleInvalid, nothing)
                 .is_err()
         );
     }
@@ -449,18 +492,22 @@ mod tests {
     #[test]
     fn a_logout_voids_the_handles_of_private_objects() {
         let objects = objects();
-        let public = objects.adopt(7, 0, Some(known_as("public", false)));
-        let private = objects.adopt(8, 0, Some(known_as("private", true)));
+        let public = objects.adopt(7, &FIRST, Some(known_as("public", false)));
+        let private = objects.adopt(8, &FIRST, Some(known_as("private", true)));
         objects.log_out();
         assert!(objects.get(public).is_some() && objects.get(private).is_none());
-        assert_ne!(objects.adopt(8, 0, None), private, "handles are not used twice");
+        assert_ne!(
+            objects.adopt(8, &FIRST, None),
+            private,
+            "handles are not used twice"
+        );
     }
 
     #[test]
     fn a_handle_that_the_vendor_uses_again_is_another_object() {
         let objects = objects();
-        let first = objects.made(7, 0, None);
-        let second = objects.made(7, 0, None);
+        let first = objects.made(7, &FIRST, None);
+        let second = objects.made(7, &FIRST, None);
         assert!(objects.get(first).is_none() && objects.get(second).is_some());
     }
 }

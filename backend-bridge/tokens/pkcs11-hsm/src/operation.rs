@@ -31,8 +31,6 @@ pub(crate) struct VendorOperation {
     class: OperationClass,
     /// In the vendor's session until it ends.
     lease: Option<Lease>,
-    /// The connection that it began in.
-    phase: u64,
     /// With what it began; `None` where that cannot be had again.
     begun: Option<Begun>,
     /// For lengths of signatures.
@@ -94,7 +92,6 @@ impl VendorOperation {
             core: Arc::clone(core),
             class,
             lease,
-            phase: core.connection.phase(),
             begun: Begun::copy(mechanism, key),
             key: entry,
             started: false,
@@ -110,7 +107,6 @@ impl VendorOperation {
             core: Arc::clone(core),
             class,
             lease,
-            phase: core.connection.phase(),
             begun: None,
             key: None,
             started: true,
@@ -126,7 +122,6 @@ impl VendorOperation {
             core: Arc::clone(&self.core),
             class: self.class,
             lease: None,
-            phase: self.phase,
             begun: None,
             key: None,
             started: true,
@@ -209,7 +204,7 @@ impl VendorOperation {
                 return Ok(false);
             };
             // Any other answer has ended the operation, and with it the lease.
-            let repeat = self.core.connection.ended(lease, rv, self.phase, false);
+            let repeat = self.core.connection.ended(lease, rv, false);
             self.lease = None;
             let lost = crate::heal::loss(rv, true).is_some();
             if !repeat? || !lost {
@@ -223,7 +218,6 @@ impl VendorOperation {
         let new = Self::begin(&self.core, &self.cx, self.class, &begun.mechanism(), begun.key)?;
         let mut new = new;
         self.lease = new.lease.take();
-        self.phase = new.phase;
         Ok(true)
     }
 
@@ -233,7 +227,7 @@ impl VendorOperation {
             return Ok(());
         }
         if let Some(lease) = self.lease.take() {
-            self.core.connection.ended(&lease, rv, self.phase, true)?;
+            self.core.connection.ended(&lease, rv, true)?;
         }
         Ok(())
     }

@@ -22,6 +22,15 @@ pub(crate) struct Lease {
     pub generation: u64,
     /// Tells it from an earlier session with the same handle.
     pub number: u64,
+    /// How often a login was repeated when the lease was given.
+    pub logins: u64,
+}
+
+impl Lease {
+    /// The phase of the connection that the session is of.
+    pub fn phase(&self) -> u64 {
+        self.generation + 1
+    }
 }
 
 /// How a vendor session is given back.
@@ -71,6 +80,8 @@ struct State {
     idle: [Vec<Session>; 2],
     /// Those in use: as few as the limit allows, so that a walk along them is short.
     held: Vec<Held>,
+    /// Those of earlier generations that have not been given back: calls may be in them.
+    lost: Vec<Held>,
     /// All that are open or being opened.
     open: usize,
     limit: usize,
@@ -99,6 +110,7 @@ impl Pool {
             state: Mutex::new(State {
                 idle: [Vec::new(), Vec::new()],
                 held: Vec::new(),
+                lost: Vec::new(),
                 open: 0,
                 limit: limit.max(1),
                 generation: 0,
@@ -108,7 +120,7 @@ impl Pool {
         }
     }
 
-    /// A session for `seat`: its own, an idle one, or leave to open one, if `may_open`. Waits for one where all have
+    /// A session for `seat`, in a lease whose `logins` are 0: its own, an idle one, or leave to open one, if `may_open`. Waits for one where all have
     /// operations in them.
     ///
     /// # Errors
@@ -184,7 +196,9 @@ impl Pool {
     /// Gives a lease back. What is returned is to be closed.
     pub fn give_back(&self, lease: &Lease, fate: Fate) -> Option<Session> {
         let mut state = self.state.lock();
-        let place = state.place(lease)?;
+        let Some(place) = state.place(lease) else {
+            return state.give_back_lost(lease, fate);
+        };
         if fate == Fate::Lost {
             state.held.swap_remove(place);
             state.open = state.open.saturating_sub(1);
@@ -262,16 +276,24 @@ impl Pool {
         drained
     }
 
-    /// Forgets every session and begins a generation. What is returned was open.
+    /// Begins a generation, without any session. What is returned was open, and nobody is in it. A session that somebody
+    /// may be in is to be closed when it is given back: a module may not survive it if that is done under a call.
     pub fn lose_all(&self, generation: u64) -> Vec<Session> {
         let mut state = self.state.lock();
         state.generation = generation;
         state.open = 0;
-        let held: Vec<_> = state.held.drain(..).map(|held| held.session).collect();
+        let (busy, free): (Vec<_>, Vec<_>) = state.held.drain(..).partition(|held| held.active > 0);
+        state.lost.extend(busy);
         let idle = state.idle.iter_mut().flat_map(std::mem::take);
-        let all = idle.chain(held).collect();
+        let all = idle.chain(free.into_iter().map(|held| held.session)).collect();
         self.freed.notify_all();
         all
+    }
+
+    /// The module was initialised again: it knows nothing of sessions of earlier generations, and may give their
+    /// handles to others.
+    pub fn forget_lost(&self) {
+        self.state.lock().lost.clear();
     }
 }
 
@@ -293,6 +315,7 @@ impl State {
             session: held.session,
             generation: self.generation,
             number: held.number,
+            logins: 0,
         })
     }
 
@@ -312,7 +335,22 @@ impl State {
             session,
             generation: self.generation,
             number,
+            logins: 0,
         }
+    }
+
+    /// One of an earlier generation, which is to be closed if it is known to live.
+    fn give_back_lost(&mut self, lease: &Lease, fate: Fate) -> Option<Session> {
+        let place = self.lost.iter().position(|held| held.number == lease.number)?;
+        let held = self.lost.get_mut(place)?;
+        held.active = held.active.saturating_sub(1);
+        held.usable &= fate == Fate::Clean;
+        if held.active > 0 {
+            return None;
+        }
+        let held = self.lost.swap_remove(place);
+        // Of a device that was lost another session may have the handle by now.
+        held.usable.then_some(held.session)
     }
 
     /// Whether a session may come free: one is being opened, or has operations in it and nothing else.
@@ -462,10 +500,28 @@ mod tests {
         let lease = open(&pool, ONE, true, 10);
         let other = open(&pool, OTHER, true, 11);
         pool.give_back(&other, Fate::Clean);
-        assert_eq!(pool.lose_all(1), [11, 10]);
+        assert_eq!(pool.lose_all(1), [11], "somebody is in the other");
+        pool.forget_lost();
         assert_eq!(pool.give_back(&lease, Fate::Clean), None);
         assert_eq!(open(&pool, ONE, true, 10).generation, 1);
         assert_eq!(open(&pool, OTHER, true, 11).generation, 1);
+    }
+
+    #[test]
+    fn a_session_is_not_closed_under_a_call_though_the_connection_is_lost() {
+        let pool = Pool::new(3);
+        let lease = open(&pool, ONE, true, 10);
+        assert_eq!(ready(&pool, ONE, true), lease, "two calls are in it");
+        let gone = open(&pool, OTHER, true, 11);
+        assert!(pool.lose_all(2).is_empty());
+        assert_eq!(open(&pool, ONE, true, 12).generation, 2, "it begins nothing new");
+        assert_eq!(pool.give_back(&lease, Fate::Clean), None);
+        assert_eq!(pool.give_back(&lease, Fate::Clean), Some(10));
+        assert_eq!(
+            pool.give_back(&gone, Fate::Dirty),
+            None,
+            "whose it is now is not known"
+        );
     }
 
     #[test]

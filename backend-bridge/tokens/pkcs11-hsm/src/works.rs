@@ -225,22 +225,19 @@ fn find(core: &Core, cx: &CallCx, template: &Template) -> Result<Out> {
         .run(cx, Repeat::Always, |lease| {
             let attributes = Attributes::new(template);
             let handles = core.call(|module| module.find(lease.session, &attributes))?;
-            if core.connection.has_lost_login(lease.session) {
-                return Err(Rv::UserNotLoggedIn);
-            }
             let few = handles.len() <= NOTED_AT_ONCE;
-            let adopt = |handle| match core.objects().of(handle) {
+            let adopt = |handle| match core.objects().of(handle, lease) {
                 Some(id) => Ok(id),
                 None => {
-                    let traits = if few {
-                        core.traits(lease.session, handle)?
-                    } else {
-                        None
-                    };
-                    Ok(core.objects().adopt(handle, lease.generation, traits))
+                    let traits = if few { core.traits(lease, handle)? } else { None };
+                    Ok(core.objects().adopt(handle, lease, traits))
                 }
             };
-            handles.into_iter().map(adopt).collect::<Answer<_>>()
+            let found = handles.into_iter().map(adopt).collect::<Answer<_>>()?;
+            if core.connection.has_lost_login(lease) {
+                return Err(Rv::UserNotLoggedIn);
+            }
+            Ok(found)
         })
         .map(Out::Objects)
 }
@@ -262,7 +259,7 @@ fn set(core: &Core, cx: &CallCx, object: ObjectId, template: &Template) -> Resul
         core.call(|module| module.set(lease.session, handle, &attributes))?;
         // It may be known by what has just changed.
         if let Some(entry) = core.objects().get(object).filter(|entry| entry.owner.is_none()) {
-            core.note(lease.session, handle, &entry);
+            core.note(lease, handle, &entry);
         }
         Ok(())
     })
@@ -320,9 +317,9 @@ fn note_made(
     if owner.is_some() {
         core.connection.pool.own_object(lease);
     }
-    let id = core.objects().made(handle, lease.generation, owner);
+    let id = core.objects().made(handle, lease, owner);
     if is_token_object && let Some(entry) = core.objects().get(id) {
-        core.note(lease.session, handle, &entry);
+        core.note(lease, handle, &entry);
     }
     id
 }
@@ -339,7 +336,7 @@ pub(crate) fn discard(core: &Core, made: &Out) {
         let Some((_, lease)) = objects.get(id).and_then(|entry| entry.owner) else {
             continue;
         };
-        let handle = objects.peek(id, lease.generation);
+        let handle = objects.peek(id, &lease);
         objects.remove(id);
         if let Some(handle) = handle
             && let Err(rv) = core.call(|module| module.destroy(lease.session, handle))

@@ -116,7 +116,7 @@ impl Device for Fake {
         false
     }
 
-    fn login_was_lost(&self) {}
+    fn login_was_repeated(&self) {}
 }
 
 fn with(role: Role) -> Credentials<'static> {
