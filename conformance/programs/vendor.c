@@ -242,6 +242,38 @@ static void finalize_while_it_hangs(const char *deadline) {
     }
 }
 
+static void *ask_for_token(void *none) {
+    CK_ULONG info[100];
+    STEP(STATEFUL, C_GetTokenInfo, (CK_ULONG, void *), slot, info);
+    return none;
+}
+
+/* A module that hangs as it starts keeps no other module from starting: that of the slot between the two. */
+static void start_while_another_hangs(const char *deadline) {
+    CK_ULONG slots[MOST_SLOTS], count = MOST_SLOTS, info[100];
+    pthread_t waiting;
+    expect_deadline(deadline);
+    CHECK(CKR_OK, CALL(C_GetSlotList, (CK_BYTE, CK_ULONG *, CK_ULONG *), 0, slots, &count));
+    CHECK(3, count);
+    finalize_now();
+    present = &hang_always;
+    arm(1, present->how, 0);
+    initialize_for_threads();
+    neighbour = 0;
+    if (pthread_create(&waiting, NULL, ask_for_token, NULL) != 0) {
+        exit(6);
+    }
+    while (hanging() == 0) {
+        sched_yield();
+    }
+    CHECK(CKR_OK, CALL(C_GetTokenInfo, (CK_ULONG, void *), slots[1], info));
+    CHECK(1, hanging() > 0);
+    pthread_join(waiting, NULL);
+    release();
+    present = NULL;
+    wait_until_it_answers();
+}
+
 /* The process ends while calls hang; whatever they hold must not keep it. */
 static void exit_while_it_hangs(const char *deadline) {
     expect_deadline(deadline);
@@ -327,6 +359,7 @@ static const struct { const char *name; void (*go)(const char *argument); } scen
     {"hang-in-threads", hang_in_threads},
     {"hang-on-and-on", hang_on_and_on},
     {"finalize-while-it-hangs", finalize_while_it_hangs},
+    {"start-while-another-hangs", start_while_another_hangs},
     {"exit-while-it-hangs", exit_while_it_hangs},
     {"used-by-the-application", the_application_uses_it_too},
     {"fork", fork_in_use},

@@ -5,6 +5,7 @@
 //! A child process has to initialise it anew: [`Library::call`] refuses to touch what a parent left.
 
 use std::cell::Cell;
+use std::collections::HashMap;
 use std::ffi::CString;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed, Ordering::SeqCst};
@@ -23,9 +24,13 @@ use crate::select::{Candidate, TokenChoice, text};
 /// The vendors' modules of one initialisation of ours (`C_Initialize` to `C_Finalize`). All slots share one.
 #[derive(Default)]
 pub struct Libraries {
-    known: Mutex<Vec<Weak<Library>>>,
+    /// By identity ([`Module::identity`]).
+    known: Mutex<HashMap<usize, Place>>,
     forbid_threads: bool,
 }
+
+/// A module's, which is locked while it starts.
+type Place = Arc<Mutex<Weak<Library>>>;
 
 /// A module and how it is to be used.
 pub(crate) struct Library {
@@ -95,8 +100,6 @@ impl Libraries {
     pub(crate) fn open(&self, path: &Path, init: Option<&str>, quirks: &[Quirk]) -> Result<Arc<Library>> {
         let refused = |what: &str| Error::new(Rv::TokenNotPresent, format!("{}: {what}", path.display()));
         fork::watch();
-        let mut known = self.known.lock();
-        known.retain(|library| library.strong_count() > 0);
         let init = match init.map(CString::new) {
             Some(Ok(init)) => Some(init),
             Some(Err(_)) => return Err(refused("the init-argument string has a zero byte in it")),
@@ -111,11 +114,10 @@ impl Libraries {
             LoadError::NoFunctions => refused("this is no PKCS#11 module: it offers no function list"),
             LoadError::Ourselves => refused(OURSELVES),
         })?;
-        let loaded = known.iter().filter_map(Weak::upgrade);
-        if let Some(library) = loaded
-            .into_iter()
-            .find(|library| library.module.identity() == module.identity())
-        {
+        let place = Arc::clone(self.known.lock().entry(module.identity()).or_default());
+        // Held while this module starts: no other waits for it.
+        let mut known = place.lock();
+        if let Some(library) = known.upgrade() {
             return if library.init == init {
                 Ok(library)
             } else {
@@ -126,18 +128,19 @@ impl Libraries {
         }
         let library = Arc::new(Library::start(path, init, module, quirks)?);
         drop(inside);
-        known.push(Arc::downgrade(&library));
+        *known = Arc::downgrade(&library);
         Ok(library)
     }
 
     /// Our initialisation is over; see [`Library::leave`].
     pub(crate) fn leave(&self) {
-        // Where a module is just being opened, its C_Initialize hangs.
-        if let Some(known) = self.known.try_lock() {
-            known
-                .iter()
-                .filter_map(Weak::upgrade)
-                .for_each(|library| library.leave());
+        let places: Vec<_> = self.known.lock().values().cloned().collect();
+        for place in places {
+            // Where a module is just being opened, its C_Initialize hangs.
+            let library = place.try_lock().and_then(|known| known.upgrade());
+            if let Some(library) = library {
+                library.leave();
+            }
         }
     }
 }
