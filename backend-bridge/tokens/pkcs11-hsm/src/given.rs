@@ -3,12 +3,13 @@
 
 use std::borrow::Cow;
 
+use cryptoki_sys as ck;
 use keyenclave_model::mechanism::{Mechanism, Params};
 use keyenclave_model::token::ObjectId;
 
 use crate::core::Core;
 use crate::ffi::Mech;
-use crate::params::{OwnParameter, has_handles, translate};
+use crate::params::{Handles, OwnParameter, Written, translate};
 use crate::pool::Lease;
 
 /// The parameter, flat; `None` where there is none.
@@ -19,32 +20,60 @@ pub(crate) fn parameter(mechanism: &Mechanism) -> Option<&[u8]> {
     }
 }
 
+/// A parameter on its way to the vendor.
+pub(crate) enum Handed<'a> {
+    Nothing,
+    Flat(Cow<'a, [u8]>),
+    Own(OwnParameter),
+}
+
+impl Handed<'_> {
+    /// What the vendor has written that is not in the application's memory already.
+    pub fn written(&self) -> Vec<Written> {
+        match self {
+            Self::Own(own) => own.written(),
+            Self::Nothing | Self::Flat(_) => Vec::new(),
+        }
+    }
+}
+
 /// With the vendor's handles in the place of ours.
-pub(crate) fn translated<'a>(core: &Core, lease: &Lease, mechanism: &'a Mechanism) -> Option<Cow<'a, [u8]>> {
-    let given = parameter(mechanism)?;
-    if !has_handles(mechanism.id(), given) {
-        return Some(Cow::Borrowed(given));
+pub(crate) fn translated<'a>(core: &Core, lease: &Lease, mechanism: &'a Mechanism) -> Handed<'a> {
+    let Some(given) = parameter(mechanism) else {
+        return Handed::Nothing;
+    };
+    let known = |ours| core.objects().peek(ObjectId(ours), lease);
+    match Handles::of(mechanism.id(), given) {
+        Handles::None => return Handed::Flat(Cow::Borrowed(given)),
+        Handles::Here => {}
+        Handles::Behind => {
+            let mut theirs = |ours| known(ours).unwrap_or(ck::CK_INVALID_HANDLE);
+            if let Some(own) = OwnParameter::translated(mechanism.id(), given, &mut theirs) {
+                return Handed::Own(own);
+            }
+        }
     }
     let mut flat = given.to_vec();
-    let objects = core.objects();
-    translate(mechanism.id(), &mut flat, |ours| {
-        objects.peek(ObjectId(ours), lease)
-    });
-    Some(Cow::Owned(flat))
+    translate(mechanism.id(), &mut flat, known);
+    Handed::Flat(Cow::Owned(flat))
 }
 
 /// What the vendor takes.
-pub(crate) fn mech<'a>(mechanism: &Mechanism, parameter: &'a Option<Cow<'a, [u8]>>) -> Mech<'a> {
+pub(crate) fn mech<'a>(mechanism: &Mechanism, parameter: &'a Handed<'a>) -> Mech<'a> {
     Mech {
         id: mechanism.id(),
-        parameter: parameter.as_deref(),
+        parameter: match parameter {
+            Handed::Nothing => None,
+            Handed::Flat(flat) => Some(flat),
+            Handed::Own(own) => Some(own.bytes()),
+        },
     }
 }
 
 /// A mechanism that may be used after the application's call: it owns all that it points to.
 pub(crate) struct Kept {
     pub mechanism: Mechanism,
-    _parameter: Option<OwnParameter>,
+    parameter: Option<OwnParameter>,
 }
 
 impl Kept {
@@ -53,13 +82,26 @@ impl Kept {
         let Some(flat) = parameter(mechanism) else {
             return Some(Self {
                 mechanism: mechanism.clone(),
-                _parameter: None,
+                parameter: None,
             });
         };
         let own = OwnParameter::copy(mechanism.id(), flat)?;
         Some(Self {
             mechanism: Mechanism::given(mechanism.id(), Some(own.bytes().to_vec())),
-            _parameter: Some(own),
+            parameter: Some(own),
         })
+    }
+
+    /// Whether the vendor writes something that the application wants.
+    pub fn has_outputs(&self) -> bool {
+        self.parameter.as_ref().is_some_and(OwnParameter::has_outputs)
+    }
+
+    /// What is there now of what the vendor writes.
+    pub fn written(&self) -> Vec<Written> {
+        self.parameter
+            .as_ref()
+            .map(OwnParameter::written)
+            .unwrap_or_default()
     }
 }

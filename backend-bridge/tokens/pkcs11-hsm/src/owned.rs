@@ -9,6 +9,7 @@ use keyenclave_model::token::{Encapsulation, ObjectId, OperationClass, Out, Pin,
 use zeroize::Zeroizing;
 
 use crate::given::Kept;
+use crate::params::Written;
 
 type Bytes = Zeroizing<Vec<u8>>;
 
@@ -132,6 +133,31 @@ impl OwnWork {
             Work::Random(room) => Self::Random(room.len()),
             Work::Seed(seed) => Self::Seed(bytes(seed)),
         })
+    }
+
+    /// Whether the vendor writes something to the mechanism's parameter that the application wants.
+    pub fn has_outputs(&self) -> bool {
+        self.mechanism().is_some_and(Kept::has_outputs)
+    }
+
+    /// What is there now of what the vendor writes.
+    pub fn written(&self) -> Vec<Written> {
+        self.mechanism().map(Kept::written).unwrap_or_default()
+    }
+
+    /// The mechanism of work that makes or wraps a key.
+    fn mechanism(&self) -> Option<&Kept> {
+        match self {
+            Self::GenerateKey(kept, _)
+            | Self::GenerateKeyPair(kept, ..)
+            | Self::Unwrap(kept, ..)
+            | Self::Derive(kept, ..)
+            | Self::EncapsulateLen(kept, ..)
+            | Self::Encapsulate(kept, ..)
+            | Self::Decapsulate(kept, ..) => Some(kept),
+            Self::WrapLen(what) | Self::Wrap(what) => Some(&what.mechanism),
+            _ => None,
+        }
     }
 
     /// Does the work with `run`.

@@ -21,6 +21,7 @@ use crate::library::{Libraries, refuse_inside};
 use crate::login::{PinSource, SlotNumber};
 use crate::operation::{is_for_worker, too_late, wait};
 use crate::owned::OwnWork;
+use crate::params::Written;
 use crate::quirks::Quirk;
 use crate::select::{TokenChoice, text};
 use crate::workers::Workers;
@@ -133,17 +134,39 @@ impl Pkcs11Token {
         };
         let (shown, at) = (Arc::clone(&self.shown), *cx);
         let made_by = Arc::clone(&self.shown);
+        let has_outputs = own.has_outputs();
+        let written = Arc::new(Mutex::new(Vec::new()));
+        let (to, others) = (Arc::clone(&written), Arc::clone(&written));
         let submitted = self.workers.submit_or(
-            move || own.run(|work| shown.run(&at, work)),
+            move || {
+                let done = own.run(|work| shown.run(&at, work));
+                *to.lock() = own.written();
+                done
+            },
             move |made| {
                 if let Some(core) = made_by.core.get() {
-                    discard(core, &made);
+                    discard(core, &made, &others.lock());
                 }
             },
         );
-        match (submitted, work) {
+        let waiting = match submitted {
+            Ok(waiting) => waiting,
+            Err(error) => return error.into(),
+        };
+        if has_outputs {
+            // They go to the application's memory, which is there as long as its call lasts.
+            let mut waiting = waiting;
+            return match waiting.wait(cx.deadline) {
+                Some(done) => {
+                    written.lock().iter().for_each(Written::hand_back);
+                    done.into()
+                }
+                None => too_late::<Out>().into(),
+            };
+        }
+        match work {
             // The caller takes nothing but what is in its memory.
-            (Ok(waiting), Work::Random(room)) => wait(waiting, cx)
+            Work::Random(room) => wait(waiting, cx)
                 .and_then(|out| match out {
                     Out::Bytes(bytes) if bytes.len() == room.len() => {
                         room.copy_from_slice(&bytes);
@@ -152,8 +175,7 @@ impl Pkcs11Token {
                     _ => Err(Rv::GeneralError.into()),
                 })
                 .into(),
-            (Ok(waiting), _) => Step::Pending(Box::new(waiting)),
-            (Err(error), _) => error.into(),
+            _ => Step::Pending(Box::new(waiting)),
         }
     }
 }

@@ -18,6 +18,7 @@ use crate::heal::Repeat;
 use crate::login::{Credentials, SlotNumber};
 use crate::messages::VendorMessages;
 use crate::operation::VendorOperation;
+use crate::params::Written;
 use crate::pool::{Fate, Lease, Need};
 use crate::template::{Attributes, read_attributes};
 
@@ -325,13 +326,14 @@ fn note_made(
 }
 
 /// What was made for somebody who did not wait for it: session objects are destroyed, since nobody knows their handles.
-pub(crate) fn discard(core: &Core, made: &Out) {
+pub(crate) fn discard(core: &Core, made: &Out, others: &[Written]) {
     let ids = match made {
         Out::Object(id) | Out::Encapsulated { key: id, .. } => vec![*id],
         Out::Pair { public, private } => vec![*public, *private],
-        _ => return,
+        _ => Vec::new(),
     };
-    for id in ids {
+    let others = others.iter().filter_map(Written::made).map(ObjectId);
+    for id in ids.into_iter().chain(others) {
         let objects = core.objects();
         let Some((_, lease)) = objects.get(id).and_then(|entry| entry.owner) else {
             continue;
@@ -404,18 +406,38 @@ fn derive(
     template: &Template,
     has_handle: bool,
 ) -> Result<Out> {
+    // What the vendor has written to the parameter, other keys that it has made among it.
+    let mut written = Vec::new();
     let made = make(core, cx, |lease| {
         let (key, _) = core.handle(lease, base, Rv::KeyHandleInvalid)?;
         let parameter = translated(core, lease, mechanism);
         let (mech, attributes) = (mech(mechanism, &parameter), Attributes::new(template));
-        let made = core.call(|module| module.derive(lease.session, mech, key, &attributes, has_handle))?;
-        Ok(if has_handle {
-            vec![(made, Some(template))]
-        } else {
-            Vec::new()
-        })
-    })?;
-    if has_handle { one(made) } else { Ok(Out::Done) }
+        let made = core.call(|module| module.derive(lease.session, mech, key, &attributes, has_handle));
+        written = parameter.written();
+        let first = has_handle.then_some((made?, Some(template)));
+        let others = written.iter().filter_map(|written| Some((written.made()?, None)));
+        Ok(first.into_iter().chain(others).collect())
+    });
+    let ids = match made {
+        Ok(ids) => ids,
+        Err(error) => {
+            // Which handles are none says which template was wrong.
+            let none = written.iter().filter(|written| written.is_no_handle());
+            none.for_each(Written::hand_back);
+            return Err(error);
+        }
+    };
+    let mut ids = ids.into_iter();
+    let first = if has_handle { ids.next() } else { None };
+    for (written, id) in written
+        .iter_mut()
+        .filter(|written| written.made().is_some())
+        .zip(ids)
+    {
+        written.rename(id.0);
+    }
+    written.iter().for_each(Written::hand_back);
+    Ok(first.map_or(Out::Done, Out::Object))
 }
 
 /// Wraps into `out`; how long the result is.

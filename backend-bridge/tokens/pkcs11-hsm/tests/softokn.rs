@@ -227,3 +227,207 @@ fn an_operation_that_is_dropped_is_cancelled() {
         assert!(app.sign(private, &[1; 32]).is_ok());
     });
 }
+
+/// A structure of the header, as its bytes; its pointers are good while what they lead to is.
+macro_rules! flat {
+    ($s:ident { $($($field:ident).+: $value:expr),* $(,)? }) => {{
+        let mut flat = vec![0; size_of::<ck::$s>()];
+        $(
+            let at = std::mem::offset_of!(ck::$s, $($field).+);
+            let value: u64 = $value;
+            flat[at..at + 8].copy_from_slice(&value.to_ne_bytes());
+        )*
+        flat
+    }};
+}
+
+fn address(memory: &[u8]) -> u64 {
+    memory.as_ptr().expose_provenance() as u64
+}
+
+/// Of memory that somebody writes to.
+fn room(memory: &mut [u8]) -> u64 {
+    memory.as_mut_ptr().expose_provenance() as u64
+}
+
+fn secret_template(bytes: u64) -> Template {
+    [
+        (ck::CKA_CLASS, Value::Ulong(ck::CKO_SECRET_KEY)),
+        (ck::CKA_KEY_TYPE, Value::Ulong(ck::CKK_GENERIC_SECRET)),
+        (ck::CKA_VALUE_LEN, Value::Ulong(bytes)),
+        (ck::CKA_SENSITIVE, Value::Bool(false)),
+        (ck::CKA_EXTRACTABLE, Value::Bool(true)),
+        (ck::CKA_ENCRYPT, Value::Bool(true)),
+    ]
+    .into_iter()
+    .collect()
+}
+
+fn number_at(memory: &[u8], at: usize) -> u64 {
+    u64::from_ne_bytes(memory[at..at + 8].try_into().unwrap())
+}
+
+fn value_of(app: &App, key: ObjectId) -> Vec<u8> {
+    let value = app.attributes(key, &[ck::CKA_VALUE]).unwrap();
+    value[0].as_ref().ok().and_then(Value::as_bytes).unwrap().to_vec()
+}
+
+fn derive(app: &App, mechanism: &Mechanism, base: ObjectId, bytes: u64, has_handle: bool) -> Result<Out> {
+    app.run(Work::Derive {
+        mechanism,
+        base,
+        template: &secret_template(bytes),
+        has_handle,
+    })
+}
+
+/// On the application's thread, and on a worker.
+fn with_and_without_deadline(place: &Path, test: impl Fn(&App)) {
+    for deadline in [None, Some(std::time::Duration::from_secs(60))] {
+        let libraries = Arc::new(Libraries::default());
+        let mut app = App::new(options(place, CRYPTO), &libraries);
+        app.deadline = deadline;
+        test(&app);
+    }
+}
+
+#[test]
+fn the_keys_of_a_tls_connection_are_the_applications() {
+    in_own_process(SOFTOKN, |place| {
+        with_and_without_deadline(place, |app| {
+            let (client, server) = ([1; 32], [2; 32]);
+            let (mut client_iv, mut server_iv) = ([0xa5; 16], [0xa5; 16]);
+            let master = secret(app, &[3; 48]).unwrap();
+            let key_material = |client_iv: &mut [u8], server_iv: &mut [u8]| {
+                let mut out = flat!(CK_SSL3_KEY_MAT_OUT {
+                    pIVClient: room(client_iv),
+                    pIVServer: room(server_iv)
+                });
+                let parameter = flat!(CK_TLS12_KEY_MAT_PARAMS {
+                    ulMacSizeInBits: 160,
+                    ulKeySizeInBits: 128,
+                    ulIVSizeInBits: 128,
+                    RandomInfo.pClientRandom: address(&client),
+                    RandomInfo.ulClientRandomLen: 32,
+                    RandomInfo.pServerRandom: address(&server),
+                    RandomInfo.ulServerRandomLen: 32,
+                    pReturnedKeyMaterial: room(&mut out),
+                    prfHashMechanism: ck::CKM_SHA256,
+                });
+                let mechanism = Mechanism::given(ck::CKM_TLS12_KEY_AND_MAC_DERIVE, Some(parameter));
+                let done = derive(app, &mechanism, master, 16, false).unwrap();
+                assert!(matches!(done, Out::Done));
+                out
+            };
+            let out = key_material(&mut client_iv, &mut server_iv);
+            let keys: Vec<_> = (0..4).map(|key| ObjectId(number_at(&out, 8 * key))).collect();
+            for (key, len) in keys.iter().zip([20, 20, 16, 16]) {
+                let told = app.attributes(*key, &[ck::CKA_VALUE_LEN]).unwrap();
+                assert!(
+                    matches!(told[0], Ok(Value::Ulong(told)) if told == len),
+                    "{key:?}"
+                );
+            }
+            assert_eq!(keys.iter().collect::<std::collections::HashSet<_>>().len(), 4);
+            assert!(client_iv != [0xa5; 16] && server_iv != [0xa5; 16] && client_iv != server_iv);
+            let again = key_material(&mut [0; 16], &mut [0; 16]);
+            assert_ne!(
+                number_at(&out, 16),
+                number_at(&again, 16),
+                "they are other objects"
+            );
+            for key in keys {
+                app.run(Work::Destroy(key)).unwrap();
+            }
+        })
+    });
+}
+
+#[test]
+fn a_version_that_was_negotiated_is_told() {
+    in_own_process(SOFTOKN, |place| {
+        with_and_without_deadline(place, |app| {
+            let mut version = [0; 2];
+            let pre_master = [&[3, 3][..], &[4; 46]].concat();
+            let base = secret(app, &pre_master).unwrap();
+            let parameter = flat!(CK_TLS12_MASTER_KEY_DERIVE_PARAMS {
+                RandomInfo.pClientRandom: address(&[1; 32]),
+                RandomInfo.ulClientRandomLen: 32,
+                RandomInfo.pServerRandom: address(&[2; 32]),
+                RandomInfo.ulServerRandomLen: 32,
+                pVersion: room(&mut version),
+                prfHashMechanism: ck::CKM_SHA256,
+            });
+            let mechanism = Mechanism::given(ck::CKM_TLS12_MASTER_KEY_DERIVE, Some(parameter));
+            object(derive(app, &mechanism, base, 48, true).unwrap());
+            assert_eq!(version, [3, 3]);
+        })
+    });
+}
+
+#[test]
+fn all_keys_of_one_derivation_are_the_applications() {
+    in_own_process(SOFTOKN, |place| {
+        with_and_without_deadline(place, |app| {
+            let base = secret(app, &[7; 32]).unwrap();
+            let counter = flat!(CK_SP800_108_COUNTER_FORMAT { ulWidthInBits: 32 });
+            let data = |kind, value: &[u8]| {
+                flat!(CK_PRF_DATA_PARAM {
+                    type_: kind,
+                    pValue: address(value),
+                    ulValueLen: value.len() as u64
+                })
+            };
+            let data = [
+                data(ck::CK_SP800_108_ITERATION_VARIABLE, &counter),
+                data(ck::CK_SP800_108_BYTE_ARRAY, b"label"),
+            ]
+            .concat();
+            let (length, class) = (32_u64.to_ne_bytes(), ck::CKO_SECRET_KEY.to_ne_bytes());
+            let (kind, no) = (ck::CKK_GENERIC_SECRET.to_ne_bytes(), [0]);
+            let attribute = |kind, value: &[u8]| {
+                flat!(CK_ATTRIBUTE {
+                    type_: kind,
+                    pValue: address(value),
+                    ulValueLen: value.len() as u64
+                })
+            };
+            let template = [
+                attribute(ck::CKA_CLASS, &class),
+                attribute(ck::CKA_KEY_TYPE, &kind),
+                attribute(ck::CKA_VALUE_LEN, &length),
+                attribute(ck::CKA_SENSITIVE, &no),
+            ]
+            .concat();
+            let mut handles = [[9; 8], [9; 8]];
+            let [one, other] = &mut handles;
+            let key = |handle: &mut [u8]| {
+                flat!(CK_DERIVED_KEY {
+                    pTemplate: address(&template),
+                    ulAttributeCount: 4,
+                    phKey: room(handle)
+                })
+            };
+            let keys = [key(one), key(other)].concat();
+            let parameter = |count| {
+                flat!(CK_SP800_108_KDF_PARAMS {
+                    prfType: ck::CKM_SHA256_HMAC,
+                    ulNumberOfDataParams: 2,
+                    pDataParams: address(&data),
+                    ulAdditionalDerivedKeys: count,
+                    pAdditionalDerivedKeys: if count == 0 { 0 } else { address(&keys) },
+                })
+            };
+            let mechanism = |count| Mechanism::given(ck::CKM_SP800_108_COUNTER_KDF, Some(parameter(count)));
+            let first = object(derive(app, &mechanism(2), base, 32, true).unwrap());
+            let all = [
+                first,
+                ObjectId(number_at(&handles[0], 0)),
+                ObjectId(number_at(&handles[1], 0)),
+            ];
+            let parts: Vec<_> = all.iter().map(|key| value_of(app, *key)).collect();
+            let whole = object(derive(app, &mechanism(0), base, 96, true).unwrap());
+            assert_eq!(value_of(app, whole), parts.concat());
+        })
+    });
+}

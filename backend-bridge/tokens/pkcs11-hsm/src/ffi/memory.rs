@@ -23,6 +23,17 @@ pub(crate) fn follow(address: usize, to: &mut [u8]) -> bool {
     true
 }
 
+/// Copies bytes to behind a pointer of a mechanism's parameter.
+pub(crate) fn hand_back(address: usize, bytes: &[u8]) {
+    if address == 0 {
+        return;
+    }
+    let to = std::ptr::with_exposed_provenance_mut::<u8>(address);
+    // SAFETY: the C caller owes memory of this length that can be written to behind this pointer while its call lasts
+    // (PKCS#11 3.2, section 5), or it is memory of a copy of ours that may be written to.
+    unsafe { std::ptr::copy(bytes.as_ptr(), to, bytes.len()) };
+}
+
 /// A pointer that the vendor only reads from. Some modules refuse null even with no bytes behind it.
 pub(super) fn bytes(slice: &[u8]) -> *mut u8 {
     slice.as_ptr().cast_mut()

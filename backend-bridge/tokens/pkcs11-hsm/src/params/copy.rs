@@ -1,0 +1,450 @@
+// SPDX-License-Identifier: MIT
+//! Copies of parameters with all that they point to.
+
+use std::cell::Cell;
+
+use cryptoki_sys as ck;
+use keyenclave_model::attribute::ULONG;
+use zeroize::{Zeroize, Zeroizing};
+
+use super::shapes::{Field, Len, Shape, Structure, shape};
+use super::{number, put};
+use crate::ffi::{follow, hand_back};
+
+/// A parameter with all that it points to. Where nothing is written to, and no structure is behind a pointer, it is in one
+/// piece of memory: many operations begin with one.
+pub(crate) struct OwnParameter {
+    /// The parameter, and behind it bytes that its pointers lead to now.
+    memory: Zeroizing<Vec<u8>>,
+    len: usize,
+    /// What else they lead to.
+    blocks: Vec<Block>,
+    outputs: Vec<Output>,
+}
+
+/// Memory that the vendor may write to while it is lent.
+struct Block(Vec<Cell<u8>>);
+
+/// A place that the vendor writes to.
+struct Output {
+    block: usize,
+    at: usize,
+    len: usize,
+    /// Where the application has it.
+    to: usize,
+    made: bool,
+}
+
+/// Stands where a handle is to be written, and still does where the vendor has not done so.
+const UNTOUCHED: ck::CK_OBJECT_HANDLE = ck::CK_OBJECT_HANDLE::MAX;
+
+/// What the vendor has written.
+pub(crate) struct Written {
+    to: usize,
+    bytes: Zeroizing<Vec<u8>>,
+    /// Whether it is the handle of an object that it has made.
+    made: bool,
+}
+
+impl Written {
+    /// The handle of what was made; `None` where it is something else, or nothing.
+    pub fn made(&self) -> Option<ck::CK_OBJECT_HANDLE> {
+        let handle = self.handle()?;
+        let is_none = [ck::CK_INVALID_HANDLE, UNTOUCHED].contains(&handle);
+        (!is_none).then_some(handle)
+    }
+
+    /// Whether the vendor has said that there is no handle.
+    pub fn is_no_handle(&self) -> bool {
+        self.handle() == Some(ck::CK_INVALID_HANDLE)
+    }
+
+    fn handle(&self) -> Option<ck::CK_OBJECT_HANDLE> {
+        if self.made { number(&self.bytes, 0) } else { None }
+    }
+
+    /// With this handle in the place of the vendor's.
+    pub fn rename(&mut self, handle: ck::CK_OBJECT_HANDLE) {
+        put(&mut self.bytes, 0, handle);
+    }
+
+    /// Writes it to where the parameter that was copied has it. To be called inside of the application's call.
+    pub fn hand_back(&self) {
+        if self.handle() != Some(UNTOUCHED) {
+            hand_back(self.to, &self.bytes);
+        }
+    }
+}
+
+/// More than this behind one pointer is a mistake of the application's, in bytes.
+const MAX_INPUT: usize = 1 << 30;
+
+/// What becomes of a handle in a copy.
+type Translate<'a> = &'a mut dyn FnMut(ck::CK_OBJECT_HANDLE) -> ck::CK_OBJECT_HANDLE;
+
+impl OwnParameter {
+    /// A copy; `None` if the structure is not known, or is one that only the application's own memory will do for.
+    /// To be called inside of the application's call.
+    pub fn copy(id: ck::CK_MECHANISM_TYPE, parameter: &[u8]) -> Option<Self> {
+        Self::of(shape(id, parameter.len())?, parameter, &mut |handle| handle)
+    }
+
+    /// The same with other handles: the vendor's in the place of ours.
+    pub fn translated(id: ck::CK_MECHANISM_TYPE, parameter: &[u8], translate: Translate<'_>) -> Option<Self> {
+        Self::of(shape(id, parameter.len())?, parameter, translate)
+    }
+
+    fn of(shape: &Shape, parameter: &[u8], translate: Translate<'_>) -> Option<Self> {
+        let mut total = parameter.len();
+        for field in shape.fields {
+            if let Field::Bytes(_, len) = field {
+                total = total.checked_add(len.of(parameter, parameter)?)?;
+            }
+        }
+        let mut memory = Zeroizing::new(vec![0; total]);
+        let base = memory.as_ptr().expose_provenance();
+        let (flat, mut rest) = memory.split_at_mut_checked(parameter.len())?;
+        flat.copy_from_slice(parameter);
+        let mut copy = Self {
+            memory: Zeroizing::default(),
+            len: parameter.len(),
+            blocks: Vec::new(),
+            outputs: Vec::new(),
+        };
+        let mut offset = parameter.len();
+        for field in shape.fields {
+            let Field::Bytes(at, len) = field else {
+                copy.field(field, flat, parameter, translate)?;
+                continue;
+            };
+            let address = pointer(parameter, *at)?;
+            let len = len.of(parameter, parameter)?;
+            let (block, behind) = rest.split_at_mut_checked(len)?;
+            if !follow(address, block) {
+                return None;
+            }
+            if address != 0 {
+                put(flat, *at, (base + offset) as ck::CK_ULONG);
+            }
+            rest = behind;
+            offset += len;
+        }
+        copy.memory = memory;
+        Some(copy)
+    }
+
+    /// In C's form. Its pointers are good as long as `self` is there.
+    pub fn bytes(&self) -> &[u8] {
+        self.memory.get(..self.len).unwrap_or_default()
+    }
+
+    /// Whether the vendor writes something that the application wants.
+    pub fn has_outputs(&self) -> bool {
+        !self.outputs.is_empty()
+    }
+
+    /// What is there now of what the vendor writes.
+    pub fn written(&self) -> Vec<Written> {
+        let read = |output: &Output| {
+            let bytes = self.blocks.get(output.block)?.read(output.at, output.len)?;
+            Some(Written {
+                to: output.to,
+                bytes,
+                made: output.made,
+            })
+        };
+        self.outputs.iter().filter_map(read).collect()
+    }
+
+    /// Copies what a field of `bytes` leads to, and leads it there. `outer` is the parameter.
+    fn field(
+        &mut self,
+        field: &Field,
+        bytes: &mut [u8],
+        outer: &[u8],
+        translate: Translate<'_>,
+    ) -> Option<()> {
+        match field {
+            Field::Handle(at) => put(bytes, *at, translate(number(bytes, *at)?)),
+            Field::Key(at, len, kind, is) if number(bytes, *kind)? == *is => {
+                let mut handle = [0; ULONG];
+                if len.of(bytes, outer)? != ULONG || !follow(pointer(bytes, *at)?, &mut handle) {
+                    return None;
+                }
+                let handle = translate(ck::CK_OBJECT_HANDLE::from_ne_bytes(handle));
+                let to = self.block(Block::of(&handle.to_ne_bytes()));
+                put(bytes, *at, to);
+            }
+            // Its value points to more.
+            Field::Value(_, _, kind) if number(bytes, *kind)? & ck::CKF_ARRAY_ATTRIBUTE != 0 => return None,
+            Field::Bytes(at, len) | Field::Key(at, len, ..) | Field::Value(at, len, _) => {
+                let to = self.bytes_behind(pointer(bytes, *at)?, len.of(bytes, outer)?)?;
+                put(bytes, *at, to);
+            }
+            Field::Written(at, len) => {
+                let (to, len) = (pointer(bytes, *at)?, len.of(bytes, outer)?);
+                if to != 0 {
+                    let lent = self.bytes_behind(to, len)?;
+                    put(bytes, *at, lent);
+                    self.output(0, len, to, false);
+                }
+            }
+            Field::Structures(at, count, of) => {
+                let count = match count {
+                    Some(count) => usize::try_from(number(bytes, *count)?).ok()?,
+                    None => 1,
+                };
+                let to = self.structures(pointer(bytes, *at)?, count, of, outer, translate)?;
+                put(bytes, *at, to);
+            }
+            Field::Made(at) => put(bytes, *at, UNTOUCHED),
+            Field::Number(_) => {}
+            Field::Stay => return None,
+        }
+        Some(())
+    }
+
+    /// Copies structures; where they are now.
+    fn structures(
+        &mut self,
+        from: usize,
+        count: usize,
+        of: &Structure,
+        outer: &[u8],
+        translate: Translate<'_>,
+    ) -> Option<ck::CK_ULONG> {
+        let total = of.size.checked_mul(count).filter(|total| *total <= MAX_INPUT)?;
+        if total == 0 {
+            return Some(from as ck::CK_ULONG);
+        }
+        if from == 0 {
+            // One that nobody wants; several of them are a mistake.
+            return (count == 1).then_some(0);
+        }
+        let mut all = Zeroizing::new(vec![0; total]);
+        follow(from, &mut all);
+        for structure in all.chunks_exact_mut(of.size) {
+            for field in of.fields {
+                self.field(field, structure, outer, translate)?;
+            }
+        }
+        let to = self.block(Block::of(&all));
+        for first in (0..total).step_by(of.size) {
+            for field in of.fields {
+                if let Field::Made(at) | Field::Number(at) = field {
+                    let at = first + at;
+                    self.output(at, ULONG, from + at, matches!(field, Field::Made(_)));
+                }
+            }
+        }
+        Some(to)
+    }
+
+    /// Copies bytes; where they are now.
+    fn bytes_behind(&mut self, from: usize, len: usize) -> Option<ck::CK_ULONG> {
+        let mut bytes = Zeroizing::new(vec![0; len]);
+        if !follow(from, &mut bytes) {
+            return None;
+        }
+        // An address that is not null where the application gave one.
+        Some(if from == 0 {
+            0
+        } else {
+            self.block(Block::of(&bytes))
+        })
+    }
+
+    fn block(&mut self, block: Block) -> ck::CK_ULONG {
+        let address = block.0.as_ptr().expose_provenance();
+        self.blocks.push(block);
+        address as ck::CK_ULONG
+    }
+
+    /// The vendor writes to the block that was made last.
+    fn output(&mut self, at: usize, len: usize, to: usize, made: bool) {
+        let block = self.blocks.len().saturating_sub(1);
+        self.outputs.push(Output {
+            block,
+            at,
+            len,
+            to,
+            made,
+        });
+    }
+}
+
+impl Block {
+    fn of(bytes: &[u8]) -> Self {
+        Self(bytes.iter().copied().map(Cell::new).collect())
+    }
+
+    fn read(&self, at: usize, len: usize) -> Option<Zeroizing<Vec<u8>>> {
+        let cells = self.0.get(at..)?.get(..len)?;
+        Some(Zeroizing::new(cells.iter().map(Cell::get).collect()))
+    }
+}
+
+impl Drop for Block {
+    fn drop(&mut self) {
+        self.0.iter_mut().for_each(|cell| cell.get_mut().zeroize());
+    }
+}
+
+impl Len {
+    /// In bytes.
+    fn of(self, structure: &[u8], outer: &[u8]) -> Option<usize> {
+        let len = match self {
+            Self::Bytes(at) => usize::try_from(number(structure, at)?).ok()?,
+            Self::Bits(at) => usize::try_from(number(structure, at)?).ok()?.div_ceil(8),
+            Self::OuterBits(at) => usize::try_from(number(outer, at)?).ok()?.div_ceil(8),
+            Self::Told(at) => {
+                let mut told = [0; ULONG];
+                if !follow(pointer(structure, at)?, &mut told) {
+                    return None;
+                }
+                usize::from_ne_bytes(told)
+            }
+            Self::Exactly(len) => len,
+        };
+        (len <= MAX_INPUT).then_some(len)
+    }
+}
+
+fn pointer(structure: &[u8], at: usize) -> Option<usize> {
+    usize::try_from(number(structure, at)?).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
+    use std::mem::offset_of;
+
+    use super::*;
+
+    /// A parameter for GCM in memory of ours.
+    fn gcm(iv: &[u8], aad: &[u8]) -> Vec<u8> {
+        let mut parameter = vec![0; size_of::<ck::CK_GCM_PARAMS>()];
+        let fields = [
+            (
+                offset_of!(ck::CK_GCM_PARAMS, pIv),
+                iv.as_ptr().expose_provenance() as u64,
+            ),
+            (offset_of!(ck::CK_GCM_PARAMS, ulIvLen), iv.len() as u64),
+            (
+                offset_of!(ck::CK_GCM_PARAMS, pAAD),
+                aad.as_ptr().expose_provenance() as u64,
+            ),
+            (offset_of!(ck::CK_GCM_PARAMS, ulAADLen), aad.len() as u64),
+            (offset_of!(ck::CK_GCM_PARAMS, ulTagBits), 128),
+        ];
+        for (at, value) in fields {
+            put(&mut parameter, at, value);
+        }
+        parameter
+    }
+
+    #[test]
+    fn a_copy_has_all_that_the_parameter_points_to() {
+        let (iv, aad) = (vec![1; 12], vec![2; 20]);
+        let parameter = gcm(&iv, &aad);
+        let own = OwnParameter::copy(ck::CKM_AES_GCM, &parameter).unwrap();
+        drop((iv, aad));
+        let size = size_of::<ck::CK_GCM_PARAMS>();
+        assert_eq!(own.memory[size..], [vec![1; 12], vec![2; 20]].concat());
+        let at = offset_of!(ck::CK_GCM_PARAMS, pIv);
+        let iv = own.memory[size..].as_ptr() as u64;
+        assert_eq!(number(own.bytes(), at), Some(iv));
+    }
+
+    #[test]
+    fn a_structure_that_is_not_known_is_not_copied() {
+        assert!(OwnParameter::copy(ck::CKM_VENDOR_DEFINED, &[0; 8]).is_none());
+        assert!(OwnParameter::copy(ck::CKM_KIP_MAC, &[0; size_of::<ck::CK_KIP_PARAMS>()]).is_none());
+        assert!(
+            OwnParameter::copy(ck::CKM_AES_GCM, &[0; 5]).is_none(),
+            "not its length"
+        );
+        assert!(OwnParameter::copy(ck::CKM_AES_CBC, &[0; 16]).is_some());
+    }
+
+    #[test]
+    fn a_null_pointer_with_a_length_is_not_followed() {
+        let mut parameter = gcm(&[1; 12], &[]);
+        put(&mut parameter, offset_of!(ck::CK_GCM_PARAMS, pIv), 0);
+        assert!(OwnParameter::copy(ck::CKM_AES_GCM, &parameter).is_none());
+    }
+
+    fn bytes_of(numbers: &[u64]) -> Vec<u8> {
+        numbers.iter().flat_map(|number| number.to_ne_bytes()).collect()
+    }
+
+    fn address(memory: &[u8]) -> u64 {
+        memory.as_ptr().expose_provenance() as u64
+    }
+
+    /// A parameter of a counter KDF with this field of data, and one more key that is to be made.
+    fn kdf(field: &[u8], key: &[u8]) -> Vec<u8> {
+        bytes_of(&[ck::CKM_SHA256_HMAC, 1, address(field), 1, address(key)])
+    }
+
+    #[test]
+    fn a_key_behind_a_pointer_becomes_the_vendors() {
+        let (key, mut made) = (bytes_of(&[7]), bytes_of(&[1234]));
+        let to = made.as_mut_ptr().expose_provenance() as u64;
+        let (derived, mut seen) = (bytes_of(&[0, 0, to]), Vec::new());
+        for (kind, wanted) in [
+            (ck::CK_SP800_108_KEY_HANDLE, 70),
+            (ck::CK_SP800_108_BYTE_ARRAY, 7),
+        ] {
+            let field = bytes_of(&[kind, address(&key), 8]);
+            let parameter = kdf(&field, &derived);
+            let own = OwnParameter::translated(ck::CKM_SP800_108_COUNTER_KDF, &parameter, &mut |ours| {
+                seen.push(ours);
+                ours * 10
+            })
+            .unwrap();
+            let behind = own.blocks.first().unwrap().read(0, 8).unwrap();
+            assert_eq!(*behind, bytes_of(&[wanted]));
+        }
+        assert_eq!(seen, [7]);
+    }
+
+    #[test]
+    fn a_handle_is_handed_back_if_the_vendor_has_written_one() {
+        let mut made = bytes_of(&[1234]);
+        let to = made.as_mut_ptr().expose_provenance() as u64;
+        let (field, derived) = (
+            bytes_of(&[ck::CK_SP800_108_BYTE_ARRAY, 0, 0]),
+            bytes_of(&[0, 0, to]),
+        );
+        let own = OwnParameter::copy(ck::CKM_SP800_108_COUNTER_KDF, &kdf(&field, &derived)).unwrap();
+        let read = || own.written().pop().unwrap();
+        assert!(read().made().is_none() && !read().is_no_handle());
+        read().hand_back();
+        assert_eq!(made, bytes_of(&[1234]), "untouched");
+        let place = |handle: u64| {
+            let output = own.outputs.first().unwrap();
+            let cells = &own.blocks[output.block].0[output.at..];
+            cells
+                .iter()
+                .zip(handle.to_ne_bytes())
+                .for_each(|(cell, byte)| cell.set(byte));
+        };
+        place(0);
+        assert!(read().is_no_handle() && read().made().is_none());
+        place(55);
+        let mut written = read();
+        assert_eq!(written.made(), Some(55));
+        written.rename(5);
+        written.hand_back();
+        assert_eq!(made, bytes_of(&[5]));
+    }
+
+    #[test]
+    fn a_template_inside_of_a_template_stays_where_it_is() {
+        let inner = bytes_of(&[ck::CKA_TOKEN, 0, 0]);
+        let outer = bytes_of(&[ck::CKA_WRAP_TEMPLATE, address(&inner), 24]);
+        let (field, derived) = (bytes_of(&[0, 0, 0]), bytes_of(&[address(&outer), 1, 0]));
+        assert!(OwnParameter::copy(ck::CKM_SP800_108_COUNTER_KDF, &kdf(&field, &derived)).is_none());
+    }
+}
