@@ -79,13 +79,25 @@ pub(crate) struct Kept {
 impl Kept {
     /// A copy; `None` where there can be none. To be called inside of the application's call.
     pub fn copy(mechanism: &Mechanism) -> Option<Self> {
+        Self::by(mechanism, OwnParameter::copy)
+    }
+
+    /// The same for the mechanism of messages.
+    pub fn of_messages(mechanism: &Mechanism) -> Option<Self> {
+        Self::by(mechanism, OwnParameter::of_message)
+    }
+
+    fn by(
+        mechanism: &Mechanism,
+        copy: fn(ck::CK_MECHANISM_TYPE, &[u8]) -> Option<OwnParameter>,
+    ) -> Option<Self> {
         let Some(flat) = parameter(mechanism) else {
             return Some(Self {
                 mechanism: mechanism.clone(),
                 parameter: None,
             });
         };
-        let own = OwnParameter::copy(mechanism.id(), flat)?;
+        let own = copy(mechanism.id(), flat)?;
         Some(Self {
             mechanism: Mechanism::given(mechanism.id(), Some(own.bytes().to_vec())),
             parameter: Some(own),

@@ -1,29 +1,40 @@
 // SPDX-License-Identifier: MIT
 //! Messages with one key in a session of the vendor's.
 //!
-//! The vendor writes to the parameter of a message, or to where it points: such a call is always made on the caller's
-//! thread, inside of the application's call.
+//! The vendor writes to where the parameter of a message points. Where the slot has a deadline a worker makes the call with
+//! copies, and what was written is handed back inside of the application's call, if that has not ended meanwhile. With a
+//! parameter that cannot be copied the call is made on the caller's thread.
 
 use std::sync::Arc;
 
+use cryptoki_sys as ck;
 use keyenclave_model::error::{Result, Rv};
 use keyenclave_model::mechanism::Mechanism;
 use keyenclave_model::token::{
-    CallCx, Message, MessageEnd, MessageStep, Messages, ObjectId, OperationClass, Processed,
+    CallCx, Message, MessageEnd, MessageStep, Messages, ObjectId, OperationClass, Out, Processed,
 };
+use parking_lot::Mutex;
+use zeroize::Zeroizing;
 
 use crate::core::Core;
 use crate::ffi::Answer;
 use crate::given::{Kept, mech, translated};
 use crate::heal::{Repeat, loss};
+use crate::operation::{is_for_worker, wait};
+use crate::params::{OwnParameter, Written};
 use crate::pool::{Fate, Lease, Need};
 
 /// See the [module](self).
 pub(crate) struct VendorMessages {
     core: Arc<Core>,
     class: OperationClass,
+    id: ck::CK_MECHANISM_TYPE,
     lease: Option<Lease>,
     key: ObjectId,
+    /// Whether workers make the calls.
+    on_worker: bool,
+    /// What a message has begun with, if that was a copy: the vendor may remember it until the message's end.
+    message: Option<OwnParameter>,
     /// With what it begins again after a loss; `None` where that cannot be had again.
     begun: Option<Kept>,
 }
@@ -52,9 +63,12 @@ impl VendorMessages {
         Ok(Self {
             core: Arc::clone(core),
             class,
+            id: mechanism.id(),
             lease,
             key,
-            begun: Kept::copy(mechanism),
+            on_worker: is_for_worker(cx),
+            message: None,
+            begun: Kept::of_messages(mechanism),
         })
     }
 
@@ -65,8 +79,8 @@ impl VendorMessages {
     }
 }
 
-impl Messages for VendorMessages {
-    fn process(&mut self, cx: &CallCx, mut message: Message<'_>) -> Result<Processed> {
+impl VendorMessages {
+    fn process_here(&mut self, cx: &CallCx, mut message: Message<'_>) -> Result<Processed> {
         let rv = match self.call(&mut message) {
             Ok(processed) => return Ok(processed),
             Err(rv) => rv,
@@ -89,13 +103,138 @@ impl Messages for VendorMessages {
         Ok(self.call(&mut message)?)
     }
 
-    fn finish(mut self: Box<Self>, _cx: &CallCx) -> Result<()> {
+    /// What stays behind while a worker has the operation, or for good if the worker does not come back.
+    fn lent_out(&self) -> Self {
+        Self {
+            core: Arc::clone(&self.core),
+            class: self.class,
+            id: self.id,
+            lease: None,
+            key: self.key,
+            on_worker: true,
+            message: None,
+            begun: None,
+        }
+    }
+
+    /// Has a worker make the call, and waits for it.
+    fn process_there(&mut self, cx: &CallCx, own: OwnMessage, end: MessageEnd<'_>) -> Result<Processed> {
+        let behind = self.lent_out();
+        let mut lent = std::mem::replace(self, behind);
+        let place = Arc::new(Mutex::new(None));
+        let (back, at) = (Arc::clone(&place), *cx);
+        let waiting = self.core.workers.submit(move || {
+            let mut own = own;
+            let processed = own.lend(|message| lent.process_here(&at, message));
+            *back.lock() = Some((lent, own, processed));
+            Ok(Out::Done)
+        })?;
+        wait(waiting, cx)?;
+        let (lent, own, processed) = place.lock().take().ok_or(Rv::GeneralError)?;
+        *self = lent;
+        let processed = own.hand_back(end, processed?)?;
+        if own.step == MessageStep::Begin {
+            self.message = own.parameter;
+        }
+        Ok(processed)
+    }
+
+    /// Ends the operation at the vendor's, and gives its session back.
+    fn end(&mut self) -> Answer<()> {
         let lease = self.lease.take().ok_or(Rv::OperationNotInitialized)?;
         let ended = self
             .core
             .call(|module| module.message_final(lease.session, self.class));
         self.core.connection.give_back(&lease, fate(ended));
-        Ok(ended?)
+        ended
+    }
+}
+
+/// A call for a message with copies of all that it points to.
+struct OwnMessage {
+    step: MessageStep,
+    parameter: Option<OwnParameter>,
+    associated: Zeroizing<Vec<u8>>,
+    input: Zeroizing<Vec<u8>>,
+    end: OwnEnd,
+}
+
+enum OwnEnd {
+    Nothing,
+    Query,
+    Output(Zeroizing<Vec<u8>>),
+    Signature(Vec<u8>),
+}
+
+impl OwnMessage {
+    /// `None` where the parameter cannot be copied.
+    fn copy(id: ck::CK_MECHANISM_TYPE, message: &Message<'_>) -> Option<Self> {
+        let parameter = match &*message.parameter {
+            [] => None,
+            parameter => Some(OwnParameter::of_message(id, parameter)?),
+        };
+        Some(Self {
+            step: message.step,
+            parameter,
+            associated: Zeroizing::new(message.associated.to_vec()),
+            input: Zeroizing::new(message.input.to_vec()),
+            end: match &message.end {
+                MessageEnd::Nothing => OwnEnd::Nothing,
+                MessageEnd::Query => OwnEnd::Query,
+                MessageEnd::Output(out) => OwnEnd::Output(Zeroizing::new(vec![0; out.len()])),
+                MessageEnd::Signature(signature) => OwnEnd::Signature(signature.to_vec()),
+            },
+        })
+    }
+
+    fn lend(&mut self, process: impl FnOnce(Message<'_>) -> Result<Processed>) -> Result<Processed> {
+        let parameter = self.parameter.as_ref().map_or(&[][..], OwnParameter::bytes);
+        process(Message {
+            step: self.step,
+            parameter: &mut parameter.to_vec(),
+            associated: &self.associated,
+            input: &self.input,
+            end: match &mut self.end {
+                OwnEnd::Nothing => MessageEnd::Nothing,
+                OwnEnd::Query => MessageEnd::Query,
+                OwnEnd::Output(out) => MessageEnd::Output(out),
+                OwnEnd::Signature(signature) => MessageEnd::Signature(signature),
+            },
+        })
+    }
+
+    /// Writes what the vendor has written to the application's memory. To be called inside of its call.
+    fn hand_back(&self, end: MessageEnd<'_>, processed: Processed) -> Result<Processed> {
+        let written = self.parameter.as_ref().map(OwnParameter::written);
+        written.iter().flatten().for_each(Written::hand_back);
+        if let (MessageEnd::Output(out), OwnEnd::Output(own), Processed::Written(len)) =
+            (end, &self.end, processed)
+        {
+            let (to, from) = (out.get_mut(..len), own.get(..len));
+            to.ok_or(Rv::GeneralError)?
+                .copy_from_slice(from.ok_or(Rv::GeneralError)?);
+        }
+        Ok(processed)
+    }
+}
+
+impl Messages for VendorMessages {
+    fn process(&mut self, cx: &CallCx, message: Message<'_>) -> Result<Processed> {
+        if is_for_worker(cx)
+            && let Some(own) = OwnMessage::copy(self.id, &message)
+        {
+            return self.process_there(cx, own, message.end);
+        }
+        self.process_here(cx, message)
+    }
+
+    fn finish(mut self: Box<Self>, cx: &CallCx) -> Result<()> {
+        if !is_for_worker(cx) {
+            return Ok(self.end()?);
+        }
+        let workers = self.core.workers.clone();
+        let waiting = workers.submit(move || Ok(self.end().map(|()| Out::Done)?))?;
+        wait(waiting, cx).map(drop)
     }
 }
 
@@ -109,11 +248,23 @@ fn fate(ended: Answer<()>) -> Fate {
 
 impl Drop for VendorMessages {
     fn drop(&mut self) {
-        if let Some(lease) = self.lease.take() {
-            let ended = self
-                .core
-                .call(|module| module.message_final(lease.session, self.class));
-            self.core.connection.give_back(&lease, fate(ended));
+        let Some(lease) = self.lease else { return };
+        if !self.on_worker {
+            // Nobody is left to be told of a failure.
+            let _ = self.end();
+            return;
+        }
+        let mut last = self.lent_out();
+        last.lease = self.lease.take();
+        // On the worker it ends as above.
+        last.on_worker = false;
+        match self.core.workers.submit(move || {
+            drop(last);
+            Ok(Out::Done)
+        }) {
+            Ok(waiting) => waiting.leave(),
+            // The device hangs, and the session with it.
+            Err(_) => self.core.connection.give_back(&lease, Fate::Lost),
         }
     }
 }

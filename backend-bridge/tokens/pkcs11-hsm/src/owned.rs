@@ -38,6 +38,7 @@ pub(crate) enum OwnWork {
     Encapsulate(Kept, ObjectId, Template),
     Decapsulate(Kept, ObjectId, Bytes, Template),
     Begin(OperationClass, Kept, Option<ObjectId>),
+    BeginMessages(OperationClass, Kept, ObjectId),
     Restore(OperationClass, Bytes, [Option<ObjectId>; 2]),
     /// So many bytes, which come back as [`Out::Bytes`].
     Random(usize),
@@ -71,8 +72,12 @@ impl OwnWork {
             Work::Authenticate(pin) => Self::Authenticate(bytes(pin.0)),
             Work::Logout => Self::Logout,
             Work::Find(template) => Self::Find((*template).clone()),
-            // Messages are written to in the application's memory.
-            Work::View(_) | Work::BeginMessages { .. } => return None,
+            Work::View(_) => return None,
+            Work::BeginMessages {
+                class,
+                mechanism,
+                key,
+            } => Self::BeginMessages(*class, Kept::of_messages(mechanism)?, *key),
             Work::Attributes { object, wanted } => Self::Attributes(*object, wanted.to_vec()),
             Work::Size(object) => Self::Size(*object),
             Work::Create(template) => Self::Create((*template).clone()),
@@ -145,7 +150,7 @@ impl OwnWork {
         self.mechanism().map(Kept::written).unwrap_or_default()
     }
 
-    /// The mechanism of work that makes or wraps a key.
+    /// The mechanism of work whose parameter may be written to.
     fn mechanism(&self) -> Option<&Kept> {
         match self {
             Self::GenerateKey(kept, _)
@@ -154,7 +159,8 @@ impl OwnWork {
             | Self::Derive(kept, ..)
             | Self::EncapsulateLen(kept, ..)
             | Self::Encapsulate(kept, ..)
-            | Self::Decapsulate(kept, ..) => Some(kept),
+            | Self::Decapsulate(kept, ..)
+            | Self::BeginMessages(_, kept, _) => Some(kept),
             Self::WrapLen(what) | Self::Wrap(what) => Some(&what.mechanism),
             _ => None,
         }
@@ -243,6 +249,11 @@ impl OwnWork {
                 template,
             },
             Self::Begin(class, kept, key) => Work::Begin {
+                class: *class,
+                mechanism: &kept.mechanism,
+                key: *key,
+            },
+            Self::BeginMessages(class, kept, key) => Work::BeginMessages {
                 class: *class,
                 mechanism: &kept.mechanism,
                 key: *key,

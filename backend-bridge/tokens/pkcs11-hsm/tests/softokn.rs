@@ -151,17 +151,17 @@ fn secret(app: &App, value: &[u8]) -> Result<ObjectId> {
 #[test]
 fn messages_are_sealed_and_opened() {
     in_own_process(SOFTOKN, |place| {
-        let libraries = Arc::new(Libraries::default());
-        let app = App::new(options(place, CRYPTO), &libraries);
-        let key = app.generate_aes("aes", false).unwrap();
-        let (mut iv, mut tag) = ([4u8; 12], [0u8; 16]);
-        let sealed = message(&app, OperationClass::Encrypt, key, (&mut iv, &mut tag), b"secret").unwrap();
-        assert_ne!(tag, [0; 16], "the vendor writes where the parameter points");
-        let opened = message(&app, OperationClass::Decrypt, key, (&mut iv, &mut tag), &sealed).unwrap();
-        assert_eq!(opened, b"secret");
-        tag[0] ^= 1;
-        let broken = message(&app, OperationClass::Decrypt, key, (&mut iv, &mut tag), &sealed);
-        assert!(broken.is_err());
+        with_and_without_deadline(place, |app| {
+            let key = app.generate_aes("aes", false).unwrap();
+            let (mut iv, mut tag) = ([4u8; 12], [0u8; 16]);
+            let sealed = message(app, OperationClass::Encrypt, key, (&mut iv, &mut tag), b"secret").unwrap();
+            assert_ne!(tag, [0; 16], "the vendor writes where the parameter points");
+            let opened = message(app, OperationClass::Decrypt, key, (&mut iv, &mut tag), &sealed).unwrap();
+            assert_eq!(opened, b"secret");
+            tag[0] ^= 1;
+            let broken = message(app, OperationClass::Decrypt, key, (&mut iv, &mut tag), &sealed);
+            assert!(broken.is_err());
+        });
     });
 }
 

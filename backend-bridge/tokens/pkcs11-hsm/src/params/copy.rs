@@ -7,7 +7,7 @@ use cryptoki_sys as ck;
 use keyenclave_model::attribute::ULONG;
 use zeroize::{Zeroize, Zeroizing};
 
-use super::shapes::{Field, Len, Shape, Structure, shape};
+use super::shapes::{Field, Len, Shape, Structure, message_shape, shape};
 use super::{number, put};
 use crate::ffi::{follow, hand_back};
 
@@ -92,6 +92,12 @@ impl OwnParameter {
     /// The same with other handles: the vendor's in the place of ours.
     pub fn translated(id: ck::CK_MECHANISM_TYPE, parameter: &[u8], translate: Translate<'_>) -> Option<Self> {
         Self::of(shape(id, parameter.len())?, parameter, translate)
+    }
+
+    /// A copy of the parameter of a message, or of the mechanism of messages.
+    pub fn of_message(id: ck::CK_MECHANISM_TYPE, parameter: &[u8]) -> Option<Self> {
+        let shape = message_shape(id, parameter.len()).or_else(|| shape(id, parameter.len()))?;
+        Self::of(shape, parameter, &mut |handle| handle)
     }
 
     fn of(shape: &Shape, parameter: &[u8], translate: Translate<'_>) -> Option<Self> {

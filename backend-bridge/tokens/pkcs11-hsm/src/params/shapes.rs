@@ -84,6 +84,9 @@ macro_rules! field {
     ($s:ident written($f:ident, $l:ident)) => {
         Field::Written(offset_of!(ck::$s, $f), Len::Bytes(offset_of!(ck::$s, $l)))
     };
+    ($s:ident written_bits($f:ident, $l:ident)) => {
+        Field::Written(offset_of!(ck::$s, $f), Len::Bits(offset_of!(ck::$s, $l)))
+    };
     ($s:ident written_outer_bits($f:ident, $outer:ident, $l:ident)) => {
         Field::Written(offset_of!(ck::$s, $f), Len::OuterBits(offset_of!(ck::$outer, $l)))
     };
@@ -276,6 +279,14 @@ shapes! { SHAPES:
         one(pulOutputLen, LENGTH) } for CKM_WTLS_PRF;
 }
 
+// The parameter of one message, which goes with each call for it.
+shapes! { MESSAGES:
+    CK_GCM_MESSAGE_PARAMS { written(pIv, ulIvLen) written_bits(pTag, ulTagBits) } for CKM_AES_GCM;
+    CK_CCM_MESSAGE_PARAMS { written(pNonce, ulNonceLen) written(pMAC, ulMACLen) } for CKM_AES_CCM;
+    CK_SALSA20_CHACHA20_POLY1305_MSG_PARAMS { bytes(pNonce, ulNonceLen) written_exactly(pTag, 16) }
+        for CKM_CHACHA20_POLY1305 CKM_SALSA20_POLY1305;
+}
+
 /// Parameters that are nothing but a handle.
 static HANDLE: Shape = Shape {
     mechanisms: &[ck::CKM_CONCATENATE_BASE_AND_KEY],
@@ -335,6 +346,12 @@ pub(super) fn shape(id: ck::CK_MECHANISM_TYPE, len: usize) -> Option<&'static Sh
     [&FLAT, &HANDLE].into_iter().chain(SHAPES).find(fits)
 }
 
+/// That of one message.
+pub(super) fn message_shape(id: ck::CK_MECHANISM_TYPE, len: usize) -> Option<&'static Shape> {
+    let fits = |shape: &&Shape| shape.mechanisms.contains(&id) && shape.size == Some(len);
+    MESSAGES.iter().find(fits)
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
@@ -369,7 +386,7 @@ mod tests {
 
     #[test]
     fn every_offset_lies_in_its_structure() {
-        for shape in SHAPES {
+        for shape in SHAPES.iter().chain(MESSAGES) {
             let size = shape.size.unwrap();
             check(shape.fields, size, size);
         }
