@@ -32,19 +32,18 @@ impl Module {
         let ((public, public_len), (private, private_len)) = (public.raw(), private.raw());
         let mut second = 0;
         let first = made(|out| {
-            let function = &raw mut mechanism;
-            let other = &raw mut second;
+            let (mechanism, second) = (&raw mut mechanism, &raw mut second);
             call!(
                 self,
                 C_GenerateKeyPair(
                     session,
-                    function,
+                    mechanism,
                     public,
                     public_len,
                     private,
                     private_len,
                     out,
-                    other
+                    second
                 )
             )
         })?;

@@ -9,7 +9,7 @@ use keyenclave_model::error::Rv;
 use keyenclave_model::token::{Message, MessageEnd, MessageStep, OperationClass, Processed};
 
 use super::memory::{bytes, count, count_of, optional};
-use super::{Answer, Handle, Mech, Module, Session, answer};
+use super::{Answer, Handle, Mech, Module, Session};
 use crate::messages::room;
 
 impl Module {
@@ -22,9 +22,7 @@ impl Module {
         key: Handle,
     ) -> Answer<()> {
         let mut mechanism = mech.raw();
-        let function = self.family(class).message.ok_or(Rv::FunctionNotSupported)?;
-        // SAFETY: as in `call!`; the functions of this column have one type.
-        answer(unsafe { function(session, &raw mut mechanism, key) })
+        call!(self.family(class).message, (session, &raw mut mechanism, key))
     }
 
     /// `C_EncryptMessage`, `C_EncryptMessageBegin`, `C_EncryptMessageNext` and the like.
@@ -34,126 +32,199 @@ impl Module {
         class: OperationClass,
         message: &mut Message<'_>,
     ) -> Answer<Processed> {
-        let (parameter, parameter_len) = (message.parameter.as_mut_ptr(), count(message.parameter));
-        let parameter: *mut c_void = if message.parameter.is_empty() {
-            null_mut()
+        let lent = Lent::of(message);
+        let mut outlet = Outlet::of(&mut message.end);
+        let answered = match class {
+            OperationClass::Encrypt | OperationClass::Decrypt => {
+                self.message_crypted(session, class, &lent, &mut outlet)
+            }
+            OperationClass::Sign => self.message_signed(session, &lent, &mut outlet),
+            OperationClass::Verify => self.message_verified(session, &lent),
+            OperationClass::Digest | OperationClass::SignRecover | OperationClass::VerifyRecover => {
+                Err(Rv::FunctionNotSupported)
+            }
+        };
+        outlet.processed(answered)
+    }
+
+    fn message_crypted(
+        &self,
+        session: Session,
+        class: OperationClass,
+        lent: &Lent,
+        outlet: &mut Outlet,
+    ) -> Answer<()> {
+        let list = &self.list;
+        let (whole, begin, next) = if class == OperationClass::Encrypt {
+            (
+                list.C_EncryptMessage,
+                list.C_EncryptMessageBegin,
+                list.C_EncryptMessageNext,
+            )
         } else {
-            parameter.cast()
+            (
+                list.C_DecryptMessage,
+                list.C_DecryptMessageBegin,
+                list.C_DecryptMessageNext,
+            )
         };
-        let (associated, associated_len) = (bytes(message.associated), count(message.associated));
-        let (input, len) = (bytes(message.input), count(message.input));
-        let signature = match message.end {
-            MessageEnd::Signature(signature) => Some(signature),
-            _ => None,
-        };
-        let (signature, signature_len) = optional(signature);
-        let step = message.step;
-        let flags = match step {
-            MessageStep::Next { last: true } => ck::CKF_END_OF_MESSAGE,
-            _ => 0,
-        };
-        let room = room(&mut message.end);
-        let has_room = matches!(room, Some(Some(_)));
-        let wants_output = room.is_some();
-        let out = room.flatten();
-        let max = out.as_ref().map_or(0, |out| out.len());
-        let out = out.map_or(null_mut(), <[u8]>::as_mut_ptr);
-        let mut written = count_of(max);
-        let out_len = if wants_output {
-            &raw mut written
-        } else {
-            null_mut()
-        };
-        let p = (parameter, parameter_len);
-        let answered = match (class, step) {
-            (OperationClass::Encrypt, MessageStep::Whole) => call!(
-                self,
-                C_EncryptMessage(
+        let (parameter, parameter_len) = lent.parameter;
+        let (with, with_len) = lent.associated;
+        let (data, len) = lent.input;
+        let (out, out_len) = (outlet.start, &raw mut outlet.len);
+        match lent.step {
+            MessageStep::Whole => call!(
+                whole,
+                (
                     session,
-                    p.0,
-                    p.1,
-                    associated,
-                    associated_len,
-                    input,
+                    parameter,
+                    parameter_len,
+                    with,
+                    with_len,
+                    data,
                     len,
                     out,
-                    &raw mut written
+                    out_len
                 )
             ),
-            (OperationClass::Encrypt, MessageStep::Begin) => call!(
+            MessageStep::Begin => call!(begin, (session, parameter, parameter_len, with, with_len)),
+            MessageStep::Next { last } => {
+                let flags = if last { ck::CKF_END_OF_MESSAGE } else { 0 };
+                call!(
+                    next,
+                    (session, parameter, parameter_len, data, len, out, out_len, flags)
+                )
+            }
+        }
+    }
+
+    fn message_signed(&self, session: Session, lent: &Lent, outlet: &mut Outlet) -> Answer<()> {
+        let (parameter, parameter_len) = lent.parameter;
+        let (data, len) = lent.input;
+        let (out, out_len) = (outlet.start, &raw mut outlet.len);
+        match lent.step {
+            MessageStep::Whole => call!(
                 self,
-                C_EncryptMessageBegin(session, p.0, p.1, associated, associated_len)
+                C_SignMessage(session, parameter, parameter_len, data, len, out, out_len)
             ),
-            (OperationClass::Encrypt, MessageStep::Next { .. }) => call!(
+            MessageStep::Begin => call!(self, C_SignMessageBegin(session, parameter, parameter_len)),
+            MessageStep::Next { .. } => {
+                // No place for a length tells the vendor that this part is not the last.
+                let out_len = if outlet.wanted { out_len } else { null_mut() };
+                call!(
+                    self,
+                    C_SignMessageNext(session, parameter, parameter_len, data, len, out, out_len)
+                )
+            }
+        }
+    }
+
+    fn message_verified(&self, session: Session, lent: &Lent) -> Answer<()> {
+        let (parameter, parameter_len) = lent.parameter;
+        let (data, len) = lent.input;
+        let (signature, signature_len) = lent.signature;
+        match lent.step {
+            MessageStep::Whole => call!(
                 self,
-                C_EncryptMessageNext(session, p.0, p.1, input, len, out, &raw mut written, flags)
-            ),
-            (OperationClass::Decrypt, MessageStep::Whole) => call!(
-                self,
-                C_DecryptMessage(
+                C_VerifyMessage(
                     session,
-                    p.0,
-                    p.1,
-                    associated,
-                    associated_len,
-                    input,
+                    parameter,
+                    parameter_len,
+                    data,
                     len,
-                    out,
-                    &raw mut written
+                    signature,
+                    signature_len
                 )
             ),
-            (OperationClass::Decrypt, MessageStep::Begin) => call!(
+            MessageStep::Begin => call!(self, C_VerifyMessageBegin(session, parameter, parameter_len)),
+            MessageStep::Next { .. } => call!(
                 self,
-                C_DecryptMessageBegin(session, p.0, p.1, associated, associated_len)
+                C_VerifyMessageNext(
+                    session,
+                    parameter,
+                    parameter_len,
+                    data,
+                    len,
+                    signature,
+                    signature_len
+                )
             ),
-            (OperationClass::Decrypt, MessageStep::Next { .. }) => call!(
-                self,
-                C_DecryptMessageNext(session, p.0, p.1, input, len, out, &raw mut written, flags)
-            ),
-            (OperationClass::Sign, MessageStep::Whole) => call!(
-                self,
-                C_SignMessage(session, p.0, p.1, input, len, out, &raw mut written)
-            ),
-            (OperationClass::Sign, MessageStep::Begin) => {
-                call!(self, C_SignMessageBegin(session, p.0, p.1))
-            }
-            (OperationClass::Sign, MessageStep::Next { .. }) => call!(
-                self,
-                C_SignMessageNext(session, p.0, p.1, input, len, out, out_len)
-            ),
-            (OperationClass::Verify, MessageStep::Whole) => call!(
-                self,
-                C_VerifyMessage(session, p.0, p.1, input, len, signature, signature_len)
-            ),
-            (OperationClass::Verify, MessageStep::Begin) => {
-                call!(self, C_VerifyMessageBegin(session, p.0, p.1))
-            }
-            (OperationClass::Verify, MessageStep::Next { .. }) => call!(
-                self,
-                C_VerifyMessageNext(session, p.0, p.1, input, len, signature, signature_len)
-            ),
-            _ => Err(Rv::FunctionNotSupported),
-        };
-        let written = usize::try_from(written).map_err(|_| Rv::DeviceError);
-        match answered {
-            Ok(()) if !wants_output => Ok(Processed::Written(0)),
-            Ok(()) if has_room => written.and_then(|written| {
-                if written <= max {
-                    Ok(Processed::Written(written))
-                } else {
-                    Err(Rv::DeviceError)
-                }
-            }),
-            Ok(()) | Err(Rv::BufferTooSmall) => written.map(Processed::Needs),
-            Err(rv) => Err(rv),
         }
     }
 
     /// `C_MessageEncryptFinal` and the like.
     pub fn message_final(&self, session: Session, class: OperationClass) -> Answer<()> {
-        let function = self.family(class).message_final;
-        let function = function.ok_or(Rv::FunctionNotSupported)?;
-        // SAFETY: as in `call!`; the functions of this column have one type.
-        answer(unsafe { function(session) })
+        call!(self.family(class).message_final, (session))
+    }
+}
+
+/// What a call for a message lends to the vendor, each with its length.
+struct Lent {
+    step: MessageStep,
+    parameter: (*mut c_void, ck::CK_ULONG),
+    associated: (*mut u8, ck::CK_ULONG),
+    input: (*mut u8, ck::CK_ULONG),
+    signature: (*mut u8, ck::CK_ULONG),
+}
+
+impl Lent {
+    fn of(message: &mut Message<'_>) -> Self {
+        let len = count(message.parameter);
+        let parameter = if message.parameter.is_empty() {
+            null_mut()
+        } else {
+            message.parameter.as_mut_ptr().cast()
+        };
+        let signature = match message.end {
+            MessageEnd::Signature(signature) => Some(signature),
+            MessageEnd::Nothing | MessageEnd::Query | MessageEnd::Output(_) => None,
+        };
+        Self {
+            step: message.step,
+            parameter: (parameter, len),
+            associated: (bytes(message.associated), count(message.associated)),
+            input: (bytes(message.input), count(message.input)),
+            signature: optional(signature),
+        }
+    }
+}
+
+/// Where a message's output goes.
+struct Outlet {
+    start: *mut u8,
+    /// As the vendor's functions read and write it: the room, then what they wrote or would write.
+    len: ck::CK_ULONG,
+    /// The room; `None` when the length alone is asked for, or nothing.
+    room: Option<usize>,
+    /// Whether there is output at all.
+    wanted: bool,
+}
+
+impl Outlet {
+    fn of(end: &mut MessageEnd<'_>) -> Self {
+        let place = room(end);
+        let wanted = place.is_some();
+        let out = place.flatten();
+        let room = out.as_ref().map(|out| out.len());
+        Self {
+            start: out.map_or(null_mut(), <[u8]>::as_mut_ptr),
+            len: count_of(room.unwrap_or(0)),
+            room,
+            wanted,
+        }
+    }
+
+    fn processed(&self, answered: Answer<()>) -> Answer<Processed> {
+        let len = usize::try_from(self.len).map_err(|_| Rv::DeviceError);
+        match (answered, self.room) {
+            (Ok(()), _) if !self.wanted => Ok(Processed::Written(0)),
+            (Ok(()), Some(room)) => match len? {
+                len if len <= room => Ok(Processed::Written(len)),
+                // It says that it wrote past the end.
+                _ => Err(Rv::DeviceError),
+            },
+            (Ok(()), None) | (Err(Rv::BufferTooSmall), _) => len.map(Processed::Needs),
+            (Err(rv), _) => Err(rv),
+        }
     }
 }

@@ -14,12 +14,17 @@ use std::ptr::null_mut;
 use cryptoki_sys as ck;
 use keyenclave_model::error::Rv;
 
-/// Calls one function of the list; `CKR_FUNCTION_NOT_SUPPORTED` where the list has none.
+/// Calls a function by its name in the list, or one that was looked up in it; `CKR_FUNCTION_NOT_SUPPORTED` where the
+/// list has none.
 macro_rules! call {
-    ($module:expr, $function:ident($($argument:expr),* $(,)?)) => {{
-        let function = $module.list.$function.ok_or($crate::ffi::Rv::FunctionNotSupported)?;
-        // SAFETY: the function is the vendor's own of this name and type; every pointer comes from a reference or
-        // slice that outlives the call, with its length beside it, or is null where the specification allows it.
+    ($module:expr, $function:ident($($argument:expr),* $(,)?)) => {
+        call!($module.list.$function, ($($argument),*))
+    };
+    ($function:expr, ($($argument:expr),* $(,)?)) => {{
+        let function = $function.ok_or($crate::ffi::Rv::FunctionNotSupported)?;
+        // SAFETY: the function is the vendor's own of this name and type (those of one column of a table have one
+        // type); every pointer comes from a reference or slice that outlives the call, with its length beside it, or
+        // is null where the specification allows it.
         let raw = unsafe { function($($argument),*) };
         $crate::ffi::answer(raw)
     }};

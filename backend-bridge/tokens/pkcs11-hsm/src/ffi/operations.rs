@@ -4,11 +4,10 @@
 //! The functions of the classes that have the same type stand in one column of a [`Family`].
 
 use cryptoki_sys as ck;
-use keyenclave_model::error::Rv;
 use keyenclave_model::token::OperationClass;
 
 use super::memory::{bytes, count, written};
-use super::{Answer, Handle, Mech, Module, Session, answer};
+use super::{Answer, Handle, Mech, Module, Session};
 
 /// The functions of one class of operation. Those of one column have the same type.
 pub(super) struct Family {
@@ -95,9 +94,7 @@ impl Module {
         if class == OperationClass::Digest {
             return call!(self, C_DigestInit(session, mechanism));
         }
-        let function = self.family(class).init.ok_or(Rv::FunctionNotSupported)?;
-        // SAFETY: as in `call!`; the functions of this column have one type.
-        answer(unsafe { function(session, mechanism, key) })
+        call!(self.family(class).init, (session, mechanism, key))
     }
 
     /// `C_Sign` and the like; how long the result is, if there is no room.
@@ -108,10 +105,10 @@ impl Module {
         input: &[u8],
         out: Option<&mut [u8]>,
     ) -> Answer<usize> {
-        let function = self.family(class).single.ok_or(Rv::FunctionNotSupported)?;
+        let function = self.family(class).single;
+        let (data, data_len) = (bytes(input), count(input));
         written(out, |out, len| {
-            // SAFETY: as in `call!`; the functions of this column have one type.
-            answer(unsafe { function(session, bytes(input), count(input), out, len) })
+            call!(function, (session, data, data_len, out, len))
         })
     }
 
@@ -132,18 +129,16 @@ impl Module {
         input: &[u8],
         out: Option<&mut [u8]>,
     ) -> Answer<usize> {
-        let function = self.family(class).update.ok_or(Rv::FunctionNotSupported)?;
+        let function = self.family(class).update;
+        let (data, data_len) = (bytes(input), count(input));
         written(out, |out, len| {
-            // SAFETY: as in `call!`; the functions of this column have one type.
-            answer(unsafe { function(session, bytes(input), count(input), out, len) })
+            call!(function, (session, data, data_len, out, len))
         })
     }
 
     /// `C_DigestUpdate`, `C_SignUpdate` and `C_VerifyUpdate`.
     pub fn absorb(&self, session: Session, class: OperationClass, input: &[u8]) -> Answer<()> {
-        let function = self.family(class).absorb.ok_or(Rv::FunctionNotSupported)?;
-        // SAFETY: as in `call!`; the functions of this column have one type.
-        answer(unsafe { function(session, bytes(input), count(input)) })
+        call!(self.family(class).absorb, (session, bytes(input), count(input)))
     }
 
     /// `C_DigestKey`.
@@ -153,11 +148,8 @@ impl Module {
 
     /// `C_SignFinal` and the like; how long the result is, if there is no room.
     pub fn finish(&self, session: Session, class: OperationClass, out: Option<&mut [u8]>) -> Answer<usize> {
-        let function = self.family(class).finish.ok_or(Rv::FunctionNotSupported)?;
-        written(out, |out, len| {
-            // SAFETY: as in `call!`; the functions of this column have one type.
-            answer(unsafe { function(session, out, len) })
-        })
+        let function = self.family(class).finish;
+        written(out, |out, len| call!(function, (session, out, len)))
     }
 
     /// `C_VerifyFinal`.
