@@ -4,11 +4,39 @@
 //! One row makes the check, the suggestion in an error and the row in the user guide. A new setting is a new row, a
 //! line in `parse.rs` that takes it up, and a field of the configuration.
 
+/// A section and its rows: the setting's name, which values it takes, what holds without it, and what it does. The
+/// section's list of settings is made of the same rows, so that none can be forgotten there.
+macro_rules! section {
+    (
+        $section:ident: $table:literal, $heading:literal, $backend:expr, $place:literal;
+        $($setting:ident = $name:literal: $kind:expr, $default:literal, $about:literal;)*
+    ) => {
+        #[doc = concat!("What can be set ", $place, ".")]
+        pub static $section: Section = Section {
+            name: $table,
+            heading: $heading,
+            backend: $backend,
+            settings: &[$(&$setting),*],
+        };
+        $(
+            #[doc = concat!("`", $name, "` ", $place, ".")]
+            pub static $setting: Setting = Setting {
+                name: $name,
+                kind: $kind,
+                default: $default,
+                about: $about,
+            };
+        )*
+    };
+}
+
 mod device;
 mod remote;
 
 pub use device::*;
 pub use remote::*;
+
+use Kind::{Choice, Directory, Number, Text};
 
 /// One setting.
 #[derive(Debug, PartialEq, Eq)]
@@ -141,156 +169,68 @@ pub const DEFAULT_FORK: ForkPolicy = ForkPolicy::Strict;
 pub const DEFAULT_THREADS: ThreadPolicy = ThreadPolicy::Strict;
 /// The level of messages when nothing is said.
 pub const DEFAULT_LOG_LEVEL: log::LevelFilter = log::LevelFilter::Warn;
+/// Every `operation_timeout`, in milliseconds.
+const OPERATION_TIMES: Kind = Kind::Number {
+    min: 100,
+    max: 600_000,
+};
 /// How many wrong PINs in a row lock a PIN when nothing is said.
 pub const DEFAULT_PIN_ATTEMPTS: u32 = 10;
 
-/// `environment`.
-pub static ENVIRONMENT: Setting = Setting {
-    name: "environment",
-    kind: Kind::Choice(Environment::NAMES),
-    default: "`\"local\"`, with a warning",
-    about: "What the keys are used for. `production` refuses to start with slots that only software protects; \
-            the others warn of them. A remote service is called with TLS there, but on this machine.",
-};
-/// `fork`.
-pub static FORK: Setting = Setting {
-    name: "fork",
-    kind: Kind::Choice(ForkPolicy::NAMES),
-    default: "`\"strict\"`",
-    about: "What a forked child finds. `strict`: it must call `C_Initialize` itself. `auto`: its first call \
-            initialises again; old handles are invalid and nobody is logged in.",
-};
-/// `threads`.
-pub static THREADS: Setting = Setting {
-    name: "threads",
-    kind: Kind::Choice(ThreadPolicy::NAMES),
-    default: "`\"strict\"`",
-    about: "What holds for programs that forbid libraries to start threads, if there are slots of a service, whose calls \
-            need them. `strict`: `C_Initialize` refuses with `CKR_NEED_TO_CREATE_THREADS`. `always`: threads are started \
-            at the first call all the same. p11-kit and what stands on it (`p11tool`) forbid them, and get along.",
-};
-/// `level` in `[log]`.
-pub static LEVEL: Setting = Setting {
-    name: "level",
-    kind: Kind::Choice(&["off", "error", "warn", "info", "debug", "trace"]),
-    default: "`\"warn\"`",
-    about: "Which messages go to standard error. The environment variable `KEYENCLAVE_LOG` overrides it.",
-};
-/// `id` in `[[slot]]`. At most what a Java `int` holds, since Java's `slot = …` is one.
-pub static ID: Setting = Setting {
-    name: "id",
-    kind: Kind::Number {
-        min: 0,
-        max: 0x7fff_ffff,
-    },
-    default: "the slot's place in the file, from 0",
-    about: "The slot's id. Give it explicitly before slots are added, moved or removed.",
-};
-/// `label` in `[[slot]]`.
-pub static LABEL: Setting = Setting {
-    name: "label",
-    kind: Kind::Text { max_bytes: 32 },
-    default: "required",
-    about: "The slot's name, unique in the file.",
-};
-/// `backend` in `[[slot]]`.
-pub static BACKEND: Setting = Setting {
-    name: "backend",
-    kind: Kind::Choice(BackendName::NAMES),
-    default: "required",
-    about: "What holds the keys. `soft`: the built-in soft token. `aws-kms`: AWS Key Management Service. `pkcs11`: a \
-            vendor's PKCS#11 module.",
-};
-/// `path` in `[[slot]]`.
-pub static PATH: Setting = Setting {
-    name: "path",
-    kind: Kind::Directory,
-    default: "`keyenclave/<label>` in the user's data directory",
-    about: "The directory of the token's store; it is made when the token is initialised. A relative path starts at \
-            the configuration file's directory.",
-};
-/// `max_pin_attempts` in `[[slot]]`.
-pub static MAX_PIN_ATTEMPTS: Setting = Setting {
-    name: "max_pin_attempts",
-    kind: Kind::Number { min: 3, max: 100 },
-    default: "`10`",
-    about: "How many wrong PINs in a row lock a PIN; it holds for the user's and the security officer's.",
-};
+section! {
+    TOP: "", "the top of the file", None, "at the top of the file";
 
-/// The top of the file.
-pub static TOP: Section = Section {
-    name: "",
-    heading: "the top of the file",
-    backend: None,
-    settings: &[&ENVIRONMENT, &FORK, &THREADS],
-};
-/// `[log]`.
-pub static LOG: Section = Section {
-    name: "log",
-    heading: "[log]",
-    backend: None,
-    settings: &[&LEVEL],
-};
-/// `[[slot]]`.
-pub static SLOT: Section = Section {
-    name: "slot",
-    heading: "[[slot]]",
-    backend: None,
-    settings: &[&ID, &LABEL, &BACKEND],
-};
-/// `[[slot]]` of a soft token.
-pub static SOFT: Section = Section {
-    name: "slot",
-    heading: "[[slot]] with `backend = \"soft\"`",
-    backend: Some(BackendName::Soft),
-    settings: &[&PATH, &MAX_PIN_ATTEMPTS],
-};
-/// `[[slot]]` of AWS KMS.
-pub static AWS_KMS: Section = Section {
-    name: "slot",
-    heading: "[[slot]] with `backend = \"aws-kms\"`",
-    backend: Some(BackendName::AwsKms),
-    settings: &[
-        &REGION,
-        &ENDPOINT,
-        &FIPS,
-        &DUAL_STACK,
-        &CA_FILE,
-        &PROXY,
-        &PROFILE,
-        &DELETION_DAYS,
-        &PAGE_SIZE,
-        &OPERATION_TIMEOUT,
-        &ATTEMPT_TIMEOUT,
-        &RETRIES,
-        &CONNECTIONS,
-        &QUEUE,
-        &LISTING_EXPIRY,
-        &LISTING_TIMEOUT,
-        &DESCRIPTION_EXPIRY,
-        &PIN_HASH,
-        &SIDECAR,
-    ],
-};
-/// `[[slot]]` of a vendor's module.
-pub static PKCS11: Section = Section {
-    name: "slot",
-    heading: "[[slot]] with `backend = \"pkcs11\"`",
-    backend: Some(BackendName::Pkcs11),
-    settings: &[
-        &MODULE,
-        &TOKEN,
-        &SERIAL,
-        &SLOT_ID,
-        &URI,
-        &INIT_STRING,
-        &PIN_ENV,
-        &PIN_FILE,
-        &DEVICE_TIMEOUT,
-        &SESSIONS,
-        &SINGLE_THREADED,
-    ],
-};
+    ENVIRONMENT = "environment": Choice(Environment::NAMES),
+        "`\"local\"`, with a warning",
+        "What the keys are used for. `production` refuses to start with slots that only software protects; \
+         the others warn of them. A remote service is called with TLS there, but on this machine.";
+    FORK = "fork": Choice(ForkPolicy::NAMES),
+        "`\"strict\"`",
+        "What a forked child finds. `strict`: it must call `C_Initialize` itself. `auto`: its first call \
+         initialises again; old handles are invalid and nobody is logged in.";
+    THREADS = "threads": Choice(ThreadPolicy::NAMES),
+        "`\"strict\"`",
+        "What holds for programs that forbid libraries to start threads, if there are slots of a service, whose calls \
+         need them. `strict`: `C_Initialize` refuses with `CKR_NEED_TO_CREATE_THREADS`. `always`: threads are started \
+         at the first call all the same. p11-kit and what stands on it (`p11tool`) forbid them, and get along.";
+}
+
+section! {
+    LOG: "log", "[log]", None, "in `[log]`";
+
+    LEVEL = "level": Choice(&["off", "error", "warn", "info", "debug", "trace"]),
+        "`\"warn\"`",
+        "Which messages go to standard error. The environment variable `KEYENCLAVE_LOG` overrides it.";
+}
+
+section! {
+    SLOT: "slot", "[[slot]]", None, "in any `[[slot]]`";
+
+    // At most what a Java `int` holds, since Java's `slot = …` is one.
+    ID = "id": Number { min: 0, max: 0x7fff_ffff },
+        "the slot's place in the file, from 0",
+        "The slot's id. Give it explicitly before slots are added, moved or removed.";
+    LABEL = "label": Text { max_bytes: 32 },
+        "required",
+        "The slot's name, unique in the file.";
+    BACKEND = "backend": Choice(BackendName::NAMES),
+        "required",
+        "What holds the keys. `soft`: the built-in soft token. `aws-kms`: AWS Key Management Service. `pkcs11`: a \
+         vendor's PKCS#11 module.";
+}
+
+section! {
+    SOFT: "slot", "[[slot]] with `backend = \"soft\"`", Some(BackendName::Soft), "in a slot of the soft token";
+
+    PATH = "path": Directory,
+        "`keyenclave/<label>` in the user's data directory",
+        "The directory of the token's store; it is made when the token is initialised. A relative path starts at \
+         the configuration file's directory.";
+    MAX_PIN_ATTEMPTS = "max_pin_attempts": Number { min: 3, max: 100 },
+        "`10`",
+        "How many wrong PINs in a row lock a PIN; it holds for the user's and the security officer's.";
+}
+
 /// Every section.
 pub static SECTIONS: [&Section; 6] = [&TOP, &LOG, &SLOT, &SOFT, &AWS_KMS, &PKCS11];
 
