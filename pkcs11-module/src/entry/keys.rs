@@ -3,13 +3,15 @@
 
 use cryptoki_sys as ck;
 use keyenclave_model::error::Result;
+use keyenclave_model::mechanism::Mechanism;
+use keyenclave_model::template::Template;
 use keyenclave_model::token::{Encapsulation, ObjectId, Out, SessionId, Work, Wrapping};
 
 use super::asynchronous::generate;
 use super::objects::made;
 use super::unexpected;
 use crate::abi::values::{Input, Output, Place, RawMechanism, RawTemplate};
-use crate::library::Library;
+use crate::library::{Caller, Library};
 use crate::session::activity::Activity;
 
 /// `C_GenerateKey`.
@@ -20,14 +22,40 @@ pub fn generate_key(
     template: RawTemplate<'_>,
     mut handle: Place<'_, ck::CK_OBJECT_HANDLE>,
 ) -> Result<()> {
-    let caller = lib.session(session)?;
-    handle.check()?;
-    let (mechanism, template) = (caller.mechanism(&mechanism)?, caller.template(&template)?);
+    let (caller, mechanism, template) = before_making(lib, session, &mechanism, &template, &handle)?;
     let work = Work::GenerateKey {
         mechanism: &mechanism,
         template: &template,
     };
     handle.set(made(generate(&caller, Activity::GenerateKey, work)?)?);
+    Ok(())
+}
+
+/// `C_GenerateKeyPair`.
+pub fn generate_key_pair(
+    lib: &Library,
+    session: SessionId,
+    mechanism: RawMechanism<'_>,
+    public: RawTemplate<'_>,
+    private: RawTemplate<'_>,
+    mut public_handle: Place<'_, ck::CK_OBJECT_HANDLE>,
+    mut private_handle: Place<'_, ck::CK_OBJECT_HANDLE>,
+) -> Result<()> {
+    let caller = lib.session(session)?;
+    public_handle.check()?;
+    private_handle.check()?;
+    let mechanism = caller.mechanism(&mechanism)?;
+    let (public, private) = (caller.template(&public)?, caller.template(&private)?);
+    let work = Work::GenerateKeyPair {
+        mechanism: &mechanism,
+        public: &public,
+        private: &private,
+    };
+    let Out::Pair { public, private } = generate(&caller, Activity::GenerateKeyPair, work)? else {
+        return Err(unexpected());
+    };
+    public_handle.set(public.0);
+    private_handle.set(private.0);
     Ok(())
 }
 
@@ -68,9 +96,7 @@ pub fn unwrap_key(
     template: RawTemplate<'_>,
     mut handle: Place<'_, ck::CK_OBJECT_HANDLE>,
 ) -> Result<()> {
-    let caller = lib.session(session)?;
-    handle.check()?;
-    let (mechanism, template) = (caller.mechanism(&mechanism)?, caller.template(&template)?);
+    let (caller, mechanism, template) = before_making(lib, session, &mechanism, &template, &handle)?;
     let work = Work::Unwrap {
         mechanism: &mechanism,
         unwrapping,
@@ -151,9 +177,7 @@ pub fn decapsulate_key(
     ciphertext: Input<'_>,
     mut handle: Place<'_, ck::CK_OBJECT_HANDLE>,
 ) -> Result<()> {
-    let caller = lib.session(session)?;
-    handle.check()?;
-    let (mechanism, template) = (caller.mechanism(&mechanism)?, caller.template(&template)?);
+    let (caller, mechanism, template) = before_making(lib, session, &mechanism, &template, &handle)?;
     let work = Work::Decapsulate {
         mechanism: &mechanism,
         private,
@@ -162,6 +186,20 @@ pub fn decapsulate_key(
     };
     handle.set(made(caller.run(work)?)?);
     Ok(())
+}
+
+/// What each function that makes one key checks and reads first, in this order.
+fn before_making<'l>(
+    lib: &'l Library,
+    session: SessionId,
+    mechanism: &RawMechanism<'_>,
+    template: &RawTemplate<'_>,
+    handle: &Place<'_, ck::CK_OBJECT_HANDLE>,
+) -> Result<(Caller<'l>, Mechanism, Template)> {
+    let caller = lib.session(session)?;
+    handle.check()?;
+    let (mechanism, template) = (caller.mechanism(mechanism)?, caller.template(template)?);
+    Ok((caller, mechanism, template))
 }
 
 fn bytes<'a>(input: Option<&'a Input<'_>>) -> Result<Option<&'a [u8]>> {
@@ -182,33 +220,5 @@ fn hand_out(bytes: &[u8], output: &mut Output<'_>) -> Result<()> {
     };
     room.copy_from_slice(bytes);
     output.set_len(bytes.len());
-    Ok(())
-}
-
-/// `C_GenerateKeyPair`.
-pub fn generate_key_pair(
-    lib: &Library,
-    session: SessionId,
-    mechanism: RawMechanism<'_>,
-    public: RawTemplate<'_>,
-    private: RawTemplate<'_>,
-    mut public_handle: Place<'_, ck::CK_OBJECT_HANDLE>,
-    mut private_handle: Place<'_, ck::CK_OBJECT_HANDLE>,
-) -> Result<()> {
-    let caller = lib.session(session)?;
-    public_handle.check()?;
-    private_handle.check()?;
-    let mechanism = caller.mechanism(&mechanism)?;
-    let (public, private) = (caller.template(&public)?, caller.template(&private)?);
-    let work = Work::GenerateKeyPair {
-        mechanism: &mechanism,
-        public: &public,
-        private: &private,
-    };
-    let Out::Pair { public, private } = generate(&caller, Activity::GenerateKeyPair, work)? else {
-        return Err(unexpected());
-    };
-    public_handle.set(public.0);
-    private_handle.set(private.0);
     Ok(())
 }
