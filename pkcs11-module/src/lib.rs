@@ -18,5 +18,6 @@ pub mod config;
 pub mod entry;
 pub mod library;
 pub mod lifecycle;
+pub mod pin_file;
 pub mod session;
 pub mod slot;

@@ -1,9 +1,6 @@
 // SPDX-License-Identifier: MIT
 //! Slots in front of a vendor's module. Apart, because builds without them have none of it.
 
-use std::fs::File;
-use std::io::{BufRead, BufReader, Read};
-use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -14,6 +11,7 @@ use zeroize::Zeroizing;
 
 use super::Absent;
 use crate::config::{PinReference, Pkcs11Config, TokenConfig};
+use crate::pin_file;
 
 /// The token of a slot. All slots share the `libraries`.
 pub(super) fn token(
@@ -63,9 +61,6 @@ fn choice(token: &TokenConfig) -> Result<TokenChoice, String> {
     }
 }
 
-/// The longest PIN that is read, in bytes.
-const LONGEST: u64 = 4096;
-
 impl PinSource for PinReference {
     fn pin(&self) -> Result<Zeroizing<Vec<u8>>> {
         match self {
@@ -79,30 +74,12 @@ impl PinSource for PinReference {
     }
 }
 
-/// The first line without its end. A file that others may read or change is refused.
+/// A pipe would have the application wait in its login, for whoever writes to it.
 fn first_line(path: &Path) -> Result<Zeroizing<Vec<u8>>, String> {
-    let file = File::open(path).map_err(|error| format!("cannot be opened: {error}"))?;
-    let meta = file
-        .metadata()
-        .map_err(|error| format!("cannot be looked at: {error}"))?;
-    if !meta.is_file() {
+    if path.exists() && !path.is_file() {
         return Err("is not a regular file".to_owned());
     }
-    if meta.mode() & 0o077 != 0 {
-        return Err(format!(
-            "may be used by others than its owner (mode {:04o}): run `chmod 600`, and change the PIN if somebody may \
-             have read it",
-            meta.mode() & 0o7777
-        ));
-    }
-    // Room for all of it from the start: a vector that grows leaves copies behind.
-    let mut line = Zeroizing::new(Vec::with_capacity(8192));
-    let read = BufReader::with_capacity(1, file.take(LONGEST)).read_until(b'\n', &mut line);
-    read.map_err(|error| format!("cannot be read: {error}"))?;
-    if let Some(end) = line.iter().position(|byte| matches!(byte, b'\n' | b'\r')) {
-        line.truncate(end);
-    }
-    Ok(line)
+    pin_file::first_line(path).map_err(|refusal| format!("{refusal}: {}", refusal.help(path)))
 }
 
 fn refused<T>(reason: String) -> Result<T> {
@@ -113,31 +90,12 @@ fn refused<T>(reason: String) -> Result<T> {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use std::os::unix::fs::PermissionsExt;
 
-    fn file(text: &str, mode: u32) -> (tempfile::TempDir, PinReference) {
+    #[test]
+    fn a_directory_is_refused() {
         let home = tempfile::tempdir().unwrap();
-        let path = home.path().join("pin");
-        std::fs::write(&path, text).unwrap();
-        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).unwrap();
-        (home, PinReference::File(path))
-    }
-
-    #[test]
-    fn a_files_first_line_is_the_pin() {
-        for text in ["1234", "1234\n", "1234\r\nmore"] {
-            let (_home, pin) = file(text, 0o600);
-            assert_eq!(pin.pin().unwrap().as_slice(), b"1234", "{text:?}");
-        }
-    }
-
-    #[test]
-    fn a_file_that_others_may_read_is_refused() {
-        for mode in [0o640, 0o604, 0o620] {
-            let (_home, pin) = file("1234", mode);
-            let error = pin.pin().err().unwrap().to_string();
-            assert!(error.contains("chmod 600") && !error.contains("1234"), "{error}");
-        }
+        let error = PinReference::File(home.path().into()).pin().err().unwrap();
+        assert!(error.to_string().contains("not a regular file"), "{error}");
     }
 
     #[test]

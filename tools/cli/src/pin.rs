@@ -2,11 +2,10 @@
 //! Where PINs come from: a terminal, an environment variable or a file; never the command line, which every process
 //! on the machine can read. They are wiped from memory after use.
 
-use std::fs::File;
-use std::io::{self, IsTerminal, Read};
-use std::os::unix::fs::PermissionsExt;
+use std::io::{self, IsTerminal};
 use std::path::Path;
 
+use keyenclave_module::pin_file::{self, Refusal};
 use zeroize::Zeroizing;
 
 use crate::args::PinSource;
@@ -14,11 +13,6 @@ use crate::failure::{Failure, Kind};
 
 /// A PIN. It has no `Debug`.
 pub struct Pin(Zeroizing<Vec<u8>>);
-
-/// The longest PIN file that is read, in bytes.
-const LARGEST: u64 = 4096;
-/// Permission for anybody but the owner.
-const FOR_OTHERS: u32 = 0o077;
 
 impl Pin {
     /// The bytes for the module.
@@ -86,46 +80,14 @@ fn from_environment(variable: &str) -> Result<Pin, Failure> {
 }
 
 fn from_file(path: &Path) -> Result<Pin, Failure> {
-    let failed = |error: &io::Error| Failure::file("read the PIN file", path, error);
-    let file = File::open(path).map_err(|error| failed(&error))?;
-    let mode = file
-        .metadata()
-        .map_err(|error| failed(&error))?
-        .permissions()
-        .mode();
-    if mode & FOR_OTHERS != 0 {
-        let message = format!(
-            "other users may use the PIN file {} (mode {:04o})",
-            path.display(),
-            mode & 0o7777
-        );
-        let help = format!(
-            "run `chmod 600 {}`, and change the PIN if somebody may have read it",
-            path.display()
-        );
-        return Err(Failure::new(Kind::Permission, message, help));
-    }
-    // Room for all of it from the start: a vector that grows leaves copies behind.
-    let mut bytes = Zeroizing::new(Vec::with_capacity(8192));
-    file.take(LARGEST + 1)
-        .read_to_end(&mut bytes)
-        .map_err(|error| failed(&error))?;
-    if bytes.len() as u64 > LARGEST {
-        let message = format!("{} is too long for a PIN", path.display());
-        return Err(Failure::new(
-            Kind::Permission,
-            message,
-            "the file must hold the PIN and nothing else",
-        ));
-    }
-    let end = bytes.trim_ascii_end().len();
-    let newline = bytes
-        .get(end..)
-        .is_some_and(|rest| rest.iter().all(|byte| matches!(byte, b'\n' | b'\r')));
-    if newline {
-        bytes.truncate(end);
-    }
-    Ok(Pin(bytes))
+    let line = pin_file::first_line(path);
+    line.map(Pin).map_err(|refusal| match refusal {
+        Refusal::Unreadable(error) => Failure::file("read the PIN file", path, &error),
+        Refusal::ForOthers { .. } | Refusal::TooLong => {
+            let message = format!("the PIN file {} {refusal}", path.display());
+            Failure::new(Kind::Permission, message, refusal.help(path))
+        }
+    })
 }
 
 fn ask(prompt: &str) -> Result<Pin, Failure> {
@@ -148,44 +110,24 @@ fn ask(prompt: &str) -> Result<Pin, Failure> {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+    use std::os::unix::fs::PermissionsExt;
 
-    fn file(contents: &[u8], mode: u32) -> (tempfile::TempDir, PinSource) {
+    #[test]
+    fn a_file_that_others_may_read_is_a_matter_of_permission() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("pin");
-        std::fs::write(&path, contents).unwrap();
-        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).unwrap();
-        (
-            dir,
-            PinSource {
-                pin_env: None,
-                pin_file: Some(path),
-            },
-        )
-    }
-
-    #[test]
-    fn only_the_line_end_is_taken_off() {
-        for (contents, expected) in [
-            (&b"12 34\r\n"[..], &b"12 34"[..]),
-            (b"1234", b"1234"),
-            (b"1234 \n", b"1234 \n"),
-        ] {
-            let (_dir, source) = file(contents, 0o600);
-            assert_eq!(given(&source).ok().unwrap().unwrap().bytes(), expected);
-        }
-    }
-
-    #[test]
-    fn a_file_that_others_may_read_is_refused() {
-        for mode in [0o640, 0o604, 0o620] {
-            let (_dir, source) = file(b"1234\n", mode);
-            let failure = given(&source).err().unwrap();
-            assert_eq!(failure.kind, Kind::Permission);
-            assert!(
-                failure.help.contains("chmod 600") && !failure.to_string().contains("1234"),
-                "{failure}"
-            );
-        }
+        std::fs::write(&path, b"1234\n").unwrap();
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o640)).unwrap();
+        let source = PinSource {
+            pin_env: None,
+            pin_file: Some(path),
+        };
+        let failure = given(&source).err().unwrap();
+        assert_eq!(failure.kind, Kind::Permission);
+        assert!(
+            failure.help.contains("chmod 600") && !failure.to_string().contains("1234"),
+            "{failure}"
+        );
     }
 
     #[test]
