@@ -7,30 +7,38 @@ use super::Module;
 use super::arguments::{Mechanism, Raw, input, output, raw_mechanism};
 use super::refusal::Returned;
 
+/// The methods of an operation that results in bytes, one row each: the whole of it, its parts, and its end.
+macro_rules! resulting_in_bytes {
+    ($($whole:ident = $single:ident, $part:ident = $update:ident, $end:ident = $final:ident;)*) => {$(
+        #[doc = concat!("`", stringify!($single), "`, with room for `room` bytes.")]
+        pub fn $whole(&self, session: ck::CK_SESSION_HANDLE, message: &[u8], room: usize) -> Returned<Vec<u8>> {
+            let (message, message_len) = input(message);
+            output(room, |out, len| call!(self, $single(session, message, message_len, out, len)))
+        }
+
+        #[doc = concat!("`", stringify!($update), "`.")]
+        pub fn $part(&self, session: ck::CK_SESSION_HANDLE, part: &[u8]) -> Returned<()> {
+            let (part, part_len) = input(part);
+            call!(self, $update(session, part, part_len))
+        }
+
+        #[doc = concat!("`", stringify!($final), "`, with room for `room` bytes.")]
+        pub fn $end(&self, session: ck::CK_SESSION_HANDLE, room: usize) -> Returned<Vec<u8>> {
+            output(room, |out, len| call!(self, $final(session, out, len)))
+        }
+    )*};
+}
+
 impl Module {
+    resulting_in_bytes! {
+        digest = C_Digest, digest_update = C_DigestUpdate, digest_final = C_DigestFinal;
+        sign = C_Sign, sign_update = C_SignUpdate, sign_final = C_SignFinal;
+    }
+
     /// `C_DigestInit`.
     pub fn digest_init(&self, session: ck::CK_SESSION_HANDLE, kind: ck::CK_MECHANISM_TYPE) -> Returned<()> {
         let mut mechanism = raw_mechanism(kind, &mut Raw::None);
         call!(self, C_DigestInit(session, &raw mut mechanism))
-    }
-
-    /// `C_Digest`, with room for `room` bytes.
-    pub fn digest(&self, session: ck::CK_SESSION_HANDLE, message: &[u8], room: usize) -> Returned<Vec<u8>> {
-        let (message, message_len) = input(message);
-        output(room, |out, len| {
-            call!(self, C_Digest(session, message, message_len, out, len))
-        })
-    }
-
-    /// `C_DigestUpdate`.
-    pub fn digest_update(&self, session: ck::CK_SESSION_HANDLE, part: &[u8]) -> Returned<()> {
-        let (part, part_len) = input(part);
-        call!(self, C_DigestUpdate(session, part, part_len))
-    }
-
-    /// `C_DigestFinal`, with room for `room` bytes.
-    pub fn digest_final(&self, session: ck::CK_SESSION_HANDLE, room: usize) -> Returned<Vec<u8>> {
-        output(room, |out, len| call!(self, C_DigestFinal(session, out, len)))
     }
 
     /// `C_SignInit`.
@@ -43,25 +51,6 @@ impl Module {
         let mut parameter = Raw::from(mechanism.parameter);
         let mut mechanism = raw_mechanism(mechanism.kind, &mut parameter);
         call!(self, C_SignInit(session, &raw mut mechanism, key))
-    }
-
-    /// `C_Sign`, with room for `room` bytes.
-    pub fn sign(&self, session: ck::CK_SESSION_HANDLE, message: &[u8], room: usize) -> Returned<Vec<u8>> {
-        let (message, message_len) = input(message);
-        output(room, |out, len| {
-            call!(self, C_Sign(session, message, message_len, out, len))
-        })
-    }
-
-    /// `C_SignUpdate`.
-    pub fn sign_update(&self, session: ck::CK_SESSION_HANDLE, part: &[u8]) -> Returned<()> {
-        let (part, part_len) = input(part);
-        call!(self, C_SignUpdate(session, part, part_len))
-    }
-
-    /// `C_SignFinal`, with room for `room` bytes.
-    pub fn sign_final(&self, session: ck::CK_SESSION_HANDLE, room: usize) -> Returned<Vec<u8>> {
-        output(room, |out, len| call!(self, C_SignFinal(session, out, len)))
     }
 
     /// `C_VerifyInit`.
