@@ -232,6 +232,25 @@ fn describe(
     class: &'static str,
 ) -> Result<Key, Failure> {
     let attribute = |kind| session.attribute(handle, kind);
+    let (family, kind, bits) = kind_of(session, handle)?;
+    let text = |value: Option<Vec<u8>>| String::from_utf8_lossy(&value.unwrap_or_default()).into_owned();
+    Ok(Key {
+        handle,
+        class,
+        kind,
+        bits,
+        label: text(attribute(ck::CKA_LABEL)?),
+        id: hex::encode(attribute(ck::CKA_ID)?.unwrap_or_default()),
+        family,
+    })
+}
+
+/// What kind of key it is: its family, its type as the options name it, and its size in bits.
+fn kind_of(
+    session: &Session<'_>,
+    handle: ck::CK_OBJECT_HANDLE,
+) -> Result<(Family, String, Option<usize>), Failure> {
+    let attribute = |kind| session.attribute(handle, kind);
     let key_type = attribute(ck::CKA_KEY_TYPE)?.and_then(|value| to_number(&value));
     let bits_of = |bytes: Option<Vec<u8>>| bytes.map(|bytes| bytes.len().saturating_mul(8));
     let value_bits = |kind| {
@@ -243,7 +262,7 @@ fn describe(
     };
     let sized =
         |prefix: &str, bits: Option<usize>| bits.map_or(prefix.to_owned(), |bits| format!("{prefix}-{bits}"));
-    let (family, kind, bits) = match key_type {
+    Ok(match key_type {
         Some(ck::CKK_RSA) => {
             let bits = bits_of(attribute(ck::CKA_MODULUS)?);
             (Family::Rsa, sized("rsa", bits), bits)
@@ -273,16 +292,6 @@ fn describe(
             (Family::Secret, sized("hmac", bits), bits)
         }
         _ => (Family::Other, "other".to_owned(), None),
-    };
-    let text = |value: Option<Vec<u8>>| String::from_utf8_lossy(&value.unwrap_or_default()).into_owned();
-    Ok(Key {
-        handle,
-        class,
-        kind,
-        bits,
-        label: text(attribute(ck::CKA_LABEL)?),
-        id: hex::encode(attribute(ck::CKA_ID)?.unwrap_or_default()),
-        family,
     })
 }
 
