@@ -7,17 +7,15 @@
 use crate::{peers, project, run, test};
 use std::process::Command;
 
-const PROFILE: [&str; 2] = ["--profile", "ci"];
-
 /// Builds our module and the runner, and starts it with `arguments`.
 pub fn run(arguments: &[String]) -> Result<(), String> {
-    let directory = project::target().join("ci");
-    let built = test::build(&PROFILE, &directory)?;
+    let directory = project::target().join(test::DIRECTORY);
+    let built = test::build(&test::PROFILE, &directory)?;
     let mut build = Command::new(project::cargo());
     build
         .current_dir(project::root())
         .args(["build", "--package", "keyenclave-conformance-cases"]);
-    run::shown(build.args(PROFILE))?;
+    run::shown(build.args(test::PROFILE))?;
     let program = format!("keyenclave-conformance{}", std::env::consts::EXE_SUFFIX);
     let mut runner = Command::new(directory.join(program));
     // An argument of its own takes precedence in the runner, but beside a peer there must be no module.

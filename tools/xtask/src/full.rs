@@ -115,11 +115,8 @@ fn without_backends() -> Result<u64, String> {
     let target = project::target().join("without-backends");
     let prepared = |arguments: &[&str]| {
         let mut command = cargo();
-        command.env("CARGO_TARGET_DIR", &target).args(arguments).args([
-            "--profile",
-            "ci",
-            "--no-default-features",
-        ]);
+        command.env("CARGO_TARGET_DIR", &target).args(arguments);
+        command.args(test::PROFILE).arg("--no-default-features");
         command
     };
     let module = [
@@ -135,9 +132,9 @@ fn without_backends() -> Result<u64, String> {
     )?;
     run::shown(&mut prepared(&["test", "--package", "keyenclave-pkcs11"]))?;
     run::shown(prepared(&["build", "--package", "keyenclave"]).args(module))?;
-    let built = Built::in_directory(&target.join("ci"));
+    let built = Built::in_directory(&target.join(test::DIRECTORY));
     let mut command = test::command(&built, &["--package", CASES, "--test", "black_box"]);
-    counted(command.args(["--profile", "ci"]))
+    counted(command.args(test::PROFILE))
 }
 
 /// Builds library and tests with one sanitizer and runs its suites.
@@ -154,14 +151,14 @@ fn sanitized(sanitizer: &Sanitizer) -> Result<u64, String> {
     );
     let suppressions = project::root().join("conformance/expectations/thread-sanitizer.txt");
     let value = value.replace("SUPPRESSIONS", &suppressions.to_string_lossy());
-    let directory = target.join(TARGET).join("ci");
+    let directory = target.join(TARGET).join(test::DIRECTORY);
     let prepare = |command: &mut Command| {
         // The stable compiler knows the sanitizers, but takes their flags only when told that it may.
         command
             .env("RUSTC_BOOTSTRAP", "1")
             .env("RUSTFLAGS", &flags)
             .env("CARGO_TARGET_DIR", &target);
-        command.args(["--profile", "ci", "--target", TARGET]);
+        command.args(test::PROFILE).args(["--target", TARGET]);
     };
     let mut build = cargo();
     build.args(["build", "--package", "keyenclave-pkcs11-cdylib"]);

@@ -10,7 +10,10 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Instant;
 
-const PROFILE: [&str; 2] = ["--profile", "ci"];
+/// The profile of everything that is tested.
+pub const PROFILE: [&str; 2] = ["--profile", "ci"];
+/// The directory of its programs, under the target directory.
+pub const DIRECTORY: &str = "ci";
 
 /// What a test run counted.
 #[derive(Default)]
@@ -43,7 +46,7 @@ pub fn everything(filter: Option<&str>) -> Result<u64, String> {
             .concat(),
         )
     });
-    let built = steps.step("build", || build(&PROFILE, &project::target().join("ci")));
+    let built = steps.step("build", || build(&PROFILE, &project::target().join(DIRECTORY)));
     let tally = built.and_then(|built| {
         let mut command = command(&built, &["--workspace"]);
         command.args(PROFILE).args(filter);
