@@ -6,8 +6,13 @@ use std::path::PathBuf;
 use super::super::{BackendConfig, Environment, ForkPolicy, ThreadPolicy};
 use super::{SLOT, read, stores};
 
-#[cfg(feature = "aws-kms")]
-const GUIDE: &str = include_str!("../../../../docs/guide/configuration.md");
+#[cfg(all(feature = "aws-kms", feature = "pkcs11"))]
+const PAGES: [&str; 4] = [
+    include_str!("../../../../README.md"),
+    include_str!("../../../../docs/guide/aws.md"),
+    include_str!("../../../../docs/guide/configuration.md"),
+    include_str!("../../../../docs/guide/vendor-modules.md"),
+];
 
 #[test]
 fn a_full_file_is_understood() {
@@ -68,13 +73,14 @@ fn software_is_warned_of_in_every_environment() {
 
 #[test]
 // A build without backends refuses their slots.
-#[cfg(feature = "aws-kms")]
+#[cfg(all(feature = "aws-kms", feature = "pkcs11"))]
 fn the_guides_examples_are_valid() {
-    let mut examples = 0;
-    for block in GUIDE.split("```toml\n").skip(1) {
-        let example = block.split("```").next().unwrap();
-        read(example).unwrap_or_else(|error| unreachable!("{error}"));
-        examples += 1;
+    for page in PAGES {
+        let blocks: Vec<&str> = page.split("```toml\n").skip(1).collect();
+        assert!(!blocks.is_empty(), "{page}");
+        for block in blocks {
+            let example = block.split("```").next().unwrap();
+            read(example).unwrap_or_else(|error| unreachable!("{error}"));
+        }
     }
-    assert!(examples > 0);
 }
