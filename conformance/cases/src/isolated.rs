@@ -112,14 +112,6 @@ fn outcome(place: &Place, ended: Ended) -> Outcome {
     }
 }
 
-/// A command that runs nothing, for the tests of this file.
-#[cfg(test)]
-fn shell(script: &str) -> std::process::Command {
-    let mut command = std::process::Command::new("sh");
-    command.args(["-c", script]);
-    command
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -127,7 +119,9 @@ mod tests {
     fn of(script: &str, limit: Duration) -> Outcome {
         let place = Place::new();
         place.write(SKIP, "the reason");
-        outcome(&place, case::end(shell(script), limit))
+        let mut shell = std::process::Command::new("sh");
+        shell.args(["-c", script]);
+        outcome(&place, case::end(shell, limit))
     }
 
     #[test]

@@ -1,25 +1,26 @@
 // SPDX-License-Identifier: MIT
 //! The cases, a file for each subject; a file opens with the rows of its cases.
 
+mod aes;
 mod attributes;
 mod bad_input;
 mod digests;
 mod dual;
 mod eddsa;
-mod encryption;
 mod life_cycle;
 mod macs;
 mod mistakes;
 mod objects;
 mod operations;
 mod pins;
+mod rsa_encryption;
 mod sessions;
 mod signatures;
 mod slots;
 
 use crate::case::Case;
 
-const SUBJECTS: [&[Case]; 15] = [
+const SUBJECTS: [&[Case]; 16] = [
     life_cycle::CASES,
     slots::CASES,
     pins::CASES,
@@ -29,7 +30,8 @@ const SUBJECTS: [&[Case]; 15] = [
     operations::CASES,
     digests::CASES,
     macs::CASES,
-    encryption::CASES,
+    aes::CASES,
+    rsa_encryption::CASES,
     dual::CASES,
     signatures::CASES,
     eddsa::CASES,
