@@ -12,6 +12,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed, Ordering::Se
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
+use cryptoki_sys as ck;
 use keyenclave_model::error::{Error, Result, Rv};
 use keyenclave_sys::fork;
 use parking_lot::{Mutex, RwLock};
@@ -42,6 +43,8 @@ pub(crate) struct Library {
     generation: u64,
     /// Whether it was initialised here, and not by the application or another library beside us.
     ours: AtomicBool,
+    /// Whether the application forbids threads, the module's too.
+    forbid_threads: bool,
     /// How many calls are in it.
     calls: AtomicUsize,
     /// Whether it was left behind with calls in it that hang: nothing more is asked of it through this.
@@ -79,7 +82,7 @@ thread_local! {
 
 impl Libraries {
     /// For an application that forbids threads, or does not (`CKF_LIBRARY_CANT_CREATE_OS_THREADS`). Where it does there
-    /// are no asynchronous sessions.
+    /// are no asynchronous sessions, and modules are told so too.
     pub fn new(forbid_threads: bool) -> Self {
         Self {
             known: Mutex::default(),
@@ -126,7 +129,7 @@ impl Libraries {
                 ))
             };
         }
-        let library = Arc::new(Library::start(path, init, module, quirks)?);
+        let library = Arc::new(Library::start(path, init, module, quirks, self.forbid_threads)?);
         drop(inside);
         *known = Arc::downgrade(&library);
         Ok(library)
@@ -157,7 +160,13 @@ fn is_ourselves(path: &Path) -> bool {
 }
 
 impl Library {
-    fn start(path: &Path, init: Option<CString>, module: Module, given: &[Quirk]) -> Result<Self> {
+    fn start(
+        path: &Path,
+        init: Option<CString>,
+        module: Module,
+        given: &[Quirk],
+        forbid_threads: bool,
+    ) -> Result<Self> {
         let mut quirks = given
             .iter()
             .fold(Quirks::of_file(path), |quirks, quirk| quirks.with(*quirk));
@@ -167,7 +176,7 @@ impl Library {
                 path.display()
             );
         }
-        let (ours, threads) = initialise(&module, init.as_ref(), &quirks).map_err(|rv| {
+        let (ours, threads) = initialise(&module, init.as_ref(), &quirks, forbid_threads).map_err(|rv| {
             let hint = if quirks.takes_init_string && init.is_none() {
                 "; it takes an init-argument string, and the configuration has none"
             } else {
@@ -199,6 +208,7 @@ impl Library {
             module,
             quirks,
             generation: fork::generation(),
+            forbid_threads,
             ours: AtomicBool::new(ours),
             calls: AtomicUsize::new(0),
             left: AtomicBool::new(false),
@@ -254,7 +264,8 @@ impl Library {
             }
             self.module.finalize()?;
         }
-        match self.module.initialize(self.single.is_none(), self.init.as_ref()) {
+        let flags = flags(self.single.is_none(), self.forbid_threads);
+        match self.module.initialize(flags, self.init.as_ref()) {
             Ok(()) => {
                 self.ours.store(true, SeqCst);
                 Ok(())
@@ -402,21 +413,56 @@ impl Drop for Inside {
 }
 
 /// Whether the module is ours to finalise, and whether it may be called from several threads.
-fn initialise(module: &Module, init: Option<&CString>, quirks: &Quirks) -> Answer<(bool, bool)> {
+///
+/// Some leave errors in the thread's queue of OpenSSL's (SoftHSM2 does), which an application that works with the same
+/// OpenSSL takes for its own, a worker of nginx for one: in a child, a thread that ends takes them with it.
+fn initialise(
+    module: &Module,
+    init: Option<&CString>,
+    quirks: &Quirks,
+    forbid_threads: bool,
+) -> Answer<(bool, bool)> {
     let inherited = fork::generation() > 1 && is_known(module);
+    let here = || initialise_here(module, init, quirks, forbid_threads, inherited);
+    if !inherited || forbid_threads {
+        return here();
+    }
+    std::thread::scope(|scope| {
+        let there = || Inside::enter().and_then(|_inside| here());
+        match std::thread::Builder::new().spawn_scoped(scope, there) {
+            Ok(thread) => thread.join().unwrap_or(Err(Rv::GeneralError)),
+            Err(_) => here(),
+        }
+    })
+}
+
+fn initialise_here(
+    module: &Module,
+    init: Option<&CString>,
+    quirks: &Quirks,
+    forbid_threads: bool,
+    inherited: bool,
+) -> Answer<(bool, bool)> {
     if inherited && quirks.finalize_in_child {
         let _ = module.finalize();
     }
+    let initialize = |threads| module.initialize(flags(threads, forbid_threads), init);
     let mut threads = !quirks.single_threaded;
-    let mut outcome = module.initialize(threads, init);
-    if matches!(outcome, Err(Rv::CantLock | Rv::NeedToCreateThreads)) && threads {
+    let mut outcome = initialize(threads);
+    let refused = match outcome {
+        // It is told the same again, and has to be believed.
+        Err(Rv::NeedToCreateThreads) => !forbid_threads,
+        Err(Rv::CantLock) => true,
+        _ => false,
+    };
+    if refused && threads {
         threads = false;
-        outcome = module.initialize(threads, init);
+        outcome = initialize(threads);
     }
     if outcome == Err(Rv::CryptokiAlreadyInitialized) && inherited {
         // What is initialised is the copy of our own in the parent.
         let _ = module.finalize();
-        outcome = module.initialize(threads, init);
+        outcome = initialize(threads);
     }
     match outcome {
         Ok(()) => {
@@ -436,6 +482,12 @@ fn initialise(module: &Module, init: Option<&CString>, quirks: &Quirks) -> Answe
         Err(Rv::CryptokiAlreadyInitialized) => Ok((false, threads)),
         Err(rv) => Err(rv),
     }
+}
+
+/// Of `C_Initialize`: whether there are threads at all, and whether the module may have some of its own.
+fn flags(threads: bool, forbid_threads: bool) -> ck::CK_FLAGS {
+    let flag = |set, flag| if set { flag } else { 0 };
+    flag(threads, ck::CKF_OS_LOCKING_OK) | flag(forbid_threads, ck::CKF_LIBRARY_CANT_CREATE_OS_THREADS)
 }
 
 fn is_known(module: &Module) -> bool {
