@@ -9,8 +9,7 @@ use std::ptr::{null, null_mut};
 use cryptoki_sys as ck;
 use libloading::os::unix;
 
-use super::memory::listed;
-use super::{Module, answer};
+use super::Module;
 
 /// Why a shared library cannot be used.
 #[derive(Debug)]
@@ -64,49 +63,54 @@ fn own_names_first() -> c_int {
     0
 }
 
-/// `true` if the library's `C_GetInterfaceList` has an interface of this name.
-fn offers(library: &libloading::Library, name: &CStr) -> bool {
-    type List = unsafe extern "C" fn(*mut ck::CK_INTERFACE, *mut ck::CK_ULONG) -> ck::CK_RV;
+type GetInterface = unsafe extern "C" fn(
+    *mut ck::CK_UTF8CHAR,
+    *mut ck::CK_VERSION,
+    *mut *mut ck::CK_INTERFACE,
+    ck::CK_FLAGS,
+) -> ck::CK_RV;
+
+/// What the library's `C_GetInterface` gives for a name, and for a version if one is asked for. The whole list of its
+/// interfaces is never asked for: OpenSC's pkcs11-spy does not survive that before an older module.
+fn interface(
+    library: &libloading::Library,
+    name: &CStr,
+    version: Option<&mut ck::CK_VERSION>,
+) -> Option<ck::CK_INTERFACE> {
     // SAFETY: the specification gives the function of this name this type.
-    let Ok(list) = (unsafe { library.get::<List>(b"C_GetInterfaceList\0") }) else {
+    let get = unsafe { library.get::<GetInterface>(b"C_GetInterface\0") }.ok()?;
+    let mut interface: *mut ck::CK_INTERFACE = null_mut();
+    let named = name.as_ptr().cast_mut().cast();
+    let version = version.map_or(null_mut(), std::ptr::from_mut);
+    // SAFETY: the name ends with a zero byte and no function writes to it; the rest are places of ours, or null where
+    // any version will do.
+    let raw = unsafe { get(named, version, &raw mut interface, 0) };
+    if raw != ck::CKR_OK || interface.is_null() {
+        return None;
+    }
+    // SAFETY: not null, and the specification has an interface there that lives as long as the library.
+    Some(unsafe { interface.read() })
+}
+
+/// `true` if the library has an interface of this name.
+fn offers(library: &libloading::Library, name: &CStr) -> bool {
+    let Some(interface) = interface(library, name, None) else {
         return false;
     };
-    let interfaces = listed(|out: *mut ck::CK_INTERFACE, len| {
-        // SAFETY: `listed` gives memory for as many as it says, or none.
-        answer(unsafe { list(out, len) })
-    });
-    let is_it = |interface: &ck::CK_INTERFACE| {
-        let given = interface.pInterfaceName.cast::<c_char>();
-        if given.is_null() {
-            return false;
-        }
-        // SAFETY: the specification has a string there that ends with a zero byte and lives as long as the library.
-        unsafe { CStr::from_ptr(given) == name }
-    };
-    interfaces.is_ok_and(|interfaces| interfaces.iter().any(is_it))
+    let given = interface.pInterfaceName.cast::<c_char>();
+    if given.is_null() {
+        return false;
+    }
+    // Some give what they have, whatever the name.
+    // SAFETY: the specification has a string there that ends with a zero byte and lives as long as the library.
+    unsafe { CStr::from_ptr(given) == name }
 }
 
 /// The newest standard interface of `C_GetInterface` that is understood.
 fn best_interface(library: &libloading::Library) -> Option<Module> {
-    type Get = unsafe extern "C" fn(
-        *mut ck::CK_UTF8CHAR,
-        *mut ck::CK_VERSION,
-        *mut *mut ck::CK_INTERFACE,
-        ck::CK_FLAGS,
-    ) -> ck::CK_RV;
-    // SAFETY: the specification gives the function of this name this type.
-    let get = unsafe { library.get::<Get>(b"C_GetInterface\0") }.ok()?;
-    let name = STANDARD_INTERFACE.as_ptr().cast_mut().cast();
     [(3, 2), (3, 0)].into_iter().find_map(|(major, minor)| {
         let mut version = ck::CK_VERSION { major, minor };
-        let mut interface: *mut ck::CK_INTERFACE = null_mut();
-        // SAFETY: the name ends with a zero byte and no function writes to it; the rest are places of ours.
-        let raw = unsafe { get(name, &raw mut version, &raw mut interface, 0) };
-        if raw != ck::CKR_OK || interface.is_null() {
-            return None;
-        }
-        // SAFETY: not null, and the specification has an interface there that lives as long as the library.
-        let interface = unsafe { interface.read() };
+        let interface = interface(library, STANDARD_INTERFACE, Some(&mut version))?;
         copy_list(interface.pFunctionList.cast_const())
     })
 }
