@@ -76,6 +76,10 @@ enum Memory {
 }
 
 impl Memory {
+    fn of(len: usize) -> Self {
+        Self::Bytes(Zeroizing::new(vec![0; len]))
+    }
+
     fn place(&mut self) -> (*mut u8, usize) {
         match self {
             Self::None => (null_mut(), 0),
@@ -106,11 +110,27 @@ impl Reading {
 
     /// The first attribute's length in bytes.
     fn len(&self) -> Option<usize> {
-        let len = self.raw.first()?.ulValueLen;
-        (len != ck::CK_UNAVAILABLE_INFORMATION)
-            .then(|| usize::try_from(len).ok())
-            .flatten()
-            .filter(|len| *len <= MAX_VALUE)
+        believed(self.raw.first()?)
+    }
+
+    /// Memory for those of which only the length was asked for.
+    ///
+    /// # Errors
+    /// `CKR_ATTRIBUTE_TYPE_INVALID` where one has none that can be believed.
+    fn unread(&self) -> Result<Vec<(ck::CK_ATTRIBUTE_TYPE, Memory)>, Rv> {
+        let all = self.raw.iter().zip(&self.memory);
+        let unread = all.filter(|(_, memory)| matches!(memory, Memory::None));
+        unread
+            .map(|(raw, _)| {
+                let len = believed(raw).ok_or(Rv::AttributeTypeInvalid)?;
+                Ok((raw.type_, Memory::of(len)))
+            })
+            .collect()
+    }
+
+    /// Whether anything can be written to it.
+    fn has_room(&self) -> bool {
+        self.raw.iter().any(|raw| raw.ulValueLen > 0)
     }
 
     /// What was written, if it fits the memory there was.
@@ -134,6 +154,13 @@ impl Reading {
     }
 }
 
+/// The length in bytes that an attribute has now.
+fn believed(raw: &ck::CK_ATTRIBUTE) -> Option<usize> {
+    let len = usize::try_from(raw.ulValueLen).ok()?;
+    // What is unavailable is longer.
+    (len <= MAX_VALUE).then_some(len)
+}
+
 /// Bytes as the value of an attribute; those that are not of its kind stay bytes, and it is the reader's to judge.
 fn shaped(id: ck::CK_ATTRIBUTE_TYPE, bytes: Zeroizing<Vec<u8>>) -> Value {
     match kind(id) {
@@ -147,8 +174,11 @@ fn shaped(id: ck::CK_ATTRIBUTE_TYPE, bytes: Zeroizing<Vec<u8>>) -> Value {
 /// An attribute that was asked for: its value, or why there is none.
 pub(crate) type Attribute = (ck::CK_ATTRIBUTE_TYPE, Result<Value, Rv>);
 
-/// Reads attributes: all at once where that works, and one by one where any of them fails, since modules differ in
+/// Reads attributes: all together where that works, and one by one where any of them fails, since modules differ in
 /// what they leave behind for the others.
+///
+/// A module is given room for a value only when it has said how long the value is, unless the kind of value tells:
+/// some (NSS's softokn) write the whole value without a look at the room there is.
 ///
 /// # Errors
 /// What `call` answers beyond what is said of single attributes.
@@ -157,10 +187,8 @@ pub(crate) fn read_attributes(
     mut call: impl FnMut(&mut Reading) -> Result<(), Rv>,
 ) -> Result<Vec<Attribute>, Rv> {
     if wanted.iter().all(|id| kind(*id) != Kind::Template) {
-        let room = |id: &ck::CK_ATTRIBUTE_TYPE| (*id, Memory::Bytes(Zeroizing::new(vec![0; guess(*id)])));
-        let mut reading = Reading::new(wanted.iter().map(room));
-        match call(&mut reading) {
-            Ok(()) => return Ok(reading.values().map(present).collect()),
+        match read_together(wanted, &mut call) {
+            Ok(read) => return Ok(read),
             Err(rv) if is_of_one_attribute(rv) => {}
             Err(rv) => return Err(rv),
         }
@@ -186,18 +214,49 @@ fn is_of_one_attribute(rv: Rv) -> bool {
     )
 }
 
-/// Its length, then its value.
+/// The values whose length is known with the lengths of the others, then those.
+fn read_together(
+    wanted: &[ck::CK_ATTRIBUTE_TYPE],
+    call: &mut impl FnMut(&mut Reading) -> Result<(), Rv>,
+) -> Result<Vec<Attribute>, Rv> {
+    let mut reading = Reading::new(wanted.iter().map(|id| (*id, room_for(*id))));
+    call(&mut reading)?;
+    let mut rest = Reading::new(reading.unread()?);
+    if rest.has_room() {
+        call(&mut rest)?;
+    }
+    let mut rest = rest.values();
+    let value = |(id, value): (_, Option<Value>)| match known_len(id) {
+        Some(_) => present((id, value)),
+        None => present((id, rest.next().and_then(|(_, value)| value))),
+    };
+    Ok(reading.values().map(value).collect())
+}
+
+/// Its value, where its length is known; otherwise its length first.
 fn read_one(
     id: ck::CK_ATTRIBUTE_TYPE,
     call: &mut impl FnMut(&mut Reading) -> Result<(), Rv>,
 ) -> Result<Value, Rv> {
+    if known_len(id).is_some() {
+        let mut reading = Reading::new([(id, room_for(id))]);
+        match call(&mut reading) {
+            Ok(()) => {
+                let value = reading.values().next().and_then(|(_, value)| value);
+                return value.ok_or(Rv::AttributeTypeInvalid);
+            }
+            // Here it is of another kind.
+            Err(Rv::BufferTooSmall) => {}
+            Err(rv) => return Err(rv),
+        }
+    }
     let mut reading = Reading::new([(id, Memory::None)]);
     call(&mut reading)?;
     let len = reading.len().ok_or(Rv::AttributeTypeInvalid)?;
     let memory = if kind(id) == Kind::Template {
         Memory::Nested(read_inner(id, len, call)?)
     } else {
-        Memory::Bytes(Zeroizing::new(vec![0; len]))
+        Memory::of(len)
     };
     let mut reading = Reading::new([(id, memory)]);
     call(&mut reading)?;
@@ -219,10 +278,8 @@ fn read_inner(
         return Err(Rv::DeviceError);
     };
     let room = inner.raw.iter().map(|raw| {
-        let len = usize::try_from(raw.ulValueLen).ok();
-        let len = len.filter(|len| *len <= MAX_VALUE && kind(raw.type_) != Kind::Template);
-        let memory = |len| Memory::Bytes(Zeroizing::new(vec![0; len]));
-        (raw.type_, len.map_or(Memory::None, memory))
+        let len = believed(raw).filter(|_| kind(raw.type_) != Kind::Template);
+        (raw.type_, len.map_or(Memory::None, Memory::of))
     });
     Ok(Reading::new(room))
 }
@@ -230,14 +287,19 @@ fn read_inner(
 /// The longest value that is believed, in bytes.
 const MAX_VALUE: usize = 1 << 26;
 
-/// Room in bytes that most values of an attribute fit in.
-fn guess(id: ck::CK_ATTRIBUTE_TYPE) -> usize {
+/// The length in bytes of an attribute's values, where it is always the same.
+fn known_len(id: ck::CK_ATTRIBUTE_TYPE) -> Option<usize> {
     match kind(id) {
-        Kind::Bool => 1,
-        Kind::Ulong => ULONG,
-        Kind::Date => 8,
-        Kind::Bytes | Kind::BigInteger | Kind::Mechanisms | Kind::Template => 520,
+        Kind::Bool => Some(1),
+        Kind::Ulong => Some(ULONG),
+        Kind::Date => Some(size_of::<ck::CK_DATE>()),
+        Kind::Bytes | Kind::BigInteger | Kind::Mechanisms | Kind::Template => None,
     }
+}
+
+/// Memory for a value whose length is known; none for others.
+fn room_for(id: ck::CK_ATTRIBUTE_TYPE) -> Memory {
+    known_len(id).map_or(Memory::None, Memory::of)
 }
 
 #[cfg(test)]
@@ -278,6 +340,33 @@ mod tests {
         assert_eq!(read[1].1.as_ref().ok().unwrap().as_bytes().unwrap().len(), 600);
         assert_eq!(read[2].1.as_ref().err(), Some(&Rv::AttributeSensitive));
         assert_eq!(read[3].1.as_ref().err(), Some(&Rv::AttributeTypeInvalid));
+    }
+
+    #[test]
+    fn no_room_is_given_that_a_value_may_not_fit() {
+        let values = [
+            (ck::CKA_TOKEN, 1),
+            (ck::CKA_LABEL, 60_000),
+            (ck::CKA_ID, 0),
+            (ck::CKA_APPLICATION, 521),
+        ];
+        // As softokn does, which looks at no length.
+        let careless = |reading: &mut Reading| {
+            for (raw, memory) in reading.raw.iter_mut().zip(&mut reading.memory) {
+                let (_, len) = values.iter().find(|(id, _)| *id == raw.type_).unwrap();
+                if let Memory::Bytes(room) = memory {
+                    room[..*len].fill(1);
+                }
+                raw.ulValueLen = *len as ck::CK_ULONG;
+            }
+            Ok(())
+        };
+        let read = read_attributes(&values.map(|(id, _)| id), careless).unwrap();
+        assert!(matches!(read[0].1, Ok(Value::Bool(true))));
+        for ((id, value), (wanted, len)) in read.iter().zip(values).skip(1) {
+            let value = value.as_ref().ok().unwrap();
+            assert_eq!((*id, value.as_bytes().unwrap().len()), (wanted, len));
+        }
     }
 
     #[test]

@@ -99,6 +99,30 @@ fn token_keys_sign_and_are_found_again() {
     });
 }
 
+/// Softokn writes a session object's value to whatever room it is given.
+#[test]
+fn a_long_value_is_read_whole() {
+    in_own_process(SOFTOKN, |place| {
+        let libraries = Arc::new(Libraries::default());
+        let app = App::new(options(place, CRYPTO), &libraries);
+        let value = vec![7_u8; 60_000];
+        let template: Template = [
+            (ck::CKA_CLASS, Value::Ulong(ck::CKO_DATA)),
+            (ck::CKA_LABEL, Value::bytes([b'l'; 1000])),
+            (ck::CKA_VALUE, Value::bytes(&value[..])),
+        ]
+        .into_iter()
+        .collect();
+        let data = object(app.run(Work::Create(&template)).unwrap());
+        for _ in 0..20 {
+            let read = app.attributes(data, &[ck::CKA_CLASS, ck::CKA_LABEL, ck::CKA_VALUE]);
+            let read = read.unwrap();
+            assert_eq!(read[1].as_ref().unwrap().as_bytes().unwrap(), [b'l'; 1000]);
+            assert_eq!(read[2].as_ref().unwrap().as_bytes().unwrap(), value);
+        }
+    });
+}
+
 #[test]
 fn a_key_in_a_parameter_is_ours_in_ours_and_theirs_in_theirs() {
     in_own_process(SOFTOKN, |place| {
