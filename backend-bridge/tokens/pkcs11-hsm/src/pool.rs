@@ -5,6 +5,7 @@
 //! objects, which die with the session that made them; all of its operations share the one. Otherwise vendor sessions
 //! lie idle, for anybody. What belongs to an earlier generation was lost with the device and is forgotten.
 
+use std::collections::VecDeque;
 use std::time::Instant;
 
 use keyenclave_model::error::Rv;
@@ -87,6 +88,28 @@ struct State {
     limit: usize,
     generation: u64,
     next_number: u64,
+    /// Sessions of ours that are making objects: for each such call its session, and whether that was closed since.
+    making: Vec<(SessionId, bool)>,
+    /// Sessions of ours that were closed last, since a call may be on its way to here still.
+    left: VecDeque<SessionId>,
+}
+
+/// How many closed sessions are remembered.
+const LEFT: usize = 64;
+
+/// A call that makes objects for a session of ours, from before it has a session of the vendor's to its end.
+pub(crate) struct Making<'a> {
+    pool: &'a Pool,
+    seat: SessionId,
+}
+
+impl Drop for Making<'_> {
+    fn drop(&mut self) {
+        let mut state = self.pool.state.lock();
+        if let Some(place) = state.making.iter().position(|(seat, _)| *seat == self.seat) {
+            state.making.swap_remove(place);
+        }
+    }
 }
 
 /// A vendor session that a session of ours holds.
@@ -115,6 +138,8 @@ impl Pool {
                 limit: limit.max(1),
                 generation: 0,
                 next_number: 0,
+                making: Vec::new(),
+                left: VecDeque::new(),
             }),
             freed: Condvar::new(),
         }
@@ -211,14 +236,32 @@ impl Pool {
         self.let_go(&mut state, place)
     }
 
-    /// A session object was made in this lease's session.
-    pub fn own_object(&self, lease: &Lease) {
+    /// A session of ours begins to make an object. If it is closed meanwhile, [`Pool::own_object`] says so.
+    pub fn begin_making(&self, seat: SessionId) -> Making<'_> {
         let mut state = self.state.lock();
+        let closed = state.has_left(seat) || state.left.contains(&seat);
+        state.making.push((seat, closed));
+        Making { pool: self, seat }
+    }
+
+    /// Whether a session of ours is one of those that were closed last.
+    pub fn was_closed(&self, seat: SessionId) -> bool {
+        self.state.lock().left.contains(&seat)
+    }
+
+    /// A session object was made in this lease's session. `false` if the session of ours that made it was closed
+    /// meanwhile: then nobody owns it.
+    pub fn own_object(&self, making: &Making<'_>, lease: &Lease) -> bool {
+        let mut state = self.state.lock();
+        if state.has_left(making.seat) {
+            return false;
+        }
         if let Some(place) = state.place(lease)
             && let Some(held) = state.held.get_mut(place)
         {
             held.objects += 1;
         }
+        true
     }
 
     /// A session object that was made in this lease's session is gone. What is returned is to be closed.
@@ -234,6 +277,13 @@ impl Pool {
     /// still out is closed or kept when that gives it back.
     pub fn leave(&self, seat: SessionId) -> Vec<Session> {
         let mut state = self.state.lock();
+        if state.left.len() == LEFT {
+            state.left.pop_front();
+        }
+        state.left.push_back(seat);
+        for (of, closed) in &mut state.making {
+            *closed |= *of == seat;
+        }
         let mut close = Vec::new();
         let mut place = 0;
         while let Some(held) = state.held.get_mut(place) {
@@ -359,6 +409,11 @@ impl State {
         self.open > settled || self.held.iter().any(|held| held.active > 0 && held.objects == 0)
     }
 
+    /// Whether a session of ours that is making something has been closed.
+    fn has_left(&self, seat: SessionId) -> bool {
+        self.making.contains(&(seat, true))
+    }
+
     fn place(&self, lease: &Lease) -> Option<usize> {
         self.held.iter().position(|held| held.number == lease.number)
     }
@@ -392,6 +447,11 @@ mod tests {
         }
     }
 
+    /// Some object is made in the lease's session.
+    fn own(pool: &Pool, lease: &Lease) {
+        assert!(pool.own_object(&pool.begin_making(SessionId(99)), lease));
+    }
+
     #[test]
     fn all_operations_of_one_session_share_a_vendor_session() {
         let pool = Pool::new(4);
@@ -413,7 +473,7 @@ mod tests {
             pool.take(ONE, true, Need::Alone, true, now),
             Ok(Offer::Ready(first))
         );
-        pool.own_object(&second);
+        own(&pool, &second);
         pool.give_back(&second, Fate::Clean);
         assert_eq!(
             pool.take(ONE, true, Need::Alone, true, now),
@@ -452,12 +512,12 @@ mod tests {
     fn a_session_with_objects_stays_with_its_owner_until_it_leaves() {
         let pool = Pool::new(2);
         let lease = open(&pool, ONE, true, 10);
-        pool.own_object(&lease);
+        own(&pool, &lease);
         assert_eq!(pool.give_back(&lease, Fate::Clean), None);
         assert_eq!(open(&pool, OTHER, true, 11).session, 11, "the first is not idle");
         assert_eq!(pool.leave(ONE), [10], "its objects must die");
         let lease = open(&pool, ONE, true, 12);
-        pool.own_object(&lease);
+        own(&pool, &lease);
         pool.give_back(&lease, Fate::Clean);
         assert_eq!(pool.disown_object(&lease), None);
         assert!(pool.leave(ONE).is_empty(), "there is nothing in it any more");
@@ -470,7 +530,7 @@ mod tests {
         let lease = open(&pool, ONE, true, 10);
         assert_eq!(pool.give_back(&lease, Fate::Dirty), Some(10));
         let lease = open(&pool, ONE, true, 11);
-        pool.own_object(&lease);
+        own(&pool, &lease);
         assert_eq!(pool.give_back(&lease, Fate::Dirty), None, "it owns an object");
         assert_eq!(open(&pool, ONE, true, 12).session, 12);
         assert_eq!(pool.disown_object(&lease), Some(11));
@@ -484,7 +544,7 @@ mod tests {
         assert_eq!(pool.give_back(&lease, Fate::Clean), None);
         assert_eq!(ready(&pool, OTHER, true).session, 10);
         let lease = ready(&pool, OTHER, true);
-        pool.own_object(&lease);
+        own(&pool, &lease);
         pool.give_back(&lease, Fate::Clean);
         assert!(pool.leave(OTHER).is_empty());
         assert_eq!(
@@ -492,6 +552,29 @@ mod tests {
             Some(10),
             "its objects must die"
         );
+    }
+
+    #[test]
+    fn nobody_owns_what_is_made_for_a_session_that_was_closed_meanwhile() {
+        let pool = Pool::new(1);
+        let making = pool.begin_making(ONE);
+        let lease = open(&pool, ONE, true, 10);
+        assert!(pool.own_object(&making, &lease));
+        assert!(pool.leave(ONE).is_empty(), "a call is in it");
+        assert!(!pool.own_object(&making, &lease));
+        assert_eq!(
+            pool.give_back(&lease, Fate::Clean),
+            Some(10),
+            "what it made before must die"
+        );
+        // It waited for a session of the vendor's while its own was closed.
+        let lease = open(&pool, ONE, true, 11);
+        assert!(!pool.own_object(&making, &lease));
+        let late = pool.begin_making(ONE);
+        assert!(!pool.own_object(&late, &lease));
+        drop((making, late));
+        assert_eq!(pool.give_back(&lease, Fate::Clean), None);
+        assert_eq!(ready(&pool, OTHER, true).session, 11);
     }
 
     #[test]
@@ -545,7 +628,7 @@ mod tests {
     fn what_cannot_come_free_is_not_waited_for() {
         let pool = Pool::new(1);
         let lease = open(&pool, ONE, true, 10);
-        pool.own_object(&lease);
+        own(&pool, &lease);
         pool.give_back(&lease, Fate::Clean);
         let never = || -> Instant { panic!("it waits") };
         let offer = pool.take(OTHER, true, Need::Shared, true, never);

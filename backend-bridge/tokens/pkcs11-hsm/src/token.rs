@@ -182,7 +182,12 @@ impl Pkcs11Token {
 
 impl Shown {
     fn run(&self, cx: &CallCx, work: Work<'_>) -> Result<Out> {
-        do_work(self.core()?, self.slot, cx, work).map_err(outward)
+        let core = self.core()?;
+        do_work(core, self.slot, cx, work).map_err(|error| {
+            // The application's own session.
+            let ours = error.rv() == Rv::SessionClosed && core.connection.pool.was_closed(cx.session);
+            if ours { error } else { outward(error) }
+        })
     }
 
     /// Asks something that needs no session; once more if somebody has finalised the module.
@@ -348,8 +353,9 @@ impl Token for Pkcs11Token {
         let Some(core) = self.shown.core.get() else {
             return;
         };
-        core.objects().close_session(session);
+        // In this order: what is noted after the one is refused, and what was noted before is seen by the other.
         let close = core.connection.pool.leave(session);
+        core.objects().close_session(session);
         if close.is_empty() {
             return;
         }

@@ -19,7 +19,7 @@ use crate::login::{Credentials, SlotNumber};
 use crate::messages::VendorMessages;
 use crate::operation::VendorOperation;
 use crate::params::Written;
-use crate::pool::{Fate, Lease, Need};
+use crate::pool::{Fate, Lease, Making, Need};
 use crate::template::{Attributes, read_attributes};
 
 /// Up to so many objects that a search finds are noted at once, so that they are found again after a loss. Of more, each
@@ -289,6 +289,7 @@ fn make<'a>(
     cx: &CallCx,
     mut work: impl FnMut(&Lease) -> Answer<Made<'a>>,
 ) -> Result<Vec<ObjectId>> {
+    let making = core.connection.pool.begin_making(cx.session);
     let (made, lease) = core
         .connection
         .run_keeping(cx, Need::Alone, Repeat::IfRefused, |lease| {
@@ -297,32 +298,48 @@ fn make<'a>(
     let lease = lease.ok_or(Rv::GeneralError)?;
     let ids = made
         .into_iter()
-        .map(|(handle, template)| note_made(core, cx, &lease, handle, template));
-    let ids = ids.collect();
+        .map(|(handle, template)| note_made(core, &making, cx, &lease, handle, template));
+    let ids: Vec<_> = ids.collect();
     core.connection.give_back(&lease, Fate::Clean);
-    Ok(ids)
+    ids.into_iter().collect()
 }
 
+/// # Errors
+/// `CKR_SESSION_CLOSED` for a session object of a session that was closed meanwhile: it is destroyed.
 fn note_made(
     core: &Core,
+    making: &Making<'_>,
     cx: &CallCx,
     lease: &Lease,
     handle: Handle,
     template: Option<&Template>,
-) -> ObjectId {
+) -> Result<ObjectId> {
     let is_token_object = match template {
         Some(template) => template.bool(ck::CKA_TOKEN) == Some(true),
         None => is_token_object(core, lease.session, handle),
     };
     let owner = (!is_token_object).then_some((cx.session, *lease));
-    if owner.is_some() {
-        core.connection.pool.own_object(lease);
-    }
     let id = core.objects().made(handle, lease, owner);
-    if is_token_object && let Some(entry) = core.objects().get(id) {
-        core.note(lease, handle, &entry);
+    if is_token_object {
+        if let Some(entry) = core.objects().get(id) {
+            core.note(lease, handle, &entry);
+        }
+    } else if !core.connection.pool.own_object(making, lease) {
+        core.objects().remove(id);
+        destroy_unowned(core, lease, handle);
+        return Err(Error::new(
+            Rv::SessionClosed,
+            "the session was closed while its object was being made",
+        ));
     }
-    id
+    Ok(id)
+}
+
+/// Destroys a session object whose handle nobody knows.
+fn destroy_unowned(core: &Core, lease: &Lease, handle: Handle) {
+    if let Err(rv) = core.call(|module| module.destroy(lease.session, handle)) {
+        log::debug!("an object that nobody waited for is left behind: {}", rv.name());
+    }
 }
 
 /// What was made for somebody who did not wait for it: session objects are destroyed, since nobody knows their handles.
@@ -340,10 +357,8 @@ pub(crate) fn discard(core: &Core, made: &Out, others: &[Written]) {
         };
         let handle = objects.peek(id, &lease);
         objects.remove(id);
-        if let Some(handle) = handle
-            && let Err(rv) = core.call(|module| module.destroy(lease.session, handle))
-        {
-            log::debug!("an object that nobody waited for is left behind: {}", rv.name());
+        if let Some(handle) = handle {
+            destroy_unowned(core, &lease, handle);
         }
         if let Some(session) = core.connection.pool.disown_object(&lease) {
             core.connection.close(session);

@@ -81,6 +81,40 @@ fn a_pin_by_reference_logs_in_by_itself() {
 }
 
 #[test]
+fn closing_a_session_that_makes_a_key_leaves_nothing_behind() {
+    in_own_process(SOFTHSM, |_| {
+        let libraries = prepared();
+        let options = HsmOptions {
+            max_sessions: Some(2),
+            ..HsmOptions::new(SOFTHSM)
+        };
+        let mut app = App::new(options, &libraries);
+        app.login(Role::User, PIN).unwrap();
+        for _ in 0..8 {
+            app.new_session();
+            let (cx, token) = (app.cx(), &app.token);
+            std::thread::scope(|scope| {
+                let maker = scope.spawn(|| {
+                    let template: Template =
+                        [(ck::CKA_MODULUS_BITS, Value::Ulong(2048))].into_iter().collect();
+                    let work = Work::GenerateKeyPair {
+                        mechanism: &Mechanism::given(ck::CKM_RSA_PKCS_KEY_PAIR_GEN, None),
+                        public: &template,
+                        private: &Template::default(),
+                    };
+                    settled(token.submit(&cx, work), &cx).map(drop)
+                });
+                token.close_session(cx.session);
+                assert_eq!(rv(maker.join().unwrap()), Some(Rv::SessionClosed));
+            });
+        }
+        app.new_session();
+        assert!(app.find(ck::CKO_PRIVATE_KEY, "").unwrap().is_empty());
+        app.generate_aes("last", false).unwrap();
+    });
+}
+
+#[test]
 fn many_threads_share_few_sessions() {
     in_own_process(SOFTHSM, |_| {
         let libraries = prepared();
