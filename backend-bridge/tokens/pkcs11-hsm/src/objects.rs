@@ -119,14 +119,18 @@ impl Objects {
         id
     }
 
-    /// Our handle of an object that has just been made; `owner` for a session object.
-    pub fn made(&self, handle: Handle, lease: &Lease, owner: Option<(SessionId, Lease)>) -> ObjectId {
+    /// Our handle of an object that has just been made; `owner` for a session object. With it another that was gone
+    /// unnoticed, since a handle that the vendor gives a second time is another object.
+    pub fn made(
+        &self,
+        handle: Handle,
+        lease: &Lease,
+        owner: Option<(SessionId, Lease)>,
+    ) -> (ObjectId, Option<Arc<Entry>>) {
         let mut known = self.known.write();
-        // A handle that the vendor gives a second time is another object.
-        if let Some(old) = known.theirs.get(&handle).copied() {
-            known.remove(old);
-        }
-        self.enter(&mut known, handle, lease, owner)
+        let old = known.theirs.get(&handle).copied();
+        let gone = old.and_then(|old| known.remove(old));
+        (self.enter(&mut known, handle, lease, owner), gone)
     }
 
     fn enter(
@@ -217,7 +221,19 @@ impl Objects {
         self.keep_owned(|_, home| home.number != lease.number);
     }
 
-    /// Nobody is logged in any more: handles of private objects, and of those of which nothing is known, are void.
+    /// All session objects, with the vendor's handles.
+    pub fn owned(&self) -> Vec<(ObjectId, Handle)> {
+        let known = self.known.read();
+        if known.owned == 0 {
+            return Vec::new();
+        }
+        let owned = known.ours.iter().filter(|(_, entry)| entry.owner.is_some());
+        owned
+            .map(|(id, entry)| (*id, entry.handle.load(Acquire)))
+            .collect()
+    }
+
+    /// Nobody is logged in any more: handles of private token objects, and of those of which nothing is known, are void.
     pub fn log_out(&self) {
         self.keep(|entry| entry.owner.is_some() || entry.is_public());
     }
@@ -477,8 +493,8 @@ mod tests {
     #[test]
     fn session_objects_die_with_their_session() {
         let objects = objects();
-        let mine = objects.made(7, &FIRST, Some((ONE, lease(1))));
-        let other = objects.made(8, &FIRST, Some((SessionId(2), lease(2))));
+        let mine = objects.made(7, &FIRST, Some((ONE, lease(1)))).0;
+        let other = objects.made(8, &FIRST, Some((SessionId(2), lease(2)))).0;
         objects.close_session(ONE);
         assert!(objects.get(mine).is_none() && objects.get(other).is_some());
         objects.lose_session(&lease(2));
@@ -506,8 +522,8 @@ mod tests {
     #[test]
     fn a_handle_that_the_vendor_uses_again_is_another_object() {
         let objects = objects();
-        let first = objects.made(7, &FIRST, None);
-        let second = objects.made(7, &FIRST, None);
+        let first = objects.made(7, &FIRST, None).0;
+        let second = objects.made(7, &FIRST, None).0;
         assert!(objects.get(first).is_none() && objects.get(second).is_some());
     }
 }

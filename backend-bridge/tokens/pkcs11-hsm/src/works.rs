@@ -17,6 +17,7 @@ use crate::given::{mech, translated};
 use crate::heal::Repeat;
 use crate::login::{Credentials, SlotNumber};
 use crate::messages::VendorMessages;
+use crate::objects::Entry;
 use crate::operation::VendorOperation;
 use crate::params::Written;
 use crate::pool::{Fate, Lease, Making, Need};
@@ -46,6 +47,7 @@ pub(crate) fn do_work(core: &Arc<Core>, slot: SlotNumber, cx: &CallCx, work: Wor
         Work::Logout => {
             if connection.log_out(slot)? {
                 core.objects().log_out();
+                forget_private(core);
             }
             Ok(Out::Done)
         }
@@ -268,16 +270,51 @@ fn set(core: &Core, cx: &CallCx, object: ObjectId, template: &Template) -> Resul
 }
 
 fn destroy(core: &Core, cx: &CallCx, object: ObjectId) -> Result<Out> {
-    with_object(core, cx, object, |lease, handle| {
+    let destroyed = with_object(core, cx, object, |lease, handle| {
         core.call(|module| module.destroy(lease.session, handle))
-    })?;
-    if let Some(entry) = core.objects().remove(object)
-        && let Some((_, lease)) = &entry.owner
+    });
+    // A session object that is not there any more does not come back.
+    let is_gone = |error: &Error| {
+        error.rv() == Rv::ObjectHandleInvalid
+            && core
+                .objects()
+                .get(object)
+                .is_some_and(|entry| entry.owner.is_some())
+    };
+    if destroyed.as_ref().err().is_none_or(is_gone) {
+        forget(core, object);
+    }
+    destroyed.map(done)
+}
+
+/// An object is gone.
+fn forget(core: &Core, object: ObjectId) {
+    if let Some(entry) = core.objects().remove(object) {
+        disown(core, &entry);
+    }
+}
+
+/// An object is gone, and what is noted of it: the vendor's session that it lived in does not wait for its end.
+fn disown(core: &Core, entry: &Entry) {
+    if let Some((_, lease)) = &entry.owner
         && let Some(session) = core.connection.pool.disown_object(lease)
     {
         core.connection.close(session);
     }
-    Ok(Out::Done)
+}
+
+/// Private session objects have died with the login. Which those were only the vendor knows for certain.
+fn forget_private(core: &Core) {
+    for (id, handle) in core.objects().owned() {
+        let read = core.connection.on_anchor(|anchor| {
+            Ok(read_attributes(&[ck::CKA_PRIVATE], |reading| {
+                core.call(|module| module.read(anchor.session, handle, reading))
+            })?)
+        });
+        if read.is_err() {
+            forget(core, id);
+        }
+    }
 }
 
 /// What was made, with the template that says whether it is a token object; `None` where the object itself is asked.
@@ -319,7 +356,8 @@ fn note_made(
         None => is_token_object(core, lease.session, handle),
     };
     let owner = (!is_token_object).then_some((cx.session, *lease));
-    let id = core.objects().made(handle, lease, owner);
+    let (id, gone) = core.objects().made(handle, lease, owner);
+    gone.iter().for_each(|gone| disown(core, gone));
     if is_token_object {
         if let Some(entry) = core.objects().get(id) {
             core.note(lease, handle, &entry);
@@ -355,14 +393,10 @@ pub(crate) fn discard(core: &Core, made: &Out, others: &[Written]) {
         let Some((_, lease)) = objects.get(id).and_then(|entry| entry.owner) else {
             continue;
         };
-        let handle = objects.peek(id, &lease);
-        objects.remove(id);
-        if let Some(handle) = handle {
+        if let Some(handle) = objects.peek(id, &lease) {
             destroy_unowned(core, &lease, handle);
         }
-        if let Some(session) = core.connection.pool.disown_object(&lease) {
-            core.connection.close(session);
-        }
+        forget(core, id);
     }
 }
 

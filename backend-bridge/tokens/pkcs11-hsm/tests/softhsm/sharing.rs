@@ -115,6 +115,36 @@ fn closing_a_session_that_makes_a_key_leaves_nothing_behind() {
 }
 
 #[test]
+fn private_session_objects_die_with_the_login_and_hold_nothing() {
+    in_own_process(SOFTHSM, |_| {
+        let libraries = prepared();
+        let options = HsmOptions {
+            max_sessions: Some(2),
+            ..HsmOptions::new(SOFTHSM)
+        };
+        let mut app = App::new(options, &libraries);
+        app.login(Role::User, PIN).unwrap();
+        let key = app.generate_aes("private", false).unwrap();
+        app.new_session();
+        app.generate_aes("private", false).unwrap();
+        let template: Template = [
+            (ck::CKA_CLASS, Value::Ulong(ck::CKO_DATA)),
+            (ck::CKA_PRIVATE, Value::Bool(false)),
+        ]
+        .into_iter()
+        .collect();
+        let public = object(app.run(Work::Create(&template)).unwrap());
+        app.run(Work::Logout).unwrap();
+        app.new_session();
+        assert!(app.find(ck::CKO_SECRET_KEY, "private").unwrap().is_empty());
+        assert!(app.attributes(public, &[ck::CKA_CLASS]).unwrap()[0].is_ok());
+        app.login(Role::User, PIN).unwrap();
+        assert_eq!(rv(app.run(Work::Destroy(key))), Some(Rv::ObjectHandleInvalid));
+        app.generate_aes("another", false).unwrap();
+    });
+}
+
+#[test]
 fn many_threads_share_few_sessions() {
     in_own_process(SOFTHSM, |_| {
         let libraries = prepared();
