@@ -57,8 +57,9 @@ impl VendorMessages {
                 let (handle, _) = core.handle(lease, key, Rv::KeyHandleInvalid)?;
                 let parameter = translated(core, lease, mechanism);
                 let mech = mech(mechanism, &parameter);
-                core.call(|module| module.message_begin(lease.session, class, mech, handle))
-                    .map(|()| ((), true))
+                core.call(|module| module.message_begin(lease.session, class, mech, handle))?;
+                core.connection.pool.note_begun(lease);
+                Ok(((), true))
             })?;
         Ok(Self {
             core: Arc::clone(core),

@@ -473,6 +473,7 @@ fn begin_in(
     };
     let parameter = translated(core, lease, mechanism);
     core.call(|module| module.begin(lease.session, class, mech(mechanism, &parameter), handle))?;
+    core.connection.pool.note_begun(lease);
     Ok(entry)
 }
 

@@ -120,6 +120,8 @@ struct Held {
     writable: bool,
     /// Operations under way.
     active: usize,
+    /// When the last of them began; 0 if none did. A higher number is later.
+    begun: u64,
     /// Session objects that were made in it.
     objects: usize,
     /// Whether another operation may begin in it.
@@ -232,8 +234,34 @@ impl Pool {
         }
         let held = state.held.get_mut(place)?;
         held.active = held.active.saturating_sub(1);
+        if held.active == 0 {
+            held.begun = 0;
+        }
         held.usable &= fate == Fate::Clean;
         self.let_go(&mut state, place)
+    }
+
+    /// An operation has begun in this lease's session.
+    pub fn note_begun(&self, lease: &Lease) {
+        let mut state = self.state.lock();
+        state.next_number += 1;
+        let now = state.next_number;
+        if let Some(place) = state.place(lease)
+            && let Some(held) = state.held.get_mut(place)
+        {
+            held.begun = now;
+        }
+    }
+
+    /// The session where `seat` has begun an operation last, if one is under way.
+    pub fn newest(&self, seat: SessionId) -> Option<Lease> {
+        let mut state = self.state.lock();
+        let generation = state.generation;
+        let begun = state.held.iter_mut();
+        let begun = begun.filter(|held| held.seat == seat && held.begun > 0);
+        let held = begun.max_by_key(|held| held.begun)?;
+        held.active += 1;
+        Some(held.lease(generation))
     }
 
     /// A session of ours begins to make an object. If it is closed meanwhile, [`Pool::own_object`] says so.
@@ -347,6 +375,17 @@ impl Pool {
     }
 }
 
+impl Held {
+    fn lease(&self, generation: u64) -> Lease {
+        Lease {
+            session: self.session,
+            generation,
+            number: self.number,
+            logins: 0,
+        }
+    }
+}
+
 impl State {
     fn idle_mut(&mut self, writable: bool) -> &mut Vec<Session> {
         let [read_only, read_write] = &mut self.idle;
@@ -361,12 +400,7 @@ impl State {
         };
         let held = self.held.iter_mut().find(fits)?;
         held.active += 1;
-        Some(Lease {
-            session: held.session,
-            generation: self.generation,
-            number: held.number,
-            logins: 0,
-        })
+        Some(held.lease(self.generation))
     }
 
     fn sit(&mut self, seat: SessionId, writable: bool, session: Session) -> Lease {
@@ -378,6 +412,7 @@ impl State {
             number,
             writable,
             active: 1,
+            begun: 0,
             objects: 0,
             usable: true,
         });
@@ -552,6 +587,25 @@ mod tests {
             Some(10),
             "its objects must die"
         );
+    }
+
+    #[test]
+    fn the_newest_operation_is_the_one_that_began_last_and_goes_on() {
+        let pool = Pool::new(3);
+        let first = open(&pool, ONE, true, 10);
+        assert_eq!(pool.newest(ONE), None, "nothing has begun");
+        pool.note_begun(&first);
+        let Ok(Offer::Open { .. }) = pool.take(ONE, true, Need::Alone, true, now) else {
+            panic!("there was one already");
+        };
+        let second = pool.opened(ONE, true, 11, 0).unwrap();
+        pool.note_begun(&second);
+        assert_eq!(pool.newest(ONE), Some(second));
+        assert_eq!(pool.newest(OTHER), None);
+        pool.give_back(&second, Fate::Clean);
+        own(&pool, &second);
+        pool.give_back(&second, Fate::Clean);
+        assert_eq!(pool.newest(ONE), Some(first), "the second has ended");
     }
 
     #[test]

@@ -109,6 +109,39 @@ fn two_operations_of_one_session_go_on_side_by_side() {
 }
 
 #[test]
+fn a_login_for_an_operation_reaches_the_one_that_began_last() {
+    in_own_process(SOFTHSM, |_| {
+        let (_libraries, app) = logged_in();
+        let public: Template = [(ck::CKA_MODULUS_BITS, Value::Ulong(2048))].into_iter().collect();
+        let always = [
+            (ck::CKA_ALWAYS_AUTHENTICATE, Value::Bool(true)),
+            (ck::CKA_SIGN, Value::Bool(true)),
+        ];
+        let made = app.run(Work::GenerateKeyPair {
+            mechanism: &Mechanism::given(ck::CKM_RSA_PKCS_KEY_PAIR_GEN, None),
+            public: &public,
+            private: &always.into_iter().collect(),
+        });
+        let Out::Pair { private, .. } = made.unwrap() else {
+            panic!("no pair");
+        };
+        // SoftHSM has one operation in a session: the second is in another.
+        let sha = Mechanism::given(ck::CKM_SHA256, None);
+        let digest = app.begin(OperationClass::Digest, &sha, None).unwrap();
+        let rsa = Mechanism::given(ck::CKM_RSA_PKCS, None);
+        let sign = app.begin(OperationClass::Sign, &rsa, Some(private)).unwrap();
+        app.run(Work::Authenticate(Pin(PIN))).unwrap();
+        let (cx, mut out) = (app.cx(), [0; 256]);
+        settled(sign.single(&cx, b"text", End::Output(&mut out)), &cx).unwrap();
+        settled(digest.single(&cx, b"text", End::Output(&mut out)), &cx).unwrap();
+        assert_eq!(
+            rv(app.run(Work::Authenticate(Pin(PIN)))),
+            Some(Rv::OperationNotInitialized)
+        );
+    });
+}
+
+#[test]
 fn an_operation_that_is_dropped_leaves_no_trace() {
     in_own_process(SOFTHSM, |_| {
         let (_libraries, app) = logged_in();
