@@ -437,8 +437,6 @@ static void without_threads(void) {
     CHECK(CKR_OK, CALL(C_Initialize, (void *), args_with(CKF_CANT_CREATE_THREADS)));
     CHECK(CKR_OK, CALL(C_GetTokenInfo, (CK_ULONG, void *), slot, &info));
     CHECK(0, info.flags & CKF_ASYNC_SUPPORTED);
-    unsigned long (*told)(void) = (unsigned long (*)(void))dlsym(vendor, "faulty_initialized_with");
-    CHECK(CKF_OS_LOCKING_OK | CKF_CANT_CREATE_THREADS, told());
     CHECK(CKR_SESSION_ASYNC_NOT_SUPPORTED, CALL(C_OpenSession, (CK_ULONG, CK_ULONG, void *, void *, HANDLE *), slot,
                                                 CKF_RW | CKF_ASYNC, NULL, NULL, &session));
     kept = open_in(slot);

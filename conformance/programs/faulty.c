@@ -7,7 +7,6 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 /* Every argument is a CK_ULONG, a pointer, or a CK_BBOOL in a register of its own. */
 typedef unsigned long word;
@@ -76,7 +75,6 @@ static struct functions *real;
 static pthread_rwlock_t inside = PTHREAD_RWLOCK_WRITER_NONRECURSIVE_INITIALIZER_NP;
 
 static atomic_ulong calls, chosen, argument_of_fault, hanging, releases, late;
-static atomic_ulong initialized_with;
 static atomic_int fault;
 static _Atomic(const char *) struck;
 static pthread_mutex_t gate = PTHREAD_MUTEX_INITIALIZER;
@@ -105,8 +103,6 @@ void faulty_arm(unsigned long at, int how, unsigned long argument) {
 unsigned long faulty_calls(void) { return calls; }
 
 const char *faulty_struck(void) { return struck; }
-
-unsigned long faulty_initialized_with(void) { return initialized_with; }
 
 unsigned long faulty_hanging(void) { return hanging; }
 
@@ -188,10 +184,6 @@ static int is_away(enum needs needs, const word *arguments, word *answer) {
 
 /* Misbehaves if it is time. Whether the call is answered by that and not to be made. */
 static int misbehaves(const char *name, enum needs needs, const word *arguments, word *answer, int *away, int *hung) {
-    if (needs == LIBRARY && strcmp(name, "C_Initialize") == 0 && arguments[0]) {
-        /* After four pointers to functions. */
-        initialized_with = ((const word *)arguments[0])[4];
-    }
     unsigned long call = ++calls, at = chosen;
     int how = fault, strikes = call == at || (call > at && how & FAULTY_FROM_THEN_ON);
     *away = (how & 0xff) == FAULTY_AWAY && call >= at && call - at <= argument_of_fault;

@@ -27,8 +27,5 @@ const char *faulty_struck(void);
 /* How many calls hang now. */
 unsigned long faulty_hanging(void);
 
-/* The flags that C_Initialize was given last. */
-unsigned long faulty_initialized_with(void);
-
 /* Nothing is chosen any more, and the calls that hang are made; ends when they are. */
 void faulty_release(void);

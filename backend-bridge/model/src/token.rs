@@ -71,6 +71,11 @@ pub trait Token: Send + Sync {
         Step::Ready(self.info().map(|_| Out::Done))
     }
 
+    /// A session was opened; [`Token::close_session`] follows when it is closed.
+    fn open_session(&self, session: SessionId) {
+        let _ = session;
+    }
+
     /// Destroys the session objects of a session that has just been closed. Cannot fail.
     fn close_session(&self, session: SessionId);
 }

@@ -39,6 +39,7 @@ pub fn open_session(
     let writable = flags & ck::CKF_RW_SESSION != 0;
     slot.open(writable)?;
     let id = SessionId(lib.next_handle());
+    slot.token.open_session(id);
     lib.sessions().insert(id, place, flags);
     handle.set(id.0);
     Ok(())

@@ -5,7 +5,7 @@
 //! borrows from the [`Pool`]. Work goes through [`Connection::run`], which repairs what is lost and does the work once
 //! more where that is right. Nothing here is C: what the vendor does is behind [`Device`].
 
-use std::sync::atomic::{AtomicU64, Ordering::AcqRel, Ordering::Acquire, Ordering::Release};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::AcqRel, Ordering::Acquire, Ordering::Release};
 use std::time::{Duration, Instant};
 
 use keyenclave_model::error::{Error, Result, Rv};
@@ -14,7 +14,7 @@ use parking_lot::Mutex;
 
 use crate::ffi::{Answer, Session};
 use crate::heal::{Loss, Repeat, loss};
-use crate::login::{Attempt, Credentials, KeptPin, Login, SlotNumber};
+use crate::login::{Attempt, Credentials, KeptPin, Login, SlotNumber, ToRepeat};
 use crate::pool::{Fate, Lease, Need, Offer, Pool};
 
 /// What a vendor does for a connection.
@@ -37,6 +37,8 @@ pub(crate) trait Device: Send + Sync {
     fn restart(&self) -> Answer<bool>;
     /// One session is gone, or all are, and what belongs to them.
     fn lost(&self, lease: Option<&Lease>);
+    /// Whether a login that the vendor has and we do not may be one of ours all the same, and not the application's.
+    fn may_have_our_login(&self) -> bool;
     /// Whether a session shows that nobody is logged in.
     fn is_logged_out(&self, session: Session) -> bool;
     /// The login was lost and is back: private objects have other handles.
@@ -56,6 +58,8 @@ pub(crate) struct Connection<D> {
     logins: AtomicU64,
     /// Counts logins that are void though nobody logged out.
     epoch: AtomicU64,
+    /// Whether the token refused the PIN by reference, and nobody is logged in.
+    refused: AtomicBool,
 }
 
 /// What had become of the connection when something began that has failed.
@@ -90,6 +94,7 @@ impl<D: Device> Connection<D> {
             phase: AtomicU64::new(0),
             logins: AtomicU64::new(0),
             epoch: AtomicU64::new(0),
+            refused: AtomicBool::new(false),
         }
     }
 
@@ -215,8 +220,7 @@ impl<D: Device> Connection<D> {
             phase: lease.phase(),
             logins: lease.logins,
         };
-        self.repair(lost, since, again, rv)?;
-        Ok(true)
+        self.repair(lost, since, again, rv)
     }
 
     /// A vendor session for an operation of `cx.session`.
@@ -229,6 +233,9 @@ impl<D: Device> Connection<D> {
         // A session that was opened for a connection that is lost meanwhile is tried for once more.
         for _ in 0..3 {
             self.stand()?;
+            if self.refused.load(Acquire) {
+                self.try_reference_again()?;
+            }
             let logins = self.logins.load(Acquire);
             let at = |lease| Lease { logins, ..lease };
             let patience = || cx.deadline.unwrap_or_else(|| Instant::now() + PATIENCE);
@@ -335,25 +342,42 @@ impl<D: Device> Connection<D> {
     }
 
     /// Logs in as before, or by reference. A PIN that is refused is never tried again: that would lock the token.
-    fn log_in_again(&self, session: Session) -> Result<()> {
-        let mut login = self.login.lock();
-        let by_reference = login.role().is_none();
-        let Some(kept) = login.to_repeat()? else {
-            return Ok(());
+    /// Whether the vendor knew of the login.
+    ///
+    /// To be called by whoever holds the anchor; nothing else is locked while the vendor decides.
+    fn log_in_again(&self, session: Session) -> Result<Known> {
+        let to_repeat = self.login.lock().to_repeat()?;
+        let (kept, by_reference) = match to_repeat {
+            ToRepeat::Nothing => return Ok(Known::Nobody),
+            ToRepeat::Refused => {
+                self.refused.store(true, Release);
+                return Ok(Known::Nobody);
+            }
+            ToRepeat::Kept(kept) => (kept, false),
+            ToRepeat::ByReference(kept) => (kept, true),
         };
-        match self.device.log_in(session, &kept.credentials()) {
+        let credentials = kept.credentials();
+        let answer = self.device.log_in(session, &credentials);
+        let mut login = self.login.lock();
+        match answer {
             Ok(()) | Err(Rv::UserAlreadyLoggedIn) => {
                 if by_reference {
-                    login.accepted(None, &kept.credentials());
+                    login.accepted(None, &credentials);
                 }
-                Ok(())
+                self.refused.store(false, Release);
+                Ok(if answer.is_ok() { Known::Not } else { Known::Still })
             }
             Err(rv) if loss(rv, false).is_some() => Err(rv.into()),
-            Err(rv) if by_reference => Err(Error::new(
-                rv,
-                "the token refuses the configured PIN; compare the reference in the configuration with the token's \
-                 PIN",
-            )),
+            Err(rv) if by_reference => {
+                log::error!(
+                    "the token refuses the configured PIN ({}), which is not tried again: compare the reference in \
+                     the configuration with the token's PIN",
+                    rv.name()
+                );
+                login.reference_refused(credentials.pin.unwrap_or_default())?;
+                self.refused.store(true, Release);
+                Ok(Known::Nobody)
+            }
             Err(rv) => {
                 log::warn!(
                     "the login to a token could not be repeated after its device was lost: {}",
@@ -361,9 +385,31 @@ impl<D: Device> Connection<D> {
                 );
                 login.forget();
                 self.epoch.fetch_add(1, Release);
-                Ok(())
+                Ok(Known::Nobody)
             }
         }
+    }
+
+    /// Logs in by reference if the reference gives another PIN than the one that was refused.
+    ///
+    /// # Errors
+    /// `CKR_FUNCTION_FAILED` if it does not; the vendor's.
+    fn try_reference_again(&self) -> Result<()> {
+        let anchor = self.anchor.lock();
+        if let Some(Anchor { session, .. }) = *anchor
+            && self.role().is_none()
+        {
+            self.log_in_again(session)?;
+        }
+        if self.role().is_some() {
+            self.refused.store(false, Release);
+            return Ok(());
+        }
+        Err(Error::new(
+            Rv::FunctionFailed,
+            "the token refused the configured PIN, which is not tried again: compare the reference in the \
+             configuration with the token's PIN",
+        ))
     }
 
     fn since(&self) -> Since {
@@ -374,28 +420,31 @@ impl<D: Device> Connection<D> {
     }
 
     /// Repairs what is lost, unless another thread has done so meanwhile. `again` is whether the same work failed a
-    /// second time, so that signs of life are not believed.
-    fn repair(&self, lost: Loss, since: Since, again: bool, rv: Rv) -> Result<()> {
+    /// second time, so that more signs of life are wanted. Whether anything was lost.
+    fn repair(&self, lost: Loss, since: Since, again: bool, rv: Rv) -> Result<bool> {
         let mut anchor = self.anchor.lock();
         let now = self.since();
         if now.phase != since.phase || (lost == Loss::Login && now.logins != since.logins) {
-            return Ok(());
+            return Ok(true);
         }
         let Some(Anchor { session, .. }) = *anchor else {
-            return if lost == Loss::Library {
-                self.revive()
-            } else {
-                Ok(())
-            };
+            if lost == Loss::Library {
+                self.revive()?;
+            }
+            return Ok(true);
         };
         let lives = match lost {
             Loss::Session => self.device.is_alive(session),
-            Loss::Device => !again && self.device.is_alive(session),
-            Loss::Login => self.repeat_login(session),
+            Loss::Device => self.device.is_alive(session) && (!again || self.opens()),
+            Loss::Login => match self.repeat_login(session) {
+                Some(Known::Still) => return Ok(false),
+                Some(Known::Not | Known::Nobody) => true,
+                None => false,
+            },
             Loss::Library => false,
         };
         if lives {
-            return Ok(());
+            return Ok(true);
         }
         log::warn!(
             "the connection to a token is lost ({}) and is made again",
@@ -406,7 +455,8 @@ impl<D: Device> Connection<D> {
         let left = self.pool.lose_all(phase);
         self.device.lost(None);
         if lost == Loss::Library {
-            return self.revive();
+            self.revive()?;
+            return Ok(true);
         }
         // What the vendor still believes open would count against its limit.
         for session in left.into_iter().chain([session]) {
@@ -414,18 +464,44 @@ impl<D: Device> Connection<D> {
                 break;
             }
         }
-        Ok(())
+        Ok(true)
     }
 
-    /// Whether the login stands again.
-    fn repeat_login(&self, session: Session) -> bool {
-        self.logins.fetch_add(1, AcqRel);
-        let back = self.log_in_again(session).is_ok();
-        if back {
+    /// Whether the device opens sessions. Some devices answer `CKR_DEVICE_ERROR` where the data is wrong, and lose
+    /// nothing by it.
+    fn opens(&self) -> bool {
+        match self.device.open(false) {
+            Ok(session) => {
+                let lives = self.device.is_alive(session);
+                self.close(session);
+                lives
+            }
+            // It answers, and has enough to do.
+            Err(rv) => matches!(rv, Rv::SessionCount | Rv::SessionReadWriteSoExists),
+        }
+    }
+
+    /// Repeats the login where it was lost; what the vendor knew of it. `None` where that fails.
+    fn repeat_login(&self, session: Session) -> Option<Known> {
+        // Others must not take for whole what they were told meanwhile. Where the login may well stand, their handles
+        // are not to be lost for nothing.
+        let is_lost = self.device.is_logged_out(session);
+        if is_lost {
+            self.logins.fetch_add(1, AcqRel);
+        }
+        let known = self.log_in_again(session);
+        let stood = !is_lost && matches!(known, Ok(Known::Still));
+        if !stood && known.is_ok() {
             self.device.login_was_repeated();
         }
-        self.logins.fetch_add(1, AcqRel);
-        back
+        if !stood {
+            self.logins.fetch_add(if is_lost { 1 } else { 2 }, AcqRel);
+        }
+        match known {
+            Ok(Known::Still) if is_lost => Some(Known::Not),
+            Ok(known) => Some(known),
+            Err(_) => None,
+        }
     }
 
     /// `C_Login` of one of our slots.
@@ -433,15 +509,15 @@ impl<D: Device> Connection<D> {
     /// # Errors
     /// The vendor's; `CKR_USER_ANOTHER_ALREADY_LOGGED_IN`; `CKR_PIN_INCORRECT`.
     pub fn log_in(&self, slot: SlotNumber, with: &Credentials<'_>) -> Result<()> {
-        self.on_anchor(|anchor| {
-            let mut login = self.login.lock();
-            let log_out_first = match login.attempt(slot, with)? {
+        self.on_anchor(Again::UnlessFailed, |anchor| {
+            let attempt = self.login.lock().attempt(slot, with)?;
+            let log_out_first = match attempt {
                 Attempt::Joined => return Ok(()),
                 Attempt::Ask { log_out_first } => log_out_first,
             };
             if log_out_first {
                 self.device.log_out(anchor.session)?;
-                login.forget();
+                self.login.lock().forget();
             }
             if with.role == Role::So {
                 self.pool
@@ -454,13 +530,21 @@ impl<D: Device> Connection<D> {
             }
             match self.device.log_in(anchor.session, with) {
                 // A login that was over here, but not there: the vendor is to look at the PIN all the same.
-                Err(Rv::UserAlreadyLoggedIn) => {
+                Err(Rv::UserAlreadyLoggedIn) if self.device.may_have_our_login() => {
                     self.device.log_out(anchor.session)?;
                     self.device.log_in(anchor.session, with)?;
                 }
+                Err(Rv::UserAlreadyLoggedIn) => {
+                    return Err(Error::new(
+                        Rv::UserAlreadyLoggedIn,
+                        "the application, or a library beside this one, is logged in to the vendor's module itself; the \
+                         PIN cannot be checked until it logs out",
+                    ));
+                }
                 answer => answer?,
             }
-            login.accepted(Some(slot), with);
+            self.login.lock().accepted(Some(slot), with);
+            self.refused.store(false, Release);
             Ok(())
         })
     }
@@ -470,12 +554,14 @@ impl<D: Device> Connection<D> {
     /// # Errors
     /// `CKR_USER_NOT_LOGGED_IN`. What the vendor answers does not matter: the login is over here.
     pub fn log_out(&self, slot: SlotNumber) -> Result<bool> {
-        let last = self.login.lock().leave(slot)?;
+        let anchor = self.anchor.lock();
+        let (last, by_reference) = {
+            let mut login = self.login.lock();
+            (login.leave(slot)?, login.is_by_reference())
+        };
         if !last {
             return Ok(false);
         }
-        let by_reference = self.login.lock().is_by_reference();
-        let anchor = self.anchor.lock();
         if let Some(Anchor { session, .. }) = *anchor {
             if let Err(rv) = self.device.log_out(session) {
                 log::debug!("a vendor's token did not log out: {}", rv.name());
@@ -493,7 +579,11 @@ impl<D: Device> Connection<D> {
     }
 
     /// Work in the anchor session, once more after a loss: what concerns the login.
-    pub fn on_anchor<T>(&self, mut work: impl FnMut(&AnchorSession) -> Result<T>) -> Result<T> {
+    pub fn on_anchor<T>(
+        &self,
+        repeat: Again,
+        mut work: impl FnMut(&AnchorSession) -> Result<T>,
+    ) -> Result<T> {
         for again in [false, true] {
             self.stand()?;
             let since = self.since();
@@ -506,7 +596,12 @@ impl<D: Device> Connection<D> {
             drop(held);
             match done {
                 Err(error) => match loss(error.rv(), false) {
-                    Some(lost) if !again => self.repair(lost, since, false, error.rv())?,
+                    Some(lost) if !again => {
+                        self.repair(lost, since, false, error.rv())?;
+                        if !repeat.allows(error.rv()) {
+                            return Err(error);
+                        }
+                    }
                     _ => return Err(error),
                 },
                 done => return done,
@@ -536,6 +631,38 @@ impl<D: Device> Connection<D> {
     pub fn renewed(&self) {
         self.epoch.fetch_add(1, Release);
     }
+}
+
+/// Whether work in the anchor session is done once more when a loss was repaired.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Again {
+    /// It changes nothing.
+    Always,
+    /// Unless the device failed in the midst of it: a wrong PIN would count twice.
+    UnlessFailed,
+    /// Only where the device cannot have done it: it changes a PIN.
+    IfRefused,
+}
+
+impl Again {
+    fn allows(self, rv: Rv) -> bool {
+        match self {
+            Self::Always => true,
+            Self::UnlessFailed => rv != Rv::DeviceError,
+            Self::IfRefused => Repeat::IfRefused.allows(rv),
+        }
+    }
+}
+
+/// What the vendor knew of a login when it was repeated.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Known {
+    /// Nobody is logged in, here or there.
+    Nobody,
+    /// It had forgotten it.
+    Not,
+    /// It knew of it still.
+    Still,
 }
 
 /// The session that the login hangs on.

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: MIT
 //! One token of a vendor's as all slots that show it share it: its connection, its objects, and where it is.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Acquire, Ordering::Relaxed, Ordering::Release};
+use std::sync::atomic::{
+    AtomicBool, AtomicU64, AtomicUsize, Ordering::Acquire, Ordering::Relaxed, Ordering::Release,
+};
+use std::sync::{Arc, Weak};
 
 use cryptoki_sys as ck;
 use keyenclave_model::error::Rv;
@@ -29,6 +31,8 @@ pub(crate) struct Core {
     mechanisms: Mutex<Option<(u64, Vec<MechanismInfo>)>>,
     /// Whether asking for a length ends an operation: known beforehand, or learned.
     size_query_ends: AtomicBool,
+    /// How many sessions each of the slots has that show the token.
+    sessions: Mutex<Vec<Weak<AtomicUsize>>>,
 }
 
 /// A token in a slot of the vendor's.
@@ -96,6 +100,7 @@ impl Core {
             connection: Connection::new(device, limit),
             workers: Workers::default(),
             mechanisms: Mutex::default(),
+            sessions: Mutex::default(),
             size_query_ends,
         }
     }
@@ -113,6 +118,22 @@ impl Core {
     /// The token.
     pub fn device(&self) -> &VendorToken {
         &self.connection.device
+    }
+
+    /// A slot shows the token, which counts its sessions here.
+    pub fn shown_by(&self, sessions: &Arc<AtomicUsize>) {
+        let mut slots = self.sessions.lock();
+        slots.retain(|slot| slot.strong_count() > 0);
+        slots.push(Arc::downgrade(sessions));
+    }
+
+    /// Whether any slot that shows the token has sessions.
+    pub fn has_sessions(&self) -> bool {
+        let slots = self.sessions.lock();
+        slots
+            .iter()
+            .filter_map(Weak::upgrade)
+            .any(|sessions| sessions.load(Acquire) > 0)
     }
 
     /// Calls the module.
@@ -332,7 +353,11 @@ impl Device for VendorToken {
     }
 
     fn restart(&self) -> Answer<bool> {
-        self.library.restart()
+        self.library.restart(1)
+    }
+
+    fn may_have_our_login(&self) -> bool {
+        self.library.may_have_our_login()
     }
 
     fn lost(&self, lease: Option<&Lease>) {

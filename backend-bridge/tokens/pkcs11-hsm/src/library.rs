@@ -12,7 +12,6 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed, Ordering::Se
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
-use cryptoki_sys as ck;
 use keyenclave_model::error::{Error, Result, Rv};
 use keyenclave_sys::fork;
 use parking_lot::{Mutex, RwLock};
@@ -43,8 +42,8 @@ pub(crate) struct Library {
     generation: u64,
     /// Whether it was initialised here, and not by the application or another library beside us.
     ours: AtomicBool,
-    /// Whether the application forbids threads, the module's too.
-    forbid_threads: bool,
+    /// Whether this process initialised it through us before: what is found in it may be left from then.
+    was_ours: bool,
     /// How many calls are in it.
     calls: AtomicUsize,
     /// Whether it was left behind with calls in it that hang: nothing more is asked of it through this.
@@ -82,7 +81,7 @@ thread_local! {
 
 impl Libraries {
     /// For an application that forbids threads, or does not (`CKF_LIBRARY_CANT_CREATE_OS_THREADS`). Where it does there
-    /// are no asynchronous sessions, and modules are told so too.
+    /// are no asynchronous sessions.
     pub fn new(forbid_threads: bool) -> Self {
         Self {
             known: Mutex::default(),
@@ -129,7 +128,7 @@ impl Libraries {
                 ))
             };
         }
-        let library = Arc::new(Library::start(path, init, module, quirks, self.forbid_threads)?);
+        let library = Arc::new(Library::start(path, init, module, quirks)?);
         drop(inside);
         *known = Arc::downgrade(&library);
         Ok(library)
@@ -160,13 +159,7 @@ fn is_ourselves(path: &Path) -> bool {
 }
 
 impl Library {
-    fn start(
-        path: &Path,
-        init: Option<CString>,
-        module: Module,
-        given: &[Quirk],
-        forbid_threads: bool,
-    ) -> Result<Self> {
+    fn start(path: &Path, init: Option<CString>, module: Module, given: &[Quirk]) -> Result<Self> {
         let mut quirks = given
             .iter()
             .fold(Quirks::of_file(path), |quirks, quirk| quirks.with(*quirk));
@@ -176,7 +169,8 @@ impl Library {
                 path.display()
             );
         }
-        let (ours, threads) = initialise(&module, init.as_ref(), &quirks, forbid_threads).map_err(|rv| {
+        let was_ours = is_known(&module);
+        let (ours, threads) = initialise(&module, init.as_ref(), &quirks).map_err(|rv| {
             let hint = if quirks.takes_init_string && init.is_none() {
                 "; it takes an init-argument string, and the configuration has none"
             } else {
@@ -208,8 +202,8 @@ impl Library {
             module,
             quirks,
             generation: fork::generation(),
-            forbid_threads,
             ours: AtomicBool::new(ours),
+            was_ours,
             calls: AtomicUsize::new(0),
             left: AtomicBool::new(false),
             starting: Mutex::new(()),
@@ -263,9 +257,10 @@ impl Library {
                 return Err(Rv::DeviceError);
             }
             self.module.finalize()?;
+            // Unless somebody else is faster now.
+            self.ours.store(false, SeqCst);
         }
-        let flags = flags(self.single.is_none(), self.forbid_threads);
-        match self.module.initialize(flags, self.init.as_ref()) {
+        match self.module.initialize(self.single.is_none(), self.init.as_ref()) {
             Ok(()) => {
                 self.ours.store(true, SeqCst);
                 Ok(())
@@ -278,14 +273,15 @@ impl Library {
 
     /// Finalises and initialises it where only that shows what has changed at the device; `false` where it does not, or
     /// where others would lose their sessions by it. At most once in a while, because it is slow.
-    pub fn restart(&self) -> Answer<bool> {
+    /// Others are tokens beyond the caller's `own`: it has one, or none yet.
+    pub fn restart(&self, own: usize) -> Answer<bool> {
         let others = self
             .cores
             .lock()
             .iter()
             .filter(|core| core.strong_count() > 0)
             .count();
-        if !self.quirks.finalize_to_recover || !self.is_ours() || others > 1 {
+        if !self.quirks.finalize_to_recover || !self.is_ours() || others > own {
             return Ok(false);
         }
         let mut last = self.restarted.lock();
@@ -309,6 +305,11 @@ impl Library {
             );
             remember(&LEFT, &self.module);
         }
+    }
+
+    /// Whether a login that is found in it may be one of ours.
+    pub fn may_have_our_login(&self) -> bool {
+        self.was_ours || self.is_ours()
     }
 
     /// Whether it was initialised here.
@@ -413,56 +414,21 @@ impl Drop for Inside {
 }
 
 /// Whether the module is ours to finalise, and whether it may be called from several threads.
-///
-/// Some leave errors in the thread's queue of OpenSSL's (SoftHSM2 does), which an application that works with the same
-/// OpenSSL takes for its own, a worker of nginx for one: in a child, a thread that ends takes them with it.
-fn initialise(
-    module: &Module,
-    init: Option<&CString>,
-    quirks: &Quirks,
-    forbid_threads: bool,
-) -> Answer<(bool, bool)> {
+fn initialise(module: &Module, init: Option<&CString>, quirks: &Quirks) -> Answer<(bool, bool)> {
     let inherited = fork::generation() > 1 && is_known(module);
-    let here = || initialise_here(module, init, quirks, forbid_threads, inherited);
-    if !inherited || forbid_threads {
-        return here();
-    }
-    std::thread::scope(|scope| {
-        let there = || Inside::enter().and_then(|_inside| here());
-        match std::thread::Builder::new().spawn_scoped(scope, there) {
-            Ok(thread) => thread.join().unwrap_or(Err(Rv::GeneralError)),
-            Err(_) => here(),
-        }
-    })
-}
-
-fn initialise_here(
-    module: &Module,
-    init: Option<&CString>,
-    quirks: &Quirks,
-    forbid_threads: bool,
-    inherited: bool,
-) -> Answer<(bool, bool)> {
     if inherited && quirks.finalize_in_child {
         let _ = module.finalize();
     }
-    let initialize = |threads| module.initialize(flags(threads, forbid_threads), init);
     let mut threads = !quirks.single_threaded;
-    let mut outcome = initialize(threads);
-    let refused = match outcome {
-        // It is told the same again, and has to be believed.
-        Err(Rv::NeedToCreateThreads) => !forbid_threads,
-        Err(Rv::CantLock) => true,
-        _ => false,
-    };
-    if refused && threads {
+    let mut outcome = module.initialize(threads, init);
+    if matches!(outcome, Err(Rv::CantLock | Rv::NeedToCreateThreads)) && threads {
         threads = false;
-        outcome = initialize(threads);
+        outcome = module.initialize(threads, init);
     }
     if outcome == Err(Rv::CryptokiAlreadyInitialized) && inherited {
         // What is initialised is the copy of our own in the parent.
         let _ = module.finalize();
-        outcome = initialize(threads);
+        outcome = module.initialize(threads, init);
     }
     match outcome {
         Ok(()) => {
@@ -482,12 +448,6 @@ fn initialise_here(
         Err(Rv::CryptokiAlreadyInitialized) => Ok((false, threads)),
         Err(rv) => Err(rv),
     }
-}
-
-/// Of `C_Initialize`: whether there are threads at all, and whether the module may have some of its own.
-fn flags(threads: bool, forbid_threads: bool) -> ck::CK_FLAGS {
-    let flag = |set, flag| if set { flag } else { 0 };
-    flag(threads, ck::CKF_OS_LOCKING_OK) | flag(forbid_threads, ck::CKF_LIBRARY_CANT_CREATE_OS_THREADS)
 }
 
 fn is_known(module: &Module) -> bool {
@@ -514,7 +474,7 @@ fn forget(places: &[AtomicUsize], module: &Module) -> bool {
 }
 
 impl Library {
-    /// Finalises the module, if that is ours to do.
+    /// Finalises the module, if that is ours to do. One that refuses is taken over by our next initialisation.
     pub fn end(&self) {
         self.calls.fetch_add(1, SeqCst);
         if self.ours.swap(false, SeqCst)
@@ -522,6 +482,9 @@ impl Library {
             && let Err(rv) = self.module.finalize()
         {
             log::debug!("{}: C_Finalize answers {}", self.path.display(), rv.name());
+            if rv != Rv::CryptokiNotInitialized {
+                remember(&LEFT, &self.module);
+            }
         }
         self.calls.fetch_sub(1, SeqCst);
     }

@@ -8,6 +8,7 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
+use keyenclave_model::algorithm::Hash;
 use keyenclave_model::error::{Error, Result, Rv};
 use keyenclave_model::token::Role;
 use zeroize::Zeroizing;
@@ -70,6 +71,24 @@ pub(crate) type SlotNumber = u64;
 pub(crate) struct Login {
     source: Option<Arc<dyn PinSource>>,
     held: Option<Held>,
+    /// The PIN by reference that the token refused, as a digest with a salt: it is not tried again.
+    refused: Option<Refused>,
+}
+
+struct Refused {
+    salt: [u8; 16],
+    digest: Vec<u8>,
+}
+
+impl Refused {
+    fn digest(salt: &[u8; 16], pin: &[u8]) -> Vec<u8> {
+        let salted = Zeroizing::new([salt.as_slice(), pin].concat());
+        keyenclave_crypto::digest(Hash::Sha256, &salted).to_vec()
+    }
+
+    fn is(&self, pin: &[u8]) -> bool {
+        keyenclave_crypto::ct_eq(&self.digest, &Self::digest(&self.salt, pin))
+    }
 }
 
 struct Held {
@@ -84,6 +103,18 @@ pub(crate) enum Attempt {
     Joined,
     /// The vendor is to be asked. Another login by reference ends first.
     Ask { log_out_first: bool },
+}
+
+/// What a login is made with when the connection is.
+pub(crate) enum ToRepeat {
+    /// Nobody is logged in.
+    Nothing,
+    /// As the application did it.
+    Kept(Kept),
+    /// As the configuration says.
+    ByReference(Kept),
+    /// As the configuration says, but the token has refused that PIN already.
+    Refused,
 }
 
 impl Login {
@@ -135,6 +166,9 @@ impl Login {
 
     /// The vendor accepted a login: of a slot, or by reference.
     pub fn accepted(&mut self, slot: Option<SlotNumber>, with: &Credentials<'_>) {
+        if slot.is_none() {
+            self.refused = None;
+        }
         self.held = Some(Held {
             with: with.keep(),
             slots: slot.into_iter().collect(),
@@ -151,12 +185,25 @@ impl Login {
             return Err(Rv::UserNotLoggedIn.into());
         }
         let last = held.slots.is_empty();
-        // A login by reference goes on.
-        if last && (self.source.is_none() || held.with.role == Role::So) {
+        // A login by reference goes on, if it ever was one.
+        let by_reference = self.source.is_some() && self.refused.is_none();
+        if last && (!by_reference || held.with.role == Role::So) {
             self.held = None;
             return Ok(true);
         }
         Ok(false)
+    }
+
+    /// The token refused the PIN that the source gave.
+    ///
+    /// # Errors
+    /// `CKR_FUNCTION_FAILED` where there is no random salt.
+    pub fn reference_refused(&mut self, pin: &[u8]) -> Result<()> {
+        let mut salt = [0; 16];
+        keyenclave_crypto::rand::fill(&mut salt).map_err(|_| Error::from(Rv::FunctionFailed))?;
+        let digest = Refused::digest(&salt, pin);
+        self.refused = Some(Refused { salt, digest });
+        Ok(())
     }
 
     /// Nobody is logged in any more.
@@ -171,26 +218,32 @@ impl Login {
         }
     }
 
-    /// With what a lost login is repeated, or the login by reference made: `None` if there is nothing to do.
+    /// With what a lost login is repeated, or the login by reference made.
     ///
     /// # Errors
     /// The PIN source's.
-    pub fn to_repeat(&self) -> Result<Option<Kept>> {
+    pub fn to_repeat(&self) -> Result<ToRepeat> {
         match (&self.held, &self.source) {
-            (Some(held), _) => Ok(Some(held.with.clone())),
-            (None, Some(source)) => Ok(Some(Kept {
-                role: Role::User,
-                name: Vec::new(),
-                pin: Some(source.pin()?),
-            })),
-            (None, None) => Ok(None),
+            (Some(held), _) => Ok(ToRepeat::Kept(held.with.clone())),
+            (None, Some(source)) => {
+                let pin = source.pin()?;
+                if self.refused.as_ref().is_some_and(|refused| refused.is(&pin)) {
+                    return Ok(ToRepeat::Refused);
+                }
+                Ok(ToRepeat::ByReference(Kept {
+                    role: Role::User,
+                    name: Vec::new(),
+                    pin: Some(pin),
+                }))
+            }
+            (None, None) => Ok(ToRepeat::Nothing),
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
+    #![allow(clippy::unwrap_used, clippy::panic)]
     use super::*;
 
     struct Fixed;
@@ -225,7 +278,10 @@ mod tests {
             login.leave(2).map_err(|error| error.rv()),
             Err(Rv::UserNotLoggedIn)
         );
-        assert!(login.to_repeat().unwrap().is_none(), "the PIN is gone");
+        assert!(
+            matches!(login.to_repeat().unwrap(), ToRepeat::Nothing),
+            "the PIN is gone"
+        );
     }
 
     #[test]
@@ -248,7 +304,9 @@ mod tests {
     fn a_login_by_reference_outlives_the_applications() {
         let mut login = Login::default();
         login.configure(Some(Arc::new(Fixed)));
-        let kept = login.to_repeat().unwrap().unwrap();
+        let ToRepeat::ByReference(kept) = login.to_repeat().unwrap() else {
+            panic!("there is a source");
+        };
         login.accepted(None, &kept.credentials());
         assert!(matches!(
             login.attempt(1, &with(USER, Some("1234"))),
@@ -258,5 +316,15 @@ mod tests {
         assert_eq!(login.role(), Some(Role::User));
         let attempt = login.attempt(1, &with(Role::So, Some("so")));
         assert!(matches!(attempt, Ok(Attempt::Ask { log_out_first: true })));
+    }
+
+    #[test]
+    fn a_refused_reference_is_not_offered_again_until_it_is_another() {
+        let mut login = Login::default();
+        login.configure(Some(Arc::new(Fixed)));
+        login.reference_refused(b"1234").unwrap();
+        assert!(matches!(login.to_repeat().unwrap(), ToRepeat::Refused));
+        login.reference_refused(b"4321").unwrap();
+        assert!(matches!(login.to_repeat().unwrap(), ToRepeat::ByReference(_)));
     }
 }

@@ -2,7 +2,9 @@
 //! [`Pkcs11Token`]: a vendor's token as a token of ours.
 
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{
+    AtomicBool, AtomicU64, AtomicUsize, Ordering::AcqRel, Ordering::Acquire, Ordering::Relaxed,
+};
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
@@ -15,6 +17,7 @@ use keyenclave_model::token::{
 use once_cell::sync::OnceCell;
 use parking_lot::Mutex;
 
+use crate::connection::Again;
 use crate::core::{Core, Identity};
 use crate::heal::outward;
 use crate::library::{Libraries, refuse_inside};
@@ -84,6 +87,8 @@ struct Shown {
     handles: Arc<HandleSource>,
     slot: SlotNumber,
     core: OnceCell<Arc<Core>>,
+    /// How many sessions the slot has.
+    sessions: Arc<AtomicUsize>,
     /// Whether it was said already why there is no token.
     told: AtomicBool,
 }
@@ -101,6 +106,7 @@ impl Pkcs11Token {
                 handles,
                 slot: NEXT_SLOT.fetch_add(1, Relaxed),
                 core: OnceCell::new(),
+                sessions: Arc::default(),
                 told: AtomicBool::new(false),
             }),
             workers: Workers::default(),
@@ -230,7 +236,7 @@ impl Shown {
         };
         let found = match chosen {
             // Some modules look for tokens only when they are initialised. One that others use is not disturbed.
-            Err(_) if library.restart()? => library.choose(&options.token)?,
+            Err(_) if library.restart(0)? => library.choose(&options.token)?,
             found => found?,
         };
         let identity = Identity::of(found.slot_id, &found.token);
@@ -247,14 +253,16 @@ impl Shown {
         });
         core.connection
             .with_login(|login| login.configure(options.pin.clone()));
+        core.shown_by(&self.sessions);
         Ok(core)
     }
 }
 
 /// Whether a token is there, and does its work.
 fn check(core: &Core) -> Result<Out> {
-    core.connection
-        .on_anchor(|anchor| Ok(core.call(|module| module.session_info(anchor.session).map(drop))?))?;
+    core.connection.on_anchor(Again::Always, |anchor| {
+        Ok(core.call(|module| module.session_info(anchor.session).map(drop))?)
+    })?;
     if core.device().is_in_slot() {
         Ok(Out::Done)
     } else {
@@ -349,7 +357,13 @@ impl Token for Pkcs11Token {
         }
     }
 
+    fn open_session(&self, _session: SessionId) {
+        self.shown.sessions.fetch_add(1, AcqRel);
+    }
+
     fn close_session(&self, session: SessionId) {
+        let one_less = |sessions: usize| sessions.checked_sub(1);
+        let _ = self.shown.sessions.fetch_update(AcqRel, Acquire, one_less);
         let Some(core) = self.shown.core.get() else {
             return;
         };

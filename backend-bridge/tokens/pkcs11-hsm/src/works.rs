@@ -11,6 +11,7 @@ use keyenclave_model::template::Template;
 use keyenclave_model::token::{CallCx, Encapsulation, ObjectId, Out, Pin, Role, Work, Wrapping};
 use zeroize::Zeroizing;
 
+use crate::connection::Again;
 use crate::core::Core;
 use crate::ffi::{Answer, Handle, Session};
 use crate::given::{mech, translated};
@@ -38,7 +39,9 @@ pub(crate) fn do_work(core: &Arc<Core>, slot: SlotNumber, cx: &CallCx, work: Wor
     match work {
         Work::InitToken { so_pin, label } => init_token(core, so_pin, &label),
         Work::InitPin(pin) => connection
-            .on_anchor(|anchor| Ok(core.call(|module| module.init_pin(anchor.session, given(pin)))?))
+            .on_anchor(Again::IfRefused, |anchor| {
+                Ok(core.call(|module| module.init_pin(anchor.session, given(pin)))?)
+            })
             .map(done),
         Work::SetPin { old, new } => set_pin(core, old, new),
         Work::Login { role, pin } => log_in(core, slot, role, &[], pin),
@@ -174,6 +177,12 @@ fn given(pin: Pin<'_>) -> Option<&[u8]> {
 
 fn init_token(core: &Core, so_pin: Pin<'_>, label: &[u8; 32]) -> Result<Out> {
     let device = core.device();
+    if core.has_sessions() {
+        return Err(Error::new(
+            Rv::SessionExists,
+            "another slot that shows this token has sessions: close them first",
+        ));
+    }
     crate::connection::Device::locate(device)?;
     core.connection.disconnect();
     core.call(|module| module.init_token(device.slot(), given(so_pin), label))?;
@@ -184,7 +193,7 @@ fn init_token(core: &Core, so_pin: Pin<'_>, label: &[u8; 32]) -> Result<Out> {
 }
 
 fn set_pin(core: &Core, old: Pin<'_>, new: Pin<'_>) -> Result<Out> {
-    core.connection.on_anchor(|anchor| {
+    core.connection.on_anchor(Again::IfRefused, |anchor| {
         Ok(core.call(|module| module.set_pin(anchor.session, given(old), given(new)))?)
     })?;
     let kept = given(new).map(|pin| Zeroizing::new(pin.to_vec()));
@@ -310,7 +319,7 @@ fn disown(core: &Core, entry: &Entry) {
 /// Private session objects have died with the login. Which those were only the vendor knows for certain.
 fn forget_private(core: &Core) {
     for (id, handle) in core.objects().owned() {
-        let read = core.connection.on_anchor(|anchor| {
+        let read = core.connection.on_anchor(Again::Always, |anchor| {
             Ok(read_attributes(&[ck::CKA_PRIVATE], |reading| {
                 core.call(|module| module.read(anchor.session, handle, reading))
             })?)

@@ -69,7 +69,17 @@ impl Kind {
         command
     }
 
+    /// A server's workers are forked: initialised anew in one, SoftHSM2 would leave errors in the OpenSSL that it shares
+    /// with nginx, which takes them for its own.
     fn vendor(place: &Place, command: &mut Command) {
+        let directory = place.file("softhsm");
+        place.write(
+            "softhsm2.conf",
+            &format!(
+                "directories.tokendir = {}\nlibrary.reset_on_fork = true\n",
+                directory.display()
+            ),
+        );
         let mut tool = place.command("softhsm2-util");
         tool.args(["--init-token", "--free", "--label", TOKEN]);
         tool.args(["--so-pin", "so-12345", "--pin", "user-1234"]);

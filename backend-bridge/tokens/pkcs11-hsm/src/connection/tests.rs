@@ -24,6 +24,12 @@ struct State {
     gone: bool,
     finalised: bool,
     needs_restart: bool,
+    /// Whether a session shows who is logged in.
+    tells_login: bool,
+    /// Whether the application has initialised it.
+    foreign: bool,
+    /// Logins that were repeated.
+    repeated: usize,
     /// Answers for the next calls of `open`, before it works.
     refuse_open: VecDeque<Rv>,
 }
@@ -113,10 +119,16 @@ impl Device for Fake {
     fn lost(&self, _lease: Option<&Lease>) {}
 
     fn is_logged_out(&self, _session: Session) -> bool {
-        false
+        self.0.lock().tells_login && self.0.lock().role.is_none()
     }
 
-    fn login_was_repeated(&self) {}
+    fn may_have_our_login(&self) -> bool {
+        !self.0.lock().foreign
+    }
+
+    fn login_was_repeated(&self) {
+        self.0.lock().repeated += 1;
+    }
 }
 
 fn with(role: Role) -> Credentials<'static> {
@@ -272,17 +284,126 @@ fn what_a_device_may_have_made_is_not_made_again() {
 }
 
 #[test]
-fn a_device_error_that_comes_twice_is_believed() {
+fn a_device_error_is_believed_when_no_session_can_be_opened_any_more() {
     let connection = connection();
-    assert!(signed(&connection).is_err());
+    connection.log_in(1, &with(Role::User)).unwrap();
     let phase = connection.phase();
-    let done: Result<()> = connection.run(&cx(1), Repeat::Always, |_| Err(Rv::DeviceError));
+    let done: Result<()> = connection.run(&cx(1), Repeat::Always, |_| {
+        connection.device.0.lock().refuse_open = [Rv::DeviceError; 2].into();
+        Err(Rv::DeviceError)
+    });
     assert!(done.is_err());
     assert_ne!(connection.phase(), phase, "though its sessions seem to live");
     assert!(
         connection.device.0.lock().open.is_empty(),
         "nothing is left open at the vendor"
     );
+}
+
+#[test]
+fn wrong_data_that_a_device_answers_with_a_device_error_loses_nothing() {
+    let connection = connection();
+    connection.log_in(1, &with(Role::User)).unwrap();
+    let (phase, mut tries) = (connection.phase(), 0);
+    let done: Result<()> = connection.run(&cx(1), Repeat::Always, |_| {
+        tries += 1;
+        Err(Rv::DeviceError)
+    });
+    assert_eq!(done.map_err(|error| error.rv()), Err(Rv::DeviceError));
+    assert!(tries > 1, "it may have been the device");
+    assert_eq!(connection.phase(), phase);
+}
+
+#[test]
+fn an_operation_that_wants_a_login_of_its_own_loses_no_other() {
+    for tells_login in [false, true] {
+        let connection = connection();
+        connection.device.0.lock().tells_login = tells_login;
+        connection.log_in(1, &with(Role::User)).unwrap();
+        let mut leases = Vec::new();
+        let done: Result<()> = connection.run(&cx(1), Repeat::Always, |lease| {
+            leases.push(lease.logins);
+            Err(Rv::UserNotLoggedIn)
+        });
+        assert_eq!(done.map_err(|error| error.rv()), Err(Rv::UserNotLoggedIn));
+        assert_eq!(leases, [0], "it is not done again");
+        connection
+            .run(&cx(1), Repeat::Always, |lease| {
+                leases.push(lease.logins);
+                sign(&connection, lease)
+            })
+            .unwrap();
+        assert_eq!(leases, [0, 0], "handles are as good as before");
+        assert_eq!(connection.device.0.lock().repeated, 0);
+    }
+}
+
+struct Source(Mutex<&'static [u8]>);
+
+impl crate::login::PinSource for Source {
+    fn pin(&self) -> Result<Zeroizing<Vec<u8>>> {
+        Ok(Zeroizing::new(self.0.lock().to_vec()))
+    }
+}
+
+#[test]
+fn a_configured_pin_that_is_refused_is_tried_once_and_no_login_is_barred_by_it() {
+    let connection = connection();
+    let source = std::sync::Arc::new(Source(Mutex::new(b"wrong")));
+    connection.with_login(|login| login.configure(Some(source.clone())));
+    for _ in 0..5 {
+        let rv = signed(&connection).map_err(|error| error.rv());
+        assert_eq!(rv, Err(Rv::FunctionFailed));
+    }
+    assert_eq!(connection.device.0.lock().attempts, 1);
+    connection.device.0.lock().lose();
+    assert!(signed(&connection).is_err());
+    assert_eq!(
+        connection.device.0.lock().attempts,
+        1,
+        "nor when the device was lost"
+    );
+    connection.log_in(1, &with(Role::User)).unwrap();
+    assert_eq!(signed(&connection).unwrap(), "signature");
+    connection.log_out(1).unwrap();
+    assert!(signed(&connection).is_err(), "that login is over");
+    assert_eq!(
+        connection.device.0.lock().attempts,
+        2,
+        "nor when somebody logs out"
+    );
+    *source.0.lock() = PIN;
+    assert_eq!(signed(&connection).unwrap(), "signature");
+    assert_eq!(connection.device.0.lock().attempts, 3);
+}
+
+#[test]
+fn a_login_of_the_applications_own_is_not_ended() {
+    let connection = connection();
+    {
+        let mut state = connection.device.0.lock();
+        state.foreign = true;
+        state.role = Some(Role::User);
+    }
+    let rv = connection
+        .log_in(1, &with(Role::User))
+        .map_err(|error| error.rv());
+    assert_eq!(rv, Err(Rv::UserAlreadyLoggedIn));
+    assert_eq!(connection.device.0.lock().role, Some(Role::User));
+}
+
+#[test]
+fn a_pin_is_not_changed_twice_by_a_device_that_failed_in_the_midst_of_it() {
+    let connection = connection();
+    for (rv, expected) in [(Rv::DeviceError, 1), (Rv::SessionHandleInvalid, 2)] {
+        let mut tries = 0;
+        let done: Result<()> = connection.on_anchor(Again::IfRefused, |_| {
+            tries += 1;
+            Err(rv.into())
+        });
+        assert!(done.is_err());
+        assert_eq!(tries, expected, "{}", rv.name());
+    }
 }
 
 #[test]

@@ -11,7 +11,7 @@ use super::{Answer, Module};
 
 impl Module {
     /// `C_Initialize`: with `init` as the string that some modules take, which then lives for ever.
-    pub fn initialize(&self, flags: ck::CK_FLAGS, init: Option<&CString>) -> Answer<()> {
+    pub fn initialize(&self, threads: bool, init: Option<&CString>) -> Answer<()> {
         /// NSS reads one more pointer after the structure when the reserved field is used, and wants it null.
         #[repr(C)]
         struct Extended {
@@ -22,7 +22,7 @@ impl Module {
             args: ck::CK_C_INITIALIZE_ARGS::default(),
             after: null_mut(),
         };
-        extended.args.flags = flags;
+        extended.args.flags = if threads { ck::CKF_OS_LOCKING_OK } else { 0 };
         if let Some(init) = init {
             // Leaked: no module says how long it reads it.
             extended.args.pReserved = Box::leak(Box::new(init.clone())).as_ptr().cast_mut().cast();

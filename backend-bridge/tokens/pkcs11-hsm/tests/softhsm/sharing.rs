@@ -70,7 +70,7 @@ fn a_pin_by_reference_logs_in_by_itself() {
         };
         let wrong = app(b"4321");
         let error = wrong.find(ck::CKO_DATA, "x").err().unwrap();
-        assert_eq!(error.rv(), Rv::PinIncorrect);
+        assert_eq!(error.rv(), Rv::FunctionFailed);
         assert!(error.to_string().contains("configured PIN"), "{error}");
         drop(wrong);
         let right = app(PIN);
@@ -115,6 +115,24 @@ fn closing_a_session_that_makes_a_key_leaves_nothing_behind() {
 }
 
 #[test]
+fn a_slot_whose_token_is_missing_disturbs_no_other() {
+    in_own_process(SOFTHSM, |_| {
+        let libraries = prepared();
+        let app = App::softhsm("hsm", &libraries);
+        app.login(Role::User, PIN).unwrap();
+        let key = app.generate_aes("mine", false).unwrap();
+        let missing = App::softhsm("there is none", &libraries);
+        assert!(!missing.token.is_present());
+        let label = app.attributes(key, &[ck::CKA_LABEL]).unwrap();
+        assert_eq!(
+            label.len(),
+            1,
+            "a session object dies when the module is finalised"
+        );
+    });
+}
+
+#[test]
 fn private_session_objects_die_with_the_login_and_hold_nothing() {
     in_own_process(SOFTHSM, |_| {
         let libraries = prepared();
@@ -141,6 +159,27 @@ fn private_session_objects_die_with_the_login_and_hold_nothing() {
         app.login(Role::User, PIN).unwrap();
         assert_eq!(rv(app.run(Work::Destroy(key))), Some(Rv::ObjectHandleInvalid));
         app.generate_aes("another", false).unwrap();
+    });
+}
+
+#[test]
+fn a_token_is_not_initialised_under_the_sessions_of_another_slot() {
+    in_own_process(SOFTHSM, |_| {
+        let libraries = prepared();
+        let (one, other) = (App::softhsm("hsm", &libraries), App::softhsm("hsm", &libraries));
+        one.token.open_session(one.session);
+        one.login(Role::User, PIN).unwrap();
+        let (_, key) = one.generate_ec("key", true);
+        assert!(other.token.is_present());
+        let init = || Work::InitToken {
+            so_pin: Pin(SO_PIN),
+            label: *b"other                           ",
+        };
+        assert_eq!(rv(other.run(init())), Some(Rv::SessionExists));
+        one.sign(key, &[1; 32]).unwrap();
+        one.run(Work::Logout).unwrap();
+        one.token.close_session(one.session);
+        other.run(init()).unwrap();
     });
 }
 
