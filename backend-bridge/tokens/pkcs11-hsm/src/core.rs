@@ -164,6 +164,21 @@ impl Core {
         Ok((handle, entry))
     }
 
+    /// Reads attributes of an object.
+    ///
+    /// # Errors
+    /// What the vendor answers beyond what is said of single attributes.
+    pub fn read(
+        &self,
+        session: Session,
+        object: Handle,
+        wanted: &[ck::CK_ATTRIBUTE_TYPE],
+    ) -> Answer<Vec<Attribute>> {
+        read_attributes(wanted, self.device().library.quirks().checks_room, |reading| {
+            self.call(|module| module.read(session, object, reading))
+        })
+    }
+
     /// Notes what an object is known by. If that cannot be read now, it is not found again after a loss.
     pub fn note(&self, lease: &Lease, handle: Handle, entry: &Entry) {
         if let Ok(Some(read)) = self.traits(lease, handle) {
@@ -176,8 +191,7 @@ impl Core {
     /// # Errors
     /// What shows that the connection is lost: the handle is then no use, and to be found anew.
     pub fn traits(&self, lease: &Lease, handle: Handle) -> Answer<Option<Vec<Attribute>>> {
-        let read = |reading: &mut _| self.call(|module| module.read(lease.session, handle, reading));
-        match read_attributes(&TRAITS, read) {
+        match self.read(lease.session, handle, &TRAITS) {
             Ok(read) => Ok(Some(read)),
             Err(rv) if loss(rv, true).is_some() => Err(rv),
             Err(Rv::ObjectHandleInvalid) if self.connection.has_lost_login(lease) => Err(Rv::UserNotLoggedIn),

@@ -26,6 +26,9 @@ pub enum Quirk {
     SizeQueryEnds,
     /// Sessions answer `C_GetSessionInfo` even when the device is gone, so it proves nothing.
     SessionInfoProvesNothing,
+    /// It never writes more of an attribute than there is room for, so that attributes can be read without asking for
+    /// their lengths first.
+    ChecksRoom,
 }
 
 /// A row of [`QUIRKS`].
@@ -49,6 +52,13 @@ pub const QUIRKS: &[QuirkRow] = &[
         quirk: Quirk::FinalizeInChild,
         reason: "C_Initialize in a child answers CKR_CRYPTOKI_ALREADY_INITIALIZED unless library.reset_on_fork is \
                  set in softhsm2.conf (SoftHSM.cpp, C_Initialize; softhsm2.conf(5))",
+    },
+    QuirkRow {
+        file: "libsofthsm2",
+        maker: "SoftHSM",
+        quirk: Quirk::ChecksRoom,
+        reason: "a value that does not fit is answered with CKR_BUFFER_TOO_SMALL (P11Attributes.cpp, \
+                 P11Attribute::retrieve)",
     },
     QuirkRow {
         file: "libkryoptic",
@@ -110,6 +120,7 @@ pub(crate) struct Quirks {
     pub max_sessions: Option<usize>,
     pub size_query_ends: bool,
     pub session_info_proves_nothing: bool,
+    pub checks_room: bool,
 }
 
 impl Quirks {
@@ -144,6 +155,7 @@ impl Quirks {
             }
             Quirk::SizeQueryEnds => self.size_query_ends = true,
             Quirk::SessionInfoProvesNothing => self.session_info_proves_nothing = true,
+            Quirk::ChecksRoom => self.checks_room = true,
         }
         self
     }

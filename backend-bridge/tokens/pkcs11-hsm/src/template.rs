@@ -177,17 +177,18 @@ pub(crate) type Attribute = (ck::CK_ATTRIBUTE_TYPE, Result<Value, Rv>);
 /// Reads attributes: all together where that works, and one by one where any of them fails, since modules differ in
 /// what they leave behind for the others.
 ///
-/// A module is given room for a value only when it has said how long the value is, unless the kind of value tells:
-/// some (NSS's softokn) write the whole value without a look at the room there is.
+/// A module is given room for a value only when it has said how long the value is, unless the kind of value tells, or
+/// the module is known to look at the room (`checks_room`): some (NSS's softokn) write the whole value wherever it goes.
 ///
 /// # Errors
 /// What `call` answers beyond what is said of single attributes.
 pub(crate) fn read_attributes(
     wanted: &[ck::CK_ATTRIBUTE_TYPE],
+    checks_room: bool,
     mut call: impl FnMut(&mut Reading) -> Result<(), Rv>,
 ) -> Result<Vec<Attribute>, Rv> {
     if wanted.iter().all(|id| kind(*id) != Kind::Template) {
-        match read_together(wanted, &mut call) {
+        match read_together(wanted, checks_room, &mut call) {
             Ok(read) => return Ok(read),
             Err(rv) if is_of_one_attribute(rv) => {}
             Err(rv) => return Err(rv),
@@ -217,16 +218,19 @@ fn is_of_one_attribute(rv: Rv) -> bool {
 /// The values whose length is known with the lengths of the others, then those.
 fn read_together(
     wanted: &[ck::CK_ATTRIBUTE_TYPE],
+    checks_room: bool,
     call: &mut impl FnMut(&mut Reading) -> Result<(), Rv>,
 ) -> Result<Vec<Attribute>, Rv> {
-    let mut reading = Reading::new(wanted.iter().map(|id| (*id, room_for(*id))));
+    let room = |id| known_len(id).or_else(|| checks_room.then_some(MOSTLY_ENOUGH));
+    let memory = |id| room(id).map_or(Memory::None, Memory::of);
+    let mut reading = Reading::new(wanted.iter().map(|id| (*id, memory(*id))));
     call(&mut reading)?;
     let mut rest = Reading::new(reading.unread()?);
     if rest.has_room() {
         call(&mut rest)?;
     }
     let mut rest = rest.values();
-    let value = |(id, value): (_, Option<Value>)| match known_len(id) {
+    let value = |(id, value): (_, Option<Value>)| match room(id) {
         Some(_) => present((id, value)),
         None => present((id, rest.next().and_then(|(_, value)| value))),
     };
@@ -238,8 +242,8 @@ fn read_one(
     id: ck::CK_ATTRIBUTE_TYPE,
     call: &mut impl FnMut(&mut Reading) -> Result<(), Rv>,
 ) -> Result<Value, Rv> {
-    if known_len(id).is_some() {
-        let mut reading = Reading::new([(id, room_for(id))]);
+    if let Some(len) = known_len(id) {
+        let mut reading = Reading::new([(id, Memory::of(len))]);
         match call(&mut reading) {
             Ok(()) => {
                 let value = reading.values().next().and_then(|(_, value)| value);
@@ -284,6 +288,8 @@ fn read_inner(
     Ok(Reading::new(room))
 }
 
+/// Room in bytes that most values fit in whose length is not known: an RSA modulus does.
+const MOSTLY_ENOUGH: usize = 520;
 /// The longest value that is believed, in bytes.
 const MAX_VALUE: usize = 1 << 26;
 
@@ -295,11 +301,6 @@ fn known_len(id: ck::CK_ATTRIBUTE_TYPE) -> Option<usize> {
         Kind::Date => Some(size_of::<ck::CK_DATE>()),
         Kind::Bytes | Kind::BigInteger | Kind::Mechanisms | Kind::Template => None,
     }
-}
-
-/// Memory for a value whose length is known; none for others.
-fn room_for(id: ck::CK_ATTRIBUTE_TYPE) -> Memory {
-    known_len(id).map_or(Memory::None, Memory::of)
 }
 
 #[cfg(test)]
@@ -335,11 +336,13 @@ mod tests {
     #[test]
     fn each_attribute_is_answered_by_itself() {
         let wanted = [ck::CKA_TOKEN, ck::CKA_LABEL, ck::CKA_VALUE, ck::CKA_ID];
-        let read = read_attributes(&wanted, vendor).unwrap();
-        assert!(matches!(read[0].1, Ok(Value::Bool(true))));
-        assert_eq!(read[1].1.as_ref().ok().unwrap().as_bytes().unwrap().len(), 600);
-        assert_eq!(read[2].1.as_ref().err(), Some(&Rv::AttributeSensitive));
-        assert_eq!(read[3].1.as_ref().err(), Some(&Rv::AttributeTypeInvalid));
+        for checks_room in [false, true] {
+            let read = read_attributes(&wanted, checks_room, vendor).unwrap();
+            assert!(matches!(read[0].1, Ok(Value::Bool(true))));
+            assert_eq!(read[1].1.as_ref().ok().unwrap().as_bytes().unwrap().len(), 600);
+            assert_eq!(read[2].1.as_ref().err(), Some(&Rv::AttributeSensitive));
+            assert_eq!(read[3].1.as_ref().err(), Some(&Rv::AttributeTypeInvalid));
+        }
     }
 
     #[test]
@@ -361,7 +364,7 @@ mod tests {
             }
             Ok(())
         };
-        let read = read_attributes(&values.map(|(id, _)| id), careless).unwrap();
+        let read = read_attributes(&values.map(|(id, _)| id), false, careless).unwrap();
         assert!(matches!(read[0].1, Ok(Value::Bool(true))));
         for ((id, value), (wanted, len)) in read.iter().zip(values).skip(1) {
             let value = value.as_ref().ok().unwrap();
@@ -371,7 +374,7 @@ mod tests {
 
     #[test]
     fn what_fails_as_a_whole_fails_as_a_whole() {
-        let lost = read_attributes(&[ck::CKA_TOKEN], |_| Err(Rv::SessionHandleInvalid));
+        let lost = read_attributes(&[ck::CKA_TOKEN], false, |_| Err(Rv::SessionHandleInvalid));
         assert_eq!(lost.err(), Some(Rv::SessionHandleInvalid));
     }
 
@@ -381,7 +384,7 @@ mod tests {
             reading.raw[0].ulValueLen = 4096;
             Ok(())
         };
-        let read = read_attributes(&[ck::CKA_TOKEN], lying).unwrap();
+        let read = read_attributes(&[ck::CKA_TOKEN], false, lying).unwrap();
         assert!(read[0].1.is_err());
     }
 

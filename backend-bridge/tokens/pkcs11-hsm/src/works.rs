@@ -22,7 +22,7 @@ use crate::objects::Entry;
 use crate::operation::VendorOperation;
 use crate::params::Written;
 use crate::pool::{Fate, Lease, Making, Need};
-use crate::template::{Attributes, read_attributes};
+use crate::template::Attributes;
 
 /// Up to so many objects that a search finds are noted at once, so that they are found again after a loss. Of more, each
 /// is noted when it is used.
@@ -261,9 +261,7 @@ fn find(core: &Core, cx: &CallCx, template: &Template) -> Result<Out> {
 fn attributes(core: &Core, cx: &CallCx, object: ObjectId, wanted: &[ck::CK_ATTRIBUTE_TYPE]) -> Result<Out> {
     let read = core.connection.run(cx, Repeat::Always, |lease| {
         let (handle, _) = core.handle(lease, object, Rv::ObjectHandleInvalid)?;
-        read_attributes(wanted, |reading| {
-            core.call(|module| module.read(lease.session, handle, reading))
-        })
+        core.read(lease.session, handle, wanted)
     })?;
     let values = read.into_iter().map(|(_, value)| value);
     Ok(Out::Attributes(values.collect()))
@@ -320,9 +318,7 @@ fn disown(core: &Core, entry: &Entry) {
 fn forget_private(core: &Core) {
     for (id, handle) in core.objects().owned() {
         let read = core.connection.on_anchor(Again::Always, |anchor| {
-            Ok(read_attributes(&[ck::CKA_PRIVATE], |reading| {
-                core.call(|module| module.read(anchor.session, handle, reading))
-            })?)
+            Ok(core.read(anchor.session, handle, &[ck::CKA_PRIVATE])?)
         });
         if read.is_err() {
             forget(core, id);
@@ -414,9 +410,7 @@ pub(crate) fn discard(core: &Core, made: &Out, others: &[Written]) {
 }
 
 fn is_token_object(core: &Core, session: Session, handle: Handle) -> bool {
-    let read = read_attributes(&[ck::CKA_TOKEN], |reading| {
-        core.call(|module| module.read(session, handle, reading))
-    });
+    let read = core.read(session, handle, &[ck::CKA_TOKEN]);
     let first = read.ok().and_then(|read| read.into_iter().next());
     matches!(first, Some((_, Ok(Value::Bool(true)))))
 }
