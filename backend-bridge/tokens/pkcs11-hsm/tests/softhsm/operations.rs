@@ -130,6 +130,10 @@ fn a_login_for_an_operation_reaches_the_one_that_began_last() {
         let digest = app.begin(OperationClass::Digest, &sha, None).unwrap();
         let rsa = Mechanism::given(ck::CKM_RSA_PKCS, None);
         let sign = app.begin(OperationClass::Sign, &rsa, Some(private)).unwrap();
+        // One that does not even begin changes nothing.
+        let none = Mechanism::given(ck::CKM_VENDOR_DEFINED, None);
+        let refused = app.begin(OperationClass::Digest, &none, None);
+        assert_eq!(rv(refused), Some(Rv::MechanismInvalid));
         app.run(Work::Authenticate(Pin(PIN))).unwrap();
         let (cx, mut out) = (app.cx(), [0; 256]);
         settled(sign.single(&cx, b"text", End::Output(&mut out)), &cx).unwrap();
