@@ -6,7 +6,6 @@ mod codec;
 mod engine;
 mod error;
 mod generate;
-mod handles;
 mod index;
 mod keys;
 mod login;

@@ -6,10 +6,10 @@ use std::sync::Arc;
 
 use cryptoki_sys as ck;
 use keyenclave_model::error::{Error, Result, Rv};
+use keyenclave_model::number_map::NumberMap;
 use keyenclave_model::token::{ObjectId, SessionId};
 use parking_lot::RwLock;
 
-use crate::handles::HandleMap;
 use crate::opened::Opened;
 
 /// See the module. The lock is held for the length of a look-up and never while another one is taken.
@@ -20,7 +20,7 @@ pub(crate) struct SessionObjects {
 
 #[derive(Default)]
 struct Table {
-    objects: HandleMap<(SessionId, Arc<Opened>)>,
+    objects: NumberMap<ObjectId, (SessionId, Arc<Opened>)>,
     owned: BTreeSet<(SessionId, ObjectId)>,
     /// Sessions that are making objects: how many, and whether the session has been closed meanwhile.
     making: HashMap<SessionId, (usize, bool)>,

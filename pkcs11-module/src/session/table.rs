@@ -4,12 +4,12 @@
 //! Found by many threads at once and changed rarely. A session that somebody has found stays alive until they are
 //! done, even if it is closed meanwhile.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU32;
 
 use cryptoki_sys as ck;
 use keyenclave_model::error::{Result, Rv};
+use keyenclave_model::number_map::NumberMap;
 use keyenclave_model::token::SessionId;
 use parking_lot::{Mutex, RwLock};
 
@@ -34,7 +34,7 @@ pub struct Session {
 
 /// All open sessions.
 #[derive(Default)]
-pub struct SessionTable(RwLock<HashMap<SessionId, Arc<Session>>>);
+pub struct SessionTable(RwLock<NumberMap<SessionId, Arc<Session>>>);
 
 impl SessionTable {
     /// A new session, of the kind that the flags of `C_OpenSession` say.

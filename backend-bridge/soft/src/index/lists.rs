@@ -2,7 +2,7 @@
 //! Which entries have the same column: doubly linked lists through numbers of slots, one list for each hash of each
 //! column, in the order in which entries were appended. Appending and removing touch neighbours only.
 
-use crate::handles::HashedMap;
+use keyenclave_model::number_map::NumberMap;
 
 /// No slot.
 pub(super) const NONE: u32 = u32::MAX;
@@ -34,7 +34,7 @@ struct Link {
 /// See the module.
 #[derive(Default)]
 pub(super) struct Lists {
-    ends: [HashedMap<Ends>; COLUMNS.len()],
+    ends: [NumberMap<u64, Ends>; COLUMNS.len()],
     links: Vec<Option<[Link; COLUMNS.len()]>>,
 }
 

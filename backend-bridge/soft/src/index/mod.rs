@@ -14,9 +14,9 @@ use std::collections::{HashMap, HashSet, VecDeque};
 use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 
+use keyenclave_model::number_map::NumberMap;
 use keyenclave_model::token::{HandleSource, ObjectId};
 
-use crate::handles::HandleMap;
 use crate::opened::Opened;
 use crate::store::{Changes, Columns, Identity, RecordId, Revision, Stamp, Summary};
 use crate::vault::Attestation;
@@ -80,7 +80,7 @@ pub(crate) struct Index {
     slots: Vec<Option<Entry>>,
     free: Vec<u32>,
     by_record: HashMap<RecordId, u32>,
-    by_handle: HandleMap<u32>,
+    by_handle: NumberMap<ObjectId, u32>,
     lists: Lists,
     open: VecDeque<RecordId>,
     hasher: RandomState,
@@ -95,7 +95,7 @@ impl Index {
             slots: Vec::new(),
             free: Vec::new(),
             by_record: HashMap::new(),
-            by_handle: HandleMap::default(),
+            by_handle: NumberMap::default(),
             lists: Lists::default(),
             open: VecDeque::new(),
             hasher: RandomState::new(),

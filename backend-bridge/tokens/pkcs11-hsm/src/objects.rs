@@ -12,6 +12,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Acquire, Ordering::Release};
 use cryptoki_sys as ck;
 use keyenclave_model::attribute::Value;
 use keyenclave_model::error::Rv;
+use keyenclave_model::number_map::NumberMap;
 use keyenclave_model::template::Template;
 use keyenclave_model::token::{HandleSource, ObjectId, SessionId};
 use parking_lot::{Mutex, RwLock};
@@ -28,7 +29,7 @@ pub(crate) struct Objects {
 
 #[derive(Default)]
 struct Known {
-    ours: HashMap<ObjectId, Arc<Entry>>,
+    ours: NumberMap<ObjectId, Arc<Entry>>,
     /// Of the present connection.
     theirs: HashMap<Handle, ObjectId>,
     /// How many of ours are session objects.

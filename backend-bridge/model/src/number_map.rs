@@ -1,22 +1,16 @@
 // SPDX-License-Identifier: MIT
 //! Maps from numbers that nobody can choose to collide: handles, which are our own and consecutive, and what a keyed
-//! hash has made. Hashing them takes one multiplication; the general hash would be the dearest step of starting an
-//! operation.
+//! hash has made. Hashing them takes one multiplication; the general hash would be the dearest step of many calls.
 
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
 
-use keyenclave_model::token::ObjectId;
-
-/// A map from object handles.
-pub(crate) type HandleMap<V> = HashMap<ObjectId, V, BuildHasherDefault<NumberHasher>>;
-
-/// A map from what a keyed hash has made.
-pub(crate) type HashedMap<V> = HashMap<u64, V, BuildHasherDefault<NumberHasher>>;
+/// A map from such numbers, or from what is made of one (an [`ObjectId`](crate::token::ObjectId)).
+pub type NumberMap<K, V> = HashMap<K, V, BuildHasherDefault<NumberHasher>>;
 
 /// Spreads consecutive numbers over all bits.
 #[derive(Default)]
-pub(crate) struct NumberHasher(u64);
+pub struct NumberHasher(u64);
 
 /// 2^64 divided by the golden ratio: the multiplier that spreads consecutive numbers most evenly (Knuth, TAOCP 6.4).
 const SPREAD: u64 = 0x9e37_79b9_7f4a_7c15;
