@@ -33,6 +33,8 @@ pub struct Slot {
     settled: Condvar,
     /// Who is logged in, as every operation asks for it: published under the lock of `state`, read without it.
     role: AtomicU8,
+    /// The token's epoch when they logged in; published likewise, and before the role.
+    epoch: AtomicU64,
     /// Another number after every logout, so that operations begun before it are known to be over.
     logins: AtomicU64,
 }
@@ -57,6 +59,7 @@ impl Slot {
             state: Mutex::default(),
             settled: Condvar::new(),
             role: AtomicU8::new(publish(None)),
+            epoch: AtomicU64::new(0),
             logins: AtomicU64::new(0),
         }
     }
@@ -162,6 +165,9 @@ impl Slot {
             return;
         }
         let epoch = self.token.epoch();
+        if epoch == self.epoch.load(Ordering::Acquire) {
+            return;
+        }
         let mut state = self.state.lock();
         if state.moved_to(epoch) {
             log::warn!(
@@ -232,6 +238,7 @@ impl Slot {
     /// Publishes what the state says, and wakes whoever waits for it.
     fn settle(&self, state: &TokenState) {
         let now = publish(state.role());
+        self.epoch.store(state.epoch(), Ordering::Release);
         let before = self.role.swap(now, Ordering::AcqRel);
         if before != now && now == NOBODY {
             self.logins.fetch_add(1, Ordering::AcqRel);

@@ -77,6 +77,11 @@ impl TokenState {
         }
     }
 
+    /// The token's epoch when somebody logged in last.
+    pub fn epoch(&self) -> u64 {
+        self.epoch
+    }
+
     /// How many sessions are open, and how many of these are read/write sessions.
     pub fn sessions(&self) -> (usize, usize) {
         (self.read_only + self.read_write, self.read_write)
