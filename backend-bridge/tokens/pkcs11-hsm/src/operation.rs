@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use cryptoki_sys as ck;
+use keyenclave_model::algorithm::Hash;
 use keyenclave_model::error::{Error, Result, Rv};
 use keyenclave_model::mechanism::Mechanism;
 use keyenclave_model::token::{
@@ -332,6 +333,10 @@ impl VendorOperation {
             (Part::Finish, Encrypt) => {
                 let (id, parameter) = self.mechanism()?;
                 output_len(Encrypt, id, parameter, self.pending)
+            }
+            (Part::Single(_) | Part::Finish, Digest) => {
+                let (id, _) = self.mechanism()?;
+                Hash::from_mechanism(id).map(Hash::output_len)
             }
             (Part::Single(input), VerifyRecover) => Some(input),
             (Part::Finish, Decrypt) => Some(self.pending),
