@@ -144,22 +144,30 @@ impl Object {
         self.0.get(index).map(|(_, value)| value)
     }
 
-    /// The value of an attribute for an application (`C_GetAttributeValue`).
+    /// The value of an attribute for an application, as [`Shown::reveal`].
     ///
     /// # Errors
-    /// `CKR_ATTRIBUTE_TYPE_INVALID` if there is no such attribute, `CKR_ATTRIBUTE_SENSITIVE` if it is a secret.
+    /// The same.
     pub fn reveal(&self, id: ck::CK_ATTRIBUTE_TYPE) -> Result<&Value, Rv> {
-        if self.conceals(id) {
-            return Err(Rv::AttributeSensitive);
+        self.shown().reveal(id)
+    }
+
+    /// The object as applications see it.
+    pub fn shown(&self) -> Shown<'_> {
+        let guarded =
+            self.is_true(ck::CKA_SENSITIVE) || self.get(ck::CKA_EXTRACTABLE) == Some(&Value::Bool(false));
+        Shown {
+            object: self,
+            guarded: if guarded { self.kind() } else { None },
         }
-        self.get(id).ok_or(Rv::AttributeTypeInvalid)
     }
 
     /// Whether every attribute of the template is the object's. A concealed attribute matches nothing.
     pub fn matches(&self, template: &Template) -> bool {
+        let shown = self.shown();
         template
             .iter()
-            .all(|(id, wanted)| self.reveal(id).is_ok_and(|value| value.matches(id, wanted)))
+            .all(|(id, wanted)| shown.reveal(id).is_ok_and(|value| value.matches(id, wanted)))
     }
 
     /// Puts an attribute in, in place of the one that was there.
@@ -234,17 +242,6 @@ impl Object {
         }
     }
 
-    /// Whether an attribute is a secret of a key that does not give its secrets away.
-    fn conceals(&self, id: ck::CK_ATTRIBUTE_TYPE) -> bool {
-        let guarded =
-            self.is_true(ck::CKA_SENSITIVE) || self.get(ck::CKA_EXTRACTABLE) == Some(&Value::Bool(false));
-        guarded
-            && self
-                .kind()
-                .and_then(|kind| kind.rule(id))
-                .is_some_and(|rule| rule.rules.has(Rules::SECRET))
-    }
-
     /// The object with the template's values, each of which needs one of the rules `allowed` or `SETTABLE`.
     fn changed(&self, template: &Template, allowed: Rules, role: Option<Role>) -> Result<Self> {
         let kind = self
@@ -273,6 +270,27 @@ impl Object {
     fn is_stuck(&self, rule: &Rule, value: &Value) -> bool {
         let is = |truth| self.get(rule.id) == Some(&Value::Bool(truth)) && *value != Value::Bool(truth);
         (rule.rules.has(Rules::STAYS_TRUE) && is(true)) || (rule.rules.has(Rules::STAYS_FALSE) && is(false))
+    }
+}
+
+/// An object as applications see it: what is the same for all its attributes is found out once.
+pub struct Shown<'a> {
+    object: &'a Object,
+    /// The kind of an object that does not give its secrets away.
+    guarded: Option<&'static ObjectKind>,
+}
+
+impl<'a> Shown<'a> {
+    /// The value of an attribute (`C_GetAttributeValue`).
+    ///
+    /// # Errors
+    /// `CKR_ATTRIBUTE_TYPE_INVALID` if there is no such attribute, `CKR_ATTRIBUTE_SENSITIVE` if it is a secret.
+    pub fn reveal(&self, id: ck::CK_ATTRIBUTE_TYPE) -> Result<&'a Value, Rv> {
+        let rule = self.guarded.and_then(|kind| kind.rule(id));
+        if rule.is_some_and(|rule| rule.rules.has(Rules::SECRET)) {
+            return Err(Rv::AttributeSensitive);
+        }
+        self.object.get(id).ok_or(Rv::AttributeTypeInvalid)
     }
 }
 

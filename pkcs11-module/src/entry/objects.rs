@@ -86,7 +86,10 @@ pub fn get_attribute_value(
         Work::View(object)
     };
     match caller.run(work)? {
-        Out::View(object) => fill(attributes.iter(), |buffer| object.reveal(buffer.id())),
+        Out::View(object) => {
+            let shown = object.shown();
+            fill(attributes.iter(), |buffer| shown.reveal(buffer.id()))
+        }
         Out::Attributes(values) if values.len() == wanted.len() => {
             let mut values = values.iter();
             fill(attributes.iter(), |_| match values.next() {
