@@ -77,6 +77,9 @@ fn definition(text: &str) -> Result<(String, String), String> {
 /// How much of everything.
 struct Plan {
     quick: bool,
+    /// How often the processes are started anew for the cryptography.
+    casts: usize,
+    /// Of each cast.
     rounds: usize,
     millis: u64,
     beside_seconds: u64,
@@ -92,7 +95,8 @@ impl Settings {
         let mut plan = if self.quick {
             Plan {
                 quick: true,
-                rounds: 4,
+                casts: 2,
+                rounds: 2,
                 millis: 20,
                 beside_seconds: 2,
                 objects: vec![10, 1_000],
@@ -104,8 +108,9 @@ impl Settings {
         } else {
             Plan {
                 quick: false,
-                rounds: 12,
-                millis: 80,
+                casts: 3,
+                rounds: 4,
+                millis: 60,
                 beside_seconds: 4,
                 objects: vec![10, 100, 1_000, 10_000, 100_000],
                 populate_place: self.populate_place.clone(),

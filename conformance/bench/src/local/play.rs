@@ -34,31 +34,55 @@ pub struct Stage<'a> {
 }
 
 impl<'a> Stage<'a> {
-    /// Starts the workers.
+    /// With no workers yet.
     pub fn new(plan: &'a Plan, players: &'a [Player], beside: &'a [Option<usize>], disk: &'a Path) -> Self {
         Self {
             plan,
             players,
             beside,
             disk,
-            workers: players.iter().map(Player::worker).collect(),
+            workers: Vec::new(),
             objects: vec![0; players.len()],
         }
     }
 
-    /// The cryptographic operations, with one thread and with two.
+    /// The cryptographic operations, with one thread and with two. Each cast of workers plays them all: where the code
+    /// and the memory of a process happen to lie makes a difference of some per cent.
     pub fn cryptography(&mut self) -> Vec<Line> {
         let quick = self.plan.quick;
         let rows = CRYPTOGRAPHY.iter().filter(|row| !quick || row.quick);
-        rows.flat_map(|row| {
+        let rows = rows.flat_map(|row| {
             let threads = if row.threads { 1..=2 } else { 1..=1 };
             threads.map(move |threads| (row, threads))
-        })
-        .map(|(row, threads)| self.line(row, threads, self.plan.rounds))
-        .collect()
+        });
+        let mut played: Vec<_> = rows
+            .map(|(row, threads)| (row, threads, self.nothing_played()))
+            .collect();
+        for cast in 1..=self.plan.casts {
+            eprintln!("cryptography, cast {cast} of {}", self.plan.casts);
+            self.recast();
+            for (row, threads, slices) in &mut played {
+                self.play(row, *threads, self.plan.rounds, slices);
+            }
+        }
+        let lines = played.into_iter();
+        lines
+            .map(|(row, threads, slices)| self.line(row, threads, &slices))
+            .collect()
     }
 
-    fn line(&mut self, row: &Row, threads: usize, rounds: usize) -> Line {
+    /// New workers, in the place of those there are.
+    fn recast(&mut self) {
+        self.workers.clear();
+        self.workers = self.players.iter().map(Player::worker).collect();
+    }
+
+    fn nothing_played(&self) -> Vec<Played> {
+        vec![Ok(Vec::new()); self.players.len()]
+    }
+
+    /// Plays some rounds and adds what comes of them to `slices`.
+    fn play(&mut self, row: &Row, threads: usize, rounds: usize, slices: &mut [Played]) {
         let operation = row.operation;
         let measure = Order::Measure {
             operation,
@@ -70,7 +94,6 @@ impl<'a> Stage<'a> {
             .iter_mut()
             .map(|worker| worker.ask(measure))
             .collect();
-        let mut slices: Vec<Result<Vec<Slice>, String>> = vec![Ok(Vec::new()); self.workers.len()];
         for round in 0..rounds {
             for index in in_turn(self.workers.len(), round) {
                 let played = lengths[index].clone().and_then(|length| {
@@ -83,11 +106,14 @@ impl<'a> Stage<'a> {
                 add(&mut slices[index], played);
             }
         }
+    }
+
+    fn line(&self, row: &Row, threads: usize, slices: &[Played]) -> Line {
         let line = Line {
             name: row.name.into(),
             threads,
             waits: row.waits,
-            cells: cells(&slices, self.beside),
+            cells: cells(slices, self.beside),
         };
         self.tell(&line);
         line
@@ -128,14 +154,14 @@ impl<'a> Stage<'a> {
     /// The operations on objects with more and more of them, the first signature, and memory.
     pub fn crowds(&mut self) -> Crowds {
         let (mut lines, mut cold) = (Vec::new(), Vec::new());
-        // Some take seconds for one operation: half the rounds.
-        let rounds = self.plan.rounds.div_ceil(2);
+        // Some take seconds for one operation: half as many rounds.
+        let rounds = (self.plan.casts * self.plan.rounds).div_ceil(2);
         for &objects in &self.plan.objects {
             self.populate(objects);
             lines.push(Crowd {
                 objects,
                 reached: self.objects.clone(),
-                lines: OBJECTS.iter().map(|row| self.line(row, 1, rounds)).collect(),
+                lines: OBJECTS.iter().map(|row| self.crowd_line(row, rounds)).collect(),
             });
             if objects == self.plan.cold_objects {
                 cold = self.cold();
@@ -147,6 +173,12 @@ impl<'a> Stage<'a> {
             lines,
             cold,
         }
+    }
+
+    fn crowd_line(&mut self, row: &Row, rounds: usize) -> Line {
+        let mut slices = self.nothing_played();
+        self.play(row, 1, rounds, &mut slices);
+        self.line(row, 1, &slices)
     }
 
     /// Has all make objects at the same time, in memory where there is such a place: that is not measured.
@@ -162,7 +194,7 @@ impl<'a> Stage<'a> {
             "making {to} objects, {} places in memory",
             moved.unwrap_or_default()
         );
-        self.workers = self.players.iter().map(Player::worker).collect();
+        self.recast();
         let seconds = self.plan.populate_seconds;
         for (worker, from) in self.workers.iter_mut().zip(&self.objects) {
             let from = *from;
@@ -176,7 +208,7 @@ impl<'a> Stage<'a> {
         if memory.is_some() {
             self.workers.clear();
             all_into(self.disk);
-            self.workers = self.players.iter().map(Player::worker).collect();
+            self.recast();
         }
     }
 
