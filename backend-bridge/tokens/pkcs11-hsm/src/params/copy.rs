@@ -107,10 +107,12 @@ impl OwnParameter {
                 total = total.checked_add(len.of(parameter, parameter)?)?;
             }
         }
-        let mut memory = Zeroizing::new(vec![0; total]);
+        // Not as zeroed memory, which the C library has to look for, where it has memory of any content ready.
+        let mut memory = Zeroizing::new(Vec::with_capacity(total));
+        memory.extend_from_slice(parameter);
+        memory.resize(total, 0);
         let base = memory.as_ptr().expose_provenance();
         let (flat, mut rest) = memory.split_at_mut_checked(parameter.len())?;
-        flat.copy_from_slice(parameter);
         let mut copy = Self {
             memory: Zeroizing::default(),
             len: parameter.len(),
