@@ -62,7 +62,7 @@ pub(crate) struct Library {
     pub faults: crate::faults::Faults,
 }
 
-/// How long a restart waits for those inside.
+/// How long a restart and the end wait for those inside.
 const PATIENCE: Duration = Duration::from_secs(2);
 /// The least time between two restarts.
 const RESTARTS_APART: Duration = Duration::from_secs(1);
@@ -474,19 +474,38 @@ fn forget(places: &[AtomicUsize], module: &Module) -> bool {
 }
 
 impl Library {
-    /// Finalises the module, if that is ours to do. One that refuses is taken over by our next initialisation.
+    /// Finalises the module, if that is ours to do, when the last call has left it. One that calls stay in, or that
+    /// refuses, is taken over by our next initialisation.
     pub fn end(&self) {
-        self.calls.fetch_add(1, SeqCst);
-        if self.ours.swap(false, SeqCst)
-            && fork::generation() == self.generation
-            && let Err(rv) = self.module.finalize()
-        {
+        if !self.ours.swap(false, SeqCst) || fork::generation() != self.generation {
+            return;
+        }
+        let ended = if self.is_left_by_all() {
+            self.calls.fetch_add(1, SeqCst);
+            let ended = self.module.finalize();
+            self.calls.fetch_sub(1, SeqCst);
+            ended
+        } else {
+            Err(Rv::FunctionFailed)
+        };
+        if let Err(rv) = ended {
             log::debug!("{}: C_Finalize answers {}", self.path.display(), rv.name());
             if rv != Rv::CryptokiNotInitialized {
                 remember(&LEFT, &self.module);
             }
         }
-        self.calls.fetch_sub(1, SeqCst);
+    }
+
+    /// Waits for calls that nobody waits for, such as those that close sessions.
+    fn is_left_by_all(&self) -> bool {
+        let until = Instant::now() + PATIENCE;
+        while self.calls.load(SeqCst) > 0 {
+            if Instant::now() >= until {
+                return false;
+            }
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        true
     }
 }
 
