@@ -3,6 +3,7 @@
 //!
 //! It reaches the process of a case through the environment, so that `cargo test` can be pointed at any module too.
 
+use crate::place::Place;
 use cryptoki_sys::CK_SLOT_ID;
 use std::ffi::CString;
 use std::path::PathBuf;
@@ -13,6 +14,7 @@ const TEXT: &str = "KEYENCLAVE_TEST_TEXT";
 const SLOT: &str = "KEYENCLAVE_TEST_SLOT";
 const SHORT: &str = "KEYENCLAVE_TEST_SHORT_BUFFERS";
 const OFFICER: &str = "KEYENCLAVE_TEST_SO_PIN";
+const BEHIND: &str = "KEYENCLAVE_TEST_BEHIND";
 
 /// What stands for the case's own directory in [`Tested::text`].
 const PLACE: &str = "{place}";
@@ -31,6 +33,9 @@ pub struct Tested {
     /// Whether every operation is offered a short buffer first. Where a module is wrong about those, only the cases
     /// about them should fail, and not everything that has an output.
     pub short_buffers: bool,
+    /// The configuration of KeyEnclave's slot that the module is behind, with `{place}` in it as in `text`; `library` is
+    /// KeyEnclave's own then, and the token is the other module's.
+    pub behind: Option<String>,
 }
 
 impl Tested {
@@ -42,6 +47,7 @@ impl Tested {
             slot: None,
             officer: None,
             short_buffers: true,
+            behind: None,
         }
     }
 
@@ -54,6 +60,7 @@ impl Tested {
             slot: text(SLOT).map(|slot| slot.parse().expect("the number of a slot")),
             officer: text(OFFICER),
             short_buffers: short_buffers(),
+            behind: text(BEHIND),
         }
     }
 
@@ -64,6 +71,7 @@ impl Tested {
             (SLOT, self.slot.map(|slot| slot.to_string())),
             (OFFICER, self.officer.clone()),
             (SHORT, (!self.short_buffers).then(|| "no".to_owned())),
+            (BEHIND, self.behind.clone()),
         ];
         for (name, value) in values {
             match value {
@@ -74,10 +82,18 @@ impl Tested {
         command.env(LIBRARY, &self.library).env("MODULE", &self.library);
     }
 
-    /// Whether it is KeyEnclave's own, and not another one that the suite is pointed at.
+    /// Makes the module ready that stands behind a slot of ours.
+    pub fn prepare(&self, place: &Place) {
+        if let Some(slot) = &self.behind {
+            let slot = slot.replace(PLACE, &place.path().to_string_lossy());
+            place.write("keyenclave.toml", &slot);
+        }
+    }
+
+    /// Whether it is KeyEnclave's own with a token of its own, and not another one that the suite is pointed at.
     pub fn is_keyenclave(&self) -> bool {
         let name = self.library.file_name();
-        name.is_some_and(|name| name.to_string_lossy().contains("keyenclave"))
+        self.behind.is_none() && name.is_some_and(|name| name.to_string_lossy().contains("keyenclave"))
     }
 }
 
@@ -89,7 +105,7 @@ pub(crate) fn short_buffers() -> bool {
 /// The text as this process's `C_Initialize` gets it.
 pub(crate) fn text() -> Option<CString> {
     let text = std::env::var(TEXT).ok()?;
-    let here = crate::place::Place::of_this_process();
+    let here = Place::of_this_process();
     let text = text.replace(PLACE, &here.path().to_string_lossy());
     Some(CString::new(text).expect("a text without zeros"))
 }

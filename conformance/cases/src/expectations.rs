@@ -5,7 +5,10 @@
 //! "pins.officer.change" = { outcome = "fails", reason = "…" }
 //! ```
 //!
-//! The file is held to the truth as the module is: a line about a case that does not exist, that passes, that is
+//! A second file may say what is otherwise when the module stands behind a slot of ours: more lines like these, and
+//! `outcome = "passes"` for a case that ours puts right.
+//!
+//! The files are held to the truth as the module is: a line about a case that does not exist, that passes, that is
 //! skipped or that fails in another way fails the run.
 
 use crate::case::Case;
@@ -22,9 +25,18 @@ pub struct Expectations(BTreeMap<String, Expected>);
 /// One line.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Expected {
-    outcome: Failure,
+struct Expected<O = Failure> {
+    outcome: O,
     reason: String,
+}
+
+/// What a line of the second file says.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Otherwise {
+    Passes,
+    #[serde(untagged)]
+    Fails(Failure),
 }
 
 /// What a run says about one case.
@@ -52,17 +64,31 @@ impl Expectations {
     }
 
     fn parse<'a>(text: &str, cases: impl Iterator<Item = &'a Case>) -> Result<Self, String> {
-        let read: Self = toml::from_str(text).map_err(|error| error.to_string())?;
-        let known: Vec<_> = cases.map(|case| case.id).collect();
-        for (id, expected) in &read.0 {
-            if !known.contains(&id.as_str()) {
-                return Err(format!("there is no case {id}"));
-            }
-            if expected.reason.trim().is_empty() {
-                return Err(format!("the line about {id} gives no reason"));
+        lines(text, cases).map(Self)
+    }
+
+    /// These, but for what a second file says.
+    ///
+    /// # Errors
+    /// As [`Expectations::read`], and a case that passes though no line here is about it.
+    pub fn but<'a>(self, file: &Path, cases: impl Iterator<Item = &'a Case>) -> Result<Self, String> {
+        let said = |error: &dyn std::fmt::Display| format!("{}: {error}", file.display());
+        let text = std::fs::read_to_string(file).map_err(|error| said(&error))?;
+        self.parse_but(&text, cases).map_err(|error| said(&error))
+    }
+
+    fn parse_but<'a>(mut self, text: &str, cases: impl Iterator<Item = &'a Case>) -> Result<Self, String> {
+        for (id, Expected { outcome, reason }) in lines(text, cases)? {
+            match outcome {
+                Otherwise::Passes => self
+                    .0
+                    .remove(&id)
+                    .map(drop)
+                    .ok_or_else(|| format!("{id} is expected to pass anyway: take the line out"))?,
+                Otherwise::Fails(outcome) => drop(self.0.insert(id, Expected { outcome, reason })),
             }
         }
-        Ok(read)
+        Ok(self)
     }
 
     /// Judges what came of a case.
@@ -89,6 +115,24 @@ impl Expectations {
             )),
         }
     }
+}
+
+/// All lines of a file.
+fn lines<'a, O: serde::de::DeserializeOwned>(
+    text: &str,
+    cases: impl Iterator<Item = &'a Case>,
+) -> Result<BTreeMap<String, Expected<O>>, String> {
+    let read: BTreeMap<String, Expected<O>> = toml::from_str(text).map_err(|error| error.to_string())?;
+    let known: Vec<_> = cases.map(|case| case.id).collect();
+    for (id, expected) in &read {
+        if !known.contains(&id.as_str()) {
+            return Err(format!("there is no case {id}"));
+        }
+        if expected.reason.trim().is_empty() {
+            return Err(format!("the line about {id} gives no reason"));
+        }
+    }
+    Ok(read)
 }
 
 #[cfg(test)]
@@ -133,6 +177,20 @@ mod tests {
         );
         let skipped = Outcome::Skipped("no openssl".into());
         assert!(matches!(line().judge(ID, &skipped), Verdict::Wrong(text) if text.contains("no openssl")));
+    }
+
+    #[test]
+    fn a_second_file_adds_lines_and_takes_some_out() {
+        let but = |text: &str| line().parse_but(text, crate::all());
+        let passes = format!("\"{ID}\" = {{ outcome = \"passes\", reason = \"why\" }}");
+        assert_eq!(but(&passes).unwrap().judge(ID, &Outcome::Passed), Verdict::Passed);
+        let more = "\"pins.missing\" = { outcome = \"hangs\", reason = \"slow\" }";
+        assert_eq!(
+            but(more).unwrap().judge("pins.missing", &failed(Failure::Hangs)),
+            Verdict::Expected("slow".into())
+        );
+        let stale = passes.replace(ID, "pins.missing");
+        assert!(but(&stale).unwrap_err().contains("take the line out"));
     }
 
     #[test]

@@ -92,6 +92,7 @@ pub fn run(case: &Case, tested: &Tested) -> Outcome {
 
 pub(crate) fn run_in(place: &Place, tested: &Tested, id: &str) -> Outcome {
     let mut command = place.command(std::env::current_exe().expect("this program"));
+    tested.prepare(place);
     tested.announce(command.env(CASE, id));
     // Cargo may have started us with paths relative to where it was.
     command.current_dir(std::env::current_dir().expect("a current directory"));

@@ -25,6 +25,9 @@ struct Arguments {
     /// A module of others that is installed: softhsm2, kryoptic, nss-softokn.
     #[arg(long, value_parser = peer)]
     peer: Option<&'static Peer>,
+    /// A module of others, behind a slot of KeyEnclave's, which --module names.
+    #[arg(long, value_parser = peer, conflicts_with_all = ["peer", "expectations", "text", "slot"])]
+    behind: Option<&'static Peer>,
     /// What the module is known to fail: lines `"case" = { outcome, reason }`.
     #[arg(long, conflicts_with = "peer")]
     expectations: Option<PathBuf>,
@@ -51,8 +54,8 @@ struct Arguments {
     filter: String,
 }
 
-/// What is run: its name, the module, and its file of expectations.
-type Chosen = (String, Tested, Option<PathBuf>);
+/// What is run: its name, the module, and what is expected of it.
+type Chosen = (String, Tested, Expectations);
 
 fn main() -> ExitCode {
     if let Some(code) = isolated::child() {
@@ -77,10 +80,6 @@ fn run(arguments: &Arguments) -> Result<bool, String> {
     let Some((name, tested, expectations)) = chosen(arguments)? else {
         return Ok(true);
     };
-    let expectations = match expectations {
-        Some(file) => Expectations::read(&file, all())?,
-        None => Expectations::default(),
-    };
     let run = Run::of(&tested, &expectations, &arguments.filter, |one| {
         println!("{}", report::line(one));
     })?;
@@ -98,18 +97,26 @@ fn run(arguments: &Arguments) -> Result<bool, String> {
 
 /// `None` if it is a peer that is not installed.
 fn chosen(arguments: &Arguments) -> Result<Option<Chosen>, String> {
-    if let Some(peer) = arguments.peer {
+    if let Some(peer) = arguments.peer.or(arguments.behind) {
         let Some(library) = peer.library() else {
             let reason = format!("it is not installed, and {} names no library", peer.variable);
             skipped(&format!("the cases on {}", peer.name), &reason);
             return Ok(None);
         };
-        let tested = peer.tested(absolute(&library)?);
-        return Ok(Some((peer.name.to_owned(), tested, Some(peer.expectations()))));
+        let library = absolute(&library)?;
+        let expected = Expectations::read(&peer.expectations(), all())?;
+        if arguments.peer.is_some() {
+            return Ok(Some((peer.name.to_owned(), peer.tested(library), expected)));
+        }
+        let expected = expected.but(&peer.expectations_behind(), all())?;
+        let tested = peer.behind(&library, named(arguments)?);
+        return Ok(Some((
+            format!("keyenclave before {}", peer.name),
+            tested,
+            expected,
+        )));
     }
-    let module = arguments.module.as_deref();
-    let module = absolute(module.ok_or("name the module with --module, or one of others with --peer")?)?;
-    let mut tested = Tested::plain(module);
+    let mut tested = Tested::plain(named(arguments)?);
     tested.text.clone_from(&arguments.text);
     tested.slot = arguments.slot;
     let own = tested.is_keyenclave();
@@ -117,8 +124,18 @@ fn chosen(arguments: &Arguments) -> Result<Option<Chosen>, String> {
         _ if own => "keyenclave".to_owned(),
         stem => stem.unwrap_or_default().to_string_lossy().into_owned(),
     };
-    let expected = own.then(|| peers::expectations("keyenclave"));
-    Ok(Some((name, tested, arguments.expectations.clone().or(expected))))
+    let file = own.then(|| peers::expectations("keyenclave"));
+    let expected = match arguments.expectations.clone().or(file) {
+        Some(file) => Expectations::read(&file, all())?,
+        None => Expectations::default(),
+    };
+    Ok(Some((name, tested, expected)))
+}
+
+/// The module that is named.
+fn named(arguments: &Arguments) -> Result<PathBuf, String> {
+    let module = arguments.module.as_deref();
+    absolute(module.ok_or("name the module with --module, or one of others with --peer")?)
 }
 
 fn absolute(file: &Path) -> Result<PathBuf, String> {

@@ -93,12 +93,35 @@ impl Peer {
             slot: self.slot,
             officer: self.officer.map(str::to_owned),
             short_buffers: self.short_buffers,
+            behind: None,
+        }
+    }
+
+    /// It, at `library`, behind a slot of `ours`.
+    pub fn behind(&self, library: &Path, ours: PathBuf) -> Tested {
+        let lines = [
+            Some("[[slot]]\nlabel = \"peer\"\nbackend = \"pkcs11\"".to_owned()),
+            Some(format!("module = {library:?}")),
+            self.slot.map(|slot| format!("slot_id = {slot}")),
+            self.text.map(|text| format!("init_string = {text:?}")),
+        ];
+        Tested {
+            officer: self.officer.map(str::to_owned),
+            behind: Some(lines.into_iter().flatten().map(|line| line + "\n").collect()),
+            ..Tested::plain(ours)
         }
     }
 
     /// Its file of expectations.
     pub fn expectations(&self) -> PathBuf {
         expectations(self.name)
+    }
+}
+
+impl Peer {
+    /// The file of what is expected otherwise when it stands behind a slot of ours.
+    pub fn expectations_behind(&self) -> PathBuf {
+        expectations(&format!("behind/{}", self.name))
     }
 }
 
@@ -115,8 +138,10 @@ mod tests {
 
     #[test]
     fn the_expectations_of_every_module_are_about_cases_that_exist() {
-        for name in PEERS.iter().map(|peer| peer.name).chain(["keyenclave"]) {
-            Expectations::read(&expectations(name), crate::all()).unwrap();
+        Expectations::read(&expectations("keyenclave"), crate::all()).unwrap();
+        for peer in &PEERS {
+            let own = Expectations::read(&peer.expectations(), crate::all()).unwrap();
+            own.but(&peer.expectations_behind(), crate::all()).unwrap();
         }
     }
 }

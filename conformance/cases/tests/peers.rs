@@ -21,21 +21,29 @@ fn runner(arguments: &[&str]) -> Result<String, String> {
     finish(command, LIMIT)
 }
 
-#[test]
-fn softhsm2_fails_what_it_is_expected_to_fail_and_nothing_else() {
+fn softhsm2_is_as_expected(test: &str, arguments: &[&str]) {
     let peer = peers::Peer::named("softhsm2").expect("the peer");
     if peer.library().is_none() {
-        return skipped(
-            "softhsm2_fails_what_it_is_expected_to",
-            "SoftHSM2 is not installed",
-        );
+        return skipped(test, "SoftHSM2 is not installed");
     }
-    let text = runner(&["--peer", "softhsm2"]).unwrap_or_else(|output| panic!("{output}"));
+    let text = runner(arguments).unwrap_or_else(|output| panic!("{output}"));
     let last = text.trim_end().lines().last().expect("the counts");
     assert!(
         last.ends_with(" 0 wrong") && !last.contains(" 0 passed"),
         "{last}"
     );
+}
+
+#[test]
+fn softhsm2_fails_what_it_is_expected_to_fail_and_nothing_else() {
+    softhsm2_is_as_expected("softhsm2_fails_what_it_is_expected_to", &["--peer", "softhsm2"]);
+}
+
+#[test]
+fn softhsm2_behind_a_slot_of_ours_fails_no_more_than_alone_but_for_what_is_told() {
+    let module = std::env::var("KEYENCLAVE_TEST_MODULE").expect("the module under test");
+    let arguments = ["--module", &module, "--behind", "softhsm2"];
+    softhsm2_is_as_expected("softhsm2_behind_a_slot_of_ours", &arguments);
 }
 
 /// The run above with a line taken out and a stale one put in, for one case each.

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //! `cargo xtask conformance`: holds a PKCS#11 module, ours by default, to the black-box cases, and reports.
 //!
-//! What it takes is the runner's: `--module FILE` or `--peer NAME`, `--expectations FILE`, `--json FILE`,
+//! What it takes is the runner's: `--module FILE`, `--peer NAME` or `--behind NAME`, `--expectations FILE`, `--json FILE`,
 //! `--junit FILE`, `--page FILE`, `--list`, and a part of the cases' ids.
 
 use crate::{peers, project, run, test};
@@ -39,6 +39,7 @@ pub fn peers() -> Result<u64, String> {
     ] {
         if present {
             run(&["--peer", name].map(str::to_owned))?;
+            run(&["--behind", name].map(str::to_owned))?;
         } else {
             println!("SKIPPED the cases on {name}: it is not installed");
             missing += 1;
