@@ -42,7 +42,8 @@ fn one_signature_is_one_request_over_a_connection_that_stays() {
         }
         let counts = place.proxy.counts();
         assert_eq!((counts.of("Sign"), counts.total()), (20, 20));
-        assert!(counts.opened <= 1, "{counts:?}");
+        // A request that begins before the connection of the last one is put back opens another, which stays too.
+        assert!(counts.opened <= 4, "{counts:?}");
     });
 }
 
