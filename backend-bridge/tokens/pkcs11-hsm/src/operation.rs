@@ -80,6 +80,11 @@ impl VendorOperation {
         mechanism: &Mechanism,
         key: Option<ObjectId>,
     ) -> Result<Self> {
+        let begun = Begun::copy(mechanism, key);
+        // Some modules write to what the parameter points to until the operation ends. The application's memory is there
+        // as long; for a worker it has to be ours.
+        let kept = begun.as_ref().filter(|_| is_for_worker(cx)).map(Begun::mechanism);
+        let mechanism = kept.as_ref().unwrap_or(mechanism);
         let (entry, lease) = core
             .connection
             .run_keeping(cx, Need::Shared, Repeat::Always, |lease| {
@@ -93,7 +98,7 @@ impl VendorOperation {
             core: Arc::clone(core),
             class,
             lease,
-            begun: Begun::copy(mechanism, key),
+            begun,
             key: entry,
             started: false,
             pending: 0,
@@ -216,9 +221,12 @@ impl VendorOperation {
             self.core.note_size_query_ends();
             self.core.connection.give_back(&lease, Fate::Clean);
         }
-        let new = Self::begin(&self.core, &self.cx, self.class, &begun.mechanism(), begun.key)?;
-        let mut new = new;
+        let mut new = Self::begin(&self.core, &self.cx, self.class, &begun.mechanism(), begun.key)?;
         self.lease = new.lease.take();
+        // What the vendor has been given stays.
+        if is_for_worker(&self.cx) {
+            self.begun = new.begun.take();
+        }
         Ok(true)
     }
 
@@ -291,25 +299,43 @@ impl VendorOperation {
         }
     }
 
+    /// The value of a key as a part of the data.
+    fn absorb_key(&mut self, key: ObjectId) -> Result<()> {
+        let lease = self.lease.ok_or(Rv::OperationNotInitialized)?;
+        self.call(|core, session| {
+            let (handle, _) = core.handle(&lease, key, Rv::KeyHandleInvalid)?;
+            core.call(|module| module.digest_key(session, handle))
+        })?;
+        self.started = true;
+        Ok(())
+    }
+
     /// Asks the vendor how long the next output is.
     fn ask(&self, part: Part) -> Result<usize> {
+        let class = self.class;
+        let len = self.in_time(move |core, session| {
+            let len = ask(core, session, class, part)?;
+            Ok(Out::Size(len as u64))
+        });
+        match len? {
+            Out::Size(len) => usize::try_from(len).map_err(|_| Rv::DeviceError.into()),
+            _ => Err(Rv::GeneralError.into()),
+        }
+    }
+
+    /// Asks something of the vendor's session that has no deadline of its own: in as much time as the operation has.
+    fn in_time(&self, work: impl FnOnce(&Core, Session) -> Answer<Out> + Send + 'static) -> Result<Out> {
         let session = self.session()?;
         let Some(budget) = self.budget else {
-            return Ok(ask(&self.core, session, self.class, part)?);
+            return Ok(work(&self.core, session)?);
         };
-        let (core, class) = (Arc::clone(&self.core), self.class);
-        let waiting = self.core.workers.submit(move || {
-            let len = ask(&core, session, class, part)?;
-            Ok(Out::Size(len as u64))
-        })?;
+        let core = Arc::clone(&self.core);
+        let waiting = self.core.workers.submit(move || Ok(work(&core, session)?))?;
         let cx = CallCx {
             deadline: Some(Instant::now() + budget),
             ..self.cx
         };
-        match wait(waiting, &cx)? {
-            Out::Size(len) => usize::try_from(len).map_err(|_| Rv::DeviceError.into()),
-            _ => Err(Rv::GeneralError.into()),
-        }
+        wait(waiting, &cx)
     }
 
     fn mechanism(&self) -> Option<(ck::CK_MECHANISM_TYPE, &[u8])> {
@@ -554,26 +580,28 @@ impl Operation for VendorOperation {
         })
     }
 
-    fn digest_key(&mut self, _cx: &CallCx, key: ObjectId) -> Result<()> {
-        let lease = self.lease.ok_or(Rv::OperationNotInitialized)?;
-        self.call(|core, session| {
-            let (handle, _) = core.handle(&lease, key, Rv::KeyHandleInvalid)?;
-            core.call(|module| module.digest_key(session, handle))
-        })
-        .map_err(outward)?;
-        self.started = true;
-        Ok(())
+    fn digest_key(&mut self, cx: &CallCx, key: ObjectId) -> Result<()> {
+        let done = if is_for_worker(cx) {
+            self.lend(cx, move |this| this.absorb_key(key).map(|()| Out::Done))
+                .map(drop)
+        } else {
+            self.absorb_key(key)
+        };
+        done.map_err(outward)
     }
 
     fn state(&self) -> Result<Zeroizing<Vec<u8>>> {
-        let session = self.session()?;
-        let len = self.core.call(|module| module.operation_state(session, None))?;
-        let mut state = Zeroizing::new(vec![0; len]);
-        let len = self
-            .core
-            .call(|module| module.operation_state(session, Some(&mut state)))?;
-        state.truncate(len);
-        Ok(state)
+        let state = self.in_time(|core, session| {
+            let len = core.call(|module| module.operation_state(session, None))?;
+            let mut state = Zeroizing::new(vec![0; len]);
+            let len = core.call(|module| module.operation_state(session, Some(&mut state)))?;
+            state.truncate(len);
+            Ok(Out::Bytes(state))
+        });
+        match state.map_err(outward)? {
+            Out::Bytes(state) => Ok(state),
+            _ => Err(Rv::GeneralError.into()),
+        }
     }
 }
 

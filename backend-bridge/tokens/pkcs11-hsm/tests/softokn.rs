@@ -12,14 +12,15 @@ use keyenclave_model::error::{Result, Rv};
 use keyenclave_model::mechanism::Mechanism;
 use keyenclave_model::template::Template;
 use keyenclave_model::token::{
-    Message, MessageEnd, MessageStep, ObjectId, OperationClass, Out, Pin, Processed, Role, Token, Work,
+    End, Message, MessageEnd, MessageStep, ObjectId, Operation, OperationClass, Out, Pin, Processed, Role,
+    Token, Work,
 };
 use keyenclave_pkcs11_hsm::{HsmOptions, Libraries, Pkcs11Token, TokenChoice};
 
 #[allow(dead_code, reason = "other tests use the rest")]
 mod fixture;
 
-use fixture::{App, PIN, in_own_process, object};
+use fixture::{App, PIN, in_own_process, object, settled};
 
 const SOFTOKN: &str = "/usr/lib/x86_64-linux-gnu/libsoftokn3.so";
 
@@ -234,6 +235,41 @@ fn message(
         }
         Processed::Needs(_) => Err(Rv::BufferTooSmall.into()),
     }
+}
+
+#[test]
+fn a_digest_takes_keys_and_is_saved_within_a_deadline_as_without() {
+    in_own_process(SOFTOKN, |place| {
+        with_and_without_deadline(place, |app| {
+            let sha = Mechanism::given(ck::CKM_SHA256, None);
+            let key = secret(app, b"secret").unwrap();
+            let cx = app.cx();
+            let mut digest = app.begin(OperationClass::Digest, &sha, None).unwrap();
+            digest.update(&cx, b"data", &mut []).unwrap();
+            let state = digest.state().unwrap();
+            digest.digest_key(&cx, key).unwrap();
+            let ended = |digest: Box<dyn Operation>| {
+                let mut room = [0; 32];
+                match settled(digest.finish(&cx, End::Output(&mut room)), &cx).unwrap() {
+                    Out::Written(len) => room[..len].to_vec(),
+                    Out::Bytes(bytes) => bytes.to_vec(),
+                    _ => panic!("no digest"),
+                }
+            };
+            let whole = app.whole(OperationClass::Digest, &sha, None, b"datasecret");
+            assert_eq!(ended(digest), whole.unwrap());
+            let restore = Work::Restore {
+                class: OperationClass::Digest,
+                state: &state,
+                keys: [None; 2],
+            };
+            let Out::Operation(digest) = app.run(restore).unwrap() else {
+                panic!("no operation");
+            };
+            let whole = app.whole(OperationClass::Digest, &sha, None, b"data");
+            assert_eq!(ended(digest), whole.unwrap());
+        });
+    });
 }
 
 #[test]
