@@ -62,9 +62,10 @@ fn a_wrapped_key_is_handed_out_where_there_is_room_and_its_length_otherwise() {
     let scene = Scene::new();
     let mut room = Room::of(7);
     assert_eq!((rv(scene.wrap(room.query())), room.len), (None, 8));
-    assert_eq!(scene.asked(), [], "a length is no reason to wrap");
+    assert_eq!(scene.asked(), [Asked::WrapLen], "a length is no reason to wrap");
     let short = scene.wrap(room.output());
     assert_eq!((rv(short), room.len), (Some(Rv::BufferTooSmall), 8));
+    assert_eq!(scene.asked(), [Asked::Wrap], "some tokens do not tell lengths");
     let mut room = Room::of(20);
     scene.wrap(room.output()).unwrap();
     assert_eq!(room.written(), WRAPPED);

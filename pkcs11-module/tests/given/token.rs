@@ -33,6 +33,7 @@ pub const SIGNATURE: &[u8] = b"right";
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Asked {
     Message(MessageStep),
+    WrapLen,
     Wrap,
     Unwrap,
     Derive { has_handle: bool },
@@ -74,6 +75,7 @@ impl Token for Noting {
     }
     fn submit(&self, _cx: &CallCx, work: Work<'_>) -> Step {
         let asked = match &work {
+            Work::WrapLen(_) => Some(Asked::WrapLen),
             Work::Wrap(_) => Some(Asked::Wrap),
             Work::Unwrap { .. } => Some(Asked::Unwrap),
             Work::Derive { has_handle, .. } => Some(Asked::Derive {
