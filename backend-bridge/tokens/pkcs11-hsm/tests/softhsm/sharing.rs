@@ -80,16 +80,24 @@ fn a_pin_by_reference_logs_in_by_itself() {
     });
 }
 
+/// Logged in, with two sessions of the vendor's to work in.
+fn with_two_sessions() -> (Arc<Libraries>, App) {
+    let libraries = prepared();
+    let token = TokenChoice::from_uri("pkcs11:token=hsm").unwrap();
+    let options = HsmOptions {
+        token,
+        max_sessions: Some(2),
+        ..HsmOptions::new(SOFTHSM)
+    };
+    let app = App::new(options, &libraries);
+    app.login(Role::User, PIN).unwrap();
+    (libraries, app)
+}
+
 #[test]
 fn closing_a_session_that_makes_a_key_leaves_nothing_behind() {
     in_own_process(SOFTHSM, |_| {
-        let libraries = prepared();
-        let options = HsmOptions {
-            max_sessions: Some(2),
-            ..HsmOptions::new(SOFTHSM)
-        };
-        let mut app = App::new(options, &libraries);
-        app.login(Role::User, PIN).unwrap();
+        let (_libraries, mut app) = with_two_sessions();
         for _ in 0..8 {
             app.new_session();
             let (cx, token) = (app.cx(), &app.token);
@@ -124,9 +132,8 @@ fn a_slot_whose_token_is_missing_disturbs_no_other() {
         let missing = App::softhsm("there is none", &libraries);
         assert!(!missing.token.is_present());
         let label = app.attributes(key, &[ck::CKA_LABEL]).unwrap();
-        assert_eq!(
-            label.len(),
-            1,
+        assert!(
+            label[0].is_ok(),
             "a session object dies when the module is finalised"
         );
     });
@@ -135,13 +142,7 @@ fn a_slot_whose_token_is_missing_disturbs_no_other() {
 #[test]
 fn private_session_objects_die_with_the_login_and_hold_nothing() {
     in_own_process(SOFTHSM, |_| {
-        let libraries = prepared();
-        let options = HsmOptions {
-            max_sessions: Some(2),
-            ..HsmOptions::new(SOFTHSM)
-        };
-        let mut app = App::new(options, &libraries);
-        app.login(Role::User, PIN).unwrap();
+        let (_libraries, mut app) = with_two_sessions();
         let key = app.generate_aes("private", false).unwrap();
         app.new_session();
         app.generate_aes("private", false).unwrap();
@@ -186,15 +187,7 @@ fn a_token_is_not_initialised_under_the_sessions_of_another_slot() {
 #[test]
 fn many_threads_share_few_sessions() {
     in_own_process(SOFTHSM, |_| {
-        let libraries = prepared();
-        let token = TokenChoice::from_uri("pkcs11:token=hsm").unwrap();
-        let options = HsmOptions {
-            token,
-            max_sessions: Some(2),
-            ..HsmOptions::new(SOFTHSM)
-        };
-        let app = App::new(options, &libraries);
-        app.login(Role::User, PIN).unwrap();
+        let (_libraries, app) = with_two_sessions();
         let (public, private) = app.generate_ec("ec", true);
         let token: &Pkcs11Token = &app.token;
         std::thread::scope(|scope| {
