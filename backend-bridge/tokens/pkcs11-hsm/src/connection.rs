@@ -5,17 +5,20 @@
 //! borrows from the [`Pool`]. Work goes through [`Connection::run`], which repairs what is lost and does the work once
 //! more where that is right. Nothing here is C: what the vendor does is behind [`Device`].
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::AcqRel, Ordering::Acquire, Ordering::Release};
+mod logins;
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Acquire, Ordering::Release};
 use std::time::{Duration, Instant};
 
-use keyenclave_model::error::{Error, Result, Rv};
+use keyenclave_model::error::{Result, Rv};
 use keyenclave_model::token::{CallCx, Role};
 use parking_lot::Mutex;
 
 use crate::ffi::{Answer, Session};
 use crate::heal::{Loss, Repeat, loss};
-use crate::login::{Attempt, Credentials, KeptPin, Login, SlotNumber, ToRepeat};
+use crate::login::{Credentials, Login};
 use crate::pool::{Fate, Lease, Need, Offer, Pool};
+use logins::Known;
 
 /// What a vendor does for a connection.
 pub(crate) trait Device: Send + Sync {
@@ -341,77 +344,6 @@ impl<D: Device> Connection<D> {
         Ok(anchor)
     }
 
-    /// Logs in as before, or by reference. A PIN that is refused is never tried again: that would lock the token.
-    /// Whether the vendor knew of the login.
-    ///
-    /// To be called by whoever holds the anchor; nothing else is locked while the vendor decides.
-    fn log_in_again(&self, session: Session) -> Result<Known> {
-        let to_repeat = self.login.lock().to_repeat()?;
-        let (kept, by_reference) = match to_repeat {
-            ToRepeat::Nothing => return Ok(Known::Nobody),
-            ToRepeat::Refused => {
-                self.refused.store(true, Release);
-                return Ok(Known::Nobody);
-            }
-            ToRepeat::Kept(kept) => (kept, false),
-            ToRepeat::ByReference(kept) => (kept, true),
-        };
-        let credentials = kept.credentials();
-        let answer = self.device.log_in(session, &credentials);
-        let mut login = self.login.lock();
-        match answer {
-            Ok(()) | Err(Rv::UserAlreadyLoggedIn) => {
-                if by_reference {
-                    login.accepted(None, &credentials);
-                }
-                self.refused.store(false, Release);
-                Ok(if answer.is_ok() { Known::Not } else { Known::Still })
-            }
-            Err(rv) if loss(rv, false).is_some() => Err(rv.into()),
-            Err(rv) if by_reference => {
-                log::error!(
-                    "the token refuses the configured PIN ({}), which is not tried again: compare the reference in \
-                     the configuration with the token's PIN",
-                    rv.name()
-                );
-                login.reference_refused(credentials.pin.unwrap_or_default())?;
-                self.refused.store(true, Release);
-                Ok(Known::Nobody)
-            }
-            Err(rv) => {
-                log::warn!(
-                    "the login to a token could not be repeated after its device was lost: {}",
-                    rv.name()
-                );
-                login.forget();
-                self.epoch.fetch_add(1, Release);
-                Ok(Known::Nobody)
-            }
-        }
-    }
-
-    /// Logs in by reference if the reference gives another PIN than the one that was refused.
-    ///
-    /// # Errors
-    /// `CKR_FUNCTION_FAILED` if it does not; the vendor's.
-    fn try_reference_again(&self) -> Result<()> {
-        let anchor = self.anchor.lock();
-        if let Some(Anchor { session, .. }) = *anchor
-            && self.role().is_none()
-        {
-            self.log_in_again(session)?;
-        }
-        if self.role().is_some() {
-            self.refused.store(false, Release);
-            return Ok(());
-        }
-        Err(Error::new(
-            Rv::FunctionFailed,
-            "the token refused the configured PIN, which is not tried again: compare the reference in the \
-             configuration with the token's PIN",
-        ))
-    }
-
     fn since(&self) -> Since {
         Since {
             phase: self.phase(),
@@ -481,107 +413,10 @@ impl<D: Device> Connection<D> {
         }
     }
 
-    /// Repeats the login where it was lost; what the vendor knew of it. `None` where that fails.
-    fn repeat_login(&self, session: Session) -> Option<Known> {
-        // Others must not take for whole what they were told meanwhile. Where the login may well stand, their handles
-        // are not to be lost for nothing.
-        let is_lost = self.device.is_logged_out(session);
-        if is_lost {
-            self.logins.fetch_add(1, AcqRel);
-        }
-        let known = self.log_in_again(session);
-        let stood = !is_lost && matches!(known, Ok(Known::Still));
-        if !stood && known.is_ok() {
-            self.device.login_was_repeated();
-        }
-        if !stood {
-            self.logins.fetch_add(if is_lost { 1 } else { 2 }, AcqRel);
-        }
-        match known {
-            Ok(Known::Still) if is_lost => Some(Known::Not),
-            Ok(known) => Some(known),
-            Err(_) => None,
-        }
-    }
-
-    /// `C_Login` of one of our slots.
-    ///
-    /// # Errors
-    /// The vendor's; `CKR_USER_ANOTHER_ALREADY_LOGGED_IN`; `CKR_PIN_INCORRECT`.
-    pub fn log_in(&self, slot: SlotNumber, with: &Credentials<'_>) -> Result<()> {
-        self.on_anchor(Again::UnlessFailed, |anchor| {
-            let attempt = self.login.lock().attempt(slot, with)?;
-            let log_out_first = match attempt {
-                Attempt::Joined => return Ok(()),
-                Attempt::Ask { log_out_first } => log_out_first,
-            };
-            if log_out_first {
-                self.device.log_out(anchor.session)?;
-                self.login.lock().forget();
-            }
-            if with.role == Role::So {
-                self.pool
-                    .drain_read_only()
-                    .into_iter()
-                    .for_each(|session| self.close(session));
-                if !anchor.writable {
-                    return Err(Rv::TokenWriteProtected.into());
-                }
-            }
-            match self.device.log_in(anchor.session, with) {
-                // A login that was over here, but not there: the vendor is to look at the PIN all the same.
-                Err(Rv::UserAlreadyLoggedIn) if self.device.may_have_our_login() => {
-                    self.device.log_out(anchor.session)?;
-                    self.device.log_in(anchor.session, with)?;
-                }
-                Err(Rv::UserAlreadyLoggedIn) => {
-                    return Err(Error::new(
-                        Rv::UserAlreadyLoggedIn,
-                        "the application, or a library beside this one, is logged in to the vendor's module itself; the \
-                         PIN cannot be checked until it logs out",
-                    ));
-                }
-                answer => answer?,
-            }
-            self.login.lock().accepted(Some(slot), with);
-            self.refused.store(false, Release);
-            Ok(())
-        })
-    }
-
-    /// `C_Logout` of one of our slots. `true` if nobody is logged in any more.
-    ///
-    /// # Errors
-    /// `CKR_USER_NOT_LOGGED_IN`. What the vendor answers does not matter: the login is over here.
-    pub fn log_out(&self, slot: SlotNumber) -> Result<bool> {
-        let anchor = self.anchor.lock();
-        let (last, by_reference) = {
-            let mut login = self.login.lock();
-            (login.leave(slot)?, login.is_by_reference())
-        };
-        if !last {
-            return Ok(false);
-        }
-        if let Some(Anchor { session, .. }) = *anchor {
-            if let Err(rv) = self.device.log_out(session) {
-                log::debug!("a vendor's token did not log out: {}", rv.name());
-            }
-            if by_reference {
-                self.log_in_again(session)?;
-            }
-        }
-        Ok(true)
-    }
-
-    /// The PIN that the login was made with is another now.
-    pub fn pin_changed(&self, pin: KeptPin) {
-        self.login.lock().changed(pin);
-    }
-
     /// Work in the anchor session, once more after a loss: what concerns the login.
     pub fn on_anchor<T>(
         &self,
-        repeat: Again,
+        repeat: Repeat,
         mut work: impl FnMut(&AnchorSession) -> Result<T>,
     ) -> Result<T> {
         for again in [false, true] {
@@ -631,38 +466,6 @@ impl<D: Device> Connection<D> {
     pub fn renewed(&self) {
         self.epoch.fetch_add(1, Release);
     }
-}
-
-/// Whether work in the anchor session is done once more when a loss was repaired.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Again {
-    /// It changes nothing.
-    Always,
-    /// Unless the device failed in the midst of it: a wrong PIN would count twice.
-    UnlessFailed,
-    /// Only where the device cannot have done it: it changes a PIN.
-    IfRefused,
-}
-
-impl Again {
-    fn allows(self, rv: Rv) -> bool {
-        match self {
-            Self::Always => true,
-            Self::UnlessFailed => rv != Rv::DeviceError,
-            Self::IfRefused => Repeat::IfRefused.allows(rv),
-        }
-    }
-}
-
-/// What the vendor knew of a login when it was repeated.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Known {
-    /// Nobody is logged in, here or there.
-    Nobody,
-    /// It had forgotten it.
-    Not,
-    /// It knew of it still.
-    Still,
 }
 
 /// The session that the login hangs on.

@@ -49,6 +49,8 @@ pub(crate) fn outward(error: Error) -> Error {
 pub(crate) enum Repeat {
     /// It changes nothing, or ends alike when it is done twice.
     Always,
+    /// Unless the device failed in the midst of it: a wrong PIN would count twice.
+    UnlessFailed,
     /// Only if the first answer shows that it was refused: it makes something that must not be made twice.
     IfRefused,
     /// It goes on from a state that is gone, or has been tried already.
@@ -60,6 +62,7 @@ impl Repeat {
     pub fn allows(self, rv: Rv) -> bool {
         match self {
             Self::Always => true,
+            Self::UnlessFailed => rv != Rv::DeviceError,
             // A device may have done its work before it was lost.
             Self::IfRefused => !matches!(rv, Rv::DeviceError | Rv::DeviceRemoved),
             Self::Never => false,
@@ -78,6 +81,8 @@ mod tests {
         assert!(Repeat::IfRefused.allows(Rv::SessionHandleInvalid));
         assert!(Repeat::IfRefused.allows(Rv::UserNotLoggedIn));
         assert!(Repeat::Always.allows(Rv::DeviceError));
+        assert!(!Repeat::UnlessFailed.allows(Rv::DeviceError));
+        assert!(Repeat::UnlessFailed.allows(Rv::DeviceRemoved));
         assert!(!Repeat::Never.allows(Rv::SessionHandleInvalid));
     }
 

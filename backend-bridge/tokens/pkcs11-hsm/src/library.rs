@@ -4,11 +4,15 @@
 //!
 //! A child process has to initialise it anew: [`Library::call`] refuses to touch what a parent left.
 
-use std::cell::Cell;
+mod inside;
+mod past;
+
+pub(crate) use inside::refuse_inside;
+
 use std::collections::HashMap;
 use std::ffi::CString;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed, Ordering::SeqCst};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
@@ -20,6 +24,8 @@ use crate::core::Core;
 use crate::ffi::{Answer, LoadError, Module, own_file};
 use crate::quirks::{Quirk, Quirks};
 use crate::select::{Candidate, TokenChoice, text};
+use inside::Inside;
+use past::{INITIALISED, LEFT, forget, is_known, remember};
 
 /// The vendors' modules of one initialisation of ours (`C_Initialize` to `C_Finalize`). All slots share one.
 #[derive(Default)]
@@ -66,18 +72,6 @@ pub(crate) struct Library {
 const PATIENCE: Duration = Duration::from_secs(2);
 /// The least time between two restarts.
 const RESTARTS_APART: Duration = Duration::from_secs(1);
-
-/// Modules that this process or one it descends from initialised through us, by the address of their `C_Initialize`.
-/// Written and read without locks, because a child may have been forked in the middle of anything.
-static INITIALISED: [AtomicUsize; 32] = [const { AtomicUsize::new(0) }; 32];
-
-/// Modules that were left initialised by an earlier initialisation of ours, because calls hung in them.
-static LEFT: [AtomicUsize; 32] = [const { AtomicUsize::new(0) }; 32];
-
-thread_local! {
-    /// Whether this thread is inside of a vendor's module: one that calls us back would have us behind ourselves.
-    static INSIDE: Cell<bool> = const { Cell::new(false) };
-}
 
 impl Libraries {
     /// For an application that forbids threads, or does not (`CKF_LIBRARY_CANT_CREATE_OS_THREADS`). Where it does there
@@ -359,20 +353,6 @@ impl Library {
     }
 }
 
-/// The thread is inside of the module, and leaves it.
-struct Inside;
-
-impl Inside {
-    /// # Errors
-    /// `CKR_FUNCTION_FAILED` where it is inside of one already.
-    fn enter() -> Answer<Self> {
-        if INSIDE.replace(true) {
-            return Err(Rv::FunctionFailed);
-        }
-        Ok(Self)
-    }
-}
-
 /// A call is in the module, and ends.
 struct Call<'a>(&'a AtomicUsize);
 
@@ -390,26 +370,6 @@ impl<'a> Call<'a> {
 impl Drop for Call<'_> {
     fn drop(&mut self) {
         self.0.fetch_sub(1, SeqCst);
-    }
-}
-
-/// Refuses what a vendor's module asks of us while we are inside of it: it would be asked in turn.
-///
-/// # Errors
-/// `CKR_TOKEN_NOT_PRESENT`.
-pub(crate) fn refuse_inside() -> Result<()> {
-    if INSIDE.get() {
-        return Err(Error::new(
-            Rv::TokenNotPresent,
-            "the vendor's module calls KeyEnclave itself, which cannot stand behind itself",
-        ));
-    }
-    Ok(())
-}
-
-impl Drop for Inside {
-    fn drop(&mut self) {
-        INSIDE.set(false);
     }
 }
 
@@ -448,29 +408,6 @@ fn initialise(module: &Module, init: Option<&CString>, quirks: &Quirks) -> Answe
         Err(Rv::CryptokiAlreadyInitialized) => Ok((false, threads)),
         Err(rv) => Err(rv),
     }
-}
-
-fn is_known(module: &Module) -> bool {
-    let identity = module.identity();
-    INITIALISED.iter().any(|known| known.load(Relaxed) == identity)
-}
-
-fn remember(places: &[AtomicUsize], module: &Module) {
-    let identity = module.identity();
-    if places.iter().any(|known| known.load(Relaxed) == identity) {
-        return;
-    }
-    let free = |place: &&AtomicUsize| place.compare_exchange(0, identity, SeqCst, SeqCst).is_ok();
-    if places.iter().find(free).is_none() {
-        log::debug!("more vendors' modules than can be remembered");
-    }
-}
-
-/// Whether it was remembered.
-fn forget(places: &[AtomicUsize], module: &Module) -> bool {
-    let identity = module.identity();
-    let found = |place: &AtomicUsize| place.compare_exchange(identity, 0, SeqCst, SeqCst).is_ok();
-    places.iter().any(found)
 }
 
 impl Library {

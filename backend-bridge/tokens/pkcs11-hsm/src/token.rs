@@ -17,9 +17,8 @@ use keyenclave_model::token::{
 use once_cell::sync::OnceCell;
 use parking_lot::Mutex;
 
-use crate::connection::Again;
 use crate::core::{Core, Identity};
-use crate::heal::outward;
+use crate::heal::{Repeat, outward};
 use crate::library::{Libraries, refuse_inside};
 use crate::login::{PinSource, SlotNumber};
 use crate::operation::{is_for_worker, too_late, wait};
@@ -260,7 +259,7 @@ impl Shown {
 
 /// Whether a token is there, and does its work.
 fn check(core: &Core) -> Result<Out> {
-    core.connection.on_anchor(Again::Always, |anchor| {
+    core.connection.on_anchor(Repeat::Always, |anchor| {
         Ok(core.call(|module| module.session_info(anchor.session).map(drop))?)
     })?;
     if core.device().is_in_slot() {

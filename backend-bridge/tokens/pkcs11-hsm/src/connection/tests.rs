@@ -397,7 +397,7 @@ fn a_pin_is_not_changed_twice_by_a_device_that_failed_in_the_midst_of_it() {
     let connection = connection();
     for (rv, expected) in [(Rv::DeviceError, 1), (Rv::SessionHandleInvalid, 2)] {
         let mut tries = 0;
-        let done: Result<()> = connection.on_anchor(Again::IfRefused, |_| {
+        let done: Result<()> = connection.on_anchor(Repeat::IfRefused, |_| {
             tries += 1;
             Err(rv.into())
         });

@@ -105,11 +105,7 @@ impl Module {
         input: &[u8],
         out: Option<&mut [u8]>,
     ) -> Answer<usize> {
-        let function = self.family(class).single;
-        let (data, data_len) = (bytes(input), count(input));
-        written(out, |out, len| {
-            call!(function, (session, data, data_len, out, len))
-        })
+        produced(self.family(class).single, session, input, out)
     }
 
     /// `C_Verify`.
@@ -129,11 +125,7 @@ impl Module {
         input: &[u8],
         out: Option<&mut [u8]>,
     ) -> Answer<usize> {
-        let function = self.family(class).update;
-        let (data, data_len) = (bytes(input), count(input));
-        written(out, |out, len| {
-            call!(function, (session, data, data_len, out, len))
-        })
+        produced(self.family(class).update, session, input, out)
     }
 
     /// `C_DigestUpdate`, `C_SignUpdate` and `C_VerifyUpdate`.
@@ -189,4 +181,17 @@ impl Module {
     pub fn seed(&self, session: Session, seed: &[u8]) -> Answer<()> {
         call!(self, C_SeedRandom(session, bytes(seed), count(seed)))
     }
+}
+
+/// A function that takes data and gives data; how long the result is, if there is no room.
+fn produced(
+    function: ck::CK_C_Sign,
+    session: Session,
+    input: &[u8],
+    out: Option<&mut [u8]>,
+) -> Answer<usize> {
+    let (data, data_len) = (bytes(input), count(input));
+    written(out, |out, len| {
+        call!(function, (session, data, data_len, out, len))
+    })
 }
