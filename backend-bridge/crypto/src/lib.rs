@@ -13,6 +13,7 @@
 //! | [`EcPrivateKey`], [`EcPublicKey`] | `EC_KEY_*`, `EC_POINT_*`, `ECDSA_do_*` |
 //! | [`Ed25519PrivateKey`], [`Ed25519PublicKey`] | `ED25519_*`, `ED25519ctx_*`, `ED25519ph_*` |
 //! | [`AesKey`], [`AesCipher`], the GCM types | `EVP_CIPHER_*` |
+//! | [`KeyWrap`] | `AES_wrap_key`, `AES_wrap_key_padded` |
 //! | [`PublicKey`], [`PrivateKey`] (DER) | `EVP_parse_*`, `EVP_marshal_*` |
 //!
 //! Rules that hold for every type:
@@ -40,7 +41,8 @@ pub mod kdf;
 pub mod rand;
 
 pub use aes::{
-    AES_BLOCK_LEN, AesCipher, AesGcmDecrypt, AesGcmEncrypt, AesKey, BlockMode, Direction, Padding, padded_len,
+    AES_BLOCK_LEN, AesCipher, AesGcmDecrypt, AesGcmEncrypt, AesKey, BlockMode, Direction, KeyWrap, Padding,
+    padded_len,
 };
 pub use digest::Digest;
 pub use ec::{EcPrivateKey, EcPublicKey};

@@ -4,9 +4,11 @@
 
 use cryptoki_sys as ck;
 
+use crate::attribute::{self, Value};
 use crate::error::{Error, Result, Rv};
 use crate::mechanism::Mechanism;
 use crate::object::Object;
+use crate::template::Template;
 use crate::token::{OperationClass, Role};
 
 /// What a session may do at this moment: its kind, and who is logged in to its token.
@@ -58,11 +60,98 @@ impl Access {
 /// `CKR_KEY_HANDLE_INVALID` for what is no key, `CKR_KEY_TYPE_INCONSISTENT`, `CKR_KEY_FUNCTION_NOT_PERMITTED`,
 /// `CKR_MECHANISM_INVALID`.
 pub fn check_use(object: &Object, class: OperationClass, mechanism: &Mechanism) -> Result<()> {
+    check_key(object, class.usage(), mechanism)
+}
+
+/// Whether a key may be used for making other keys: `usage` is `CKA_DERIVE`, `CKA_ENCAPSULATE` and the like.
+///
+/// # Errors
+/// As [`check_use`].
+pub fn check_making(object: &Object, usage: ck::CK_ATTRIBUTE_TYPE, mechanism: &Mechanism) -> Result<()> {
+    check_key(object, Some(usage), mechanism)
+}
+
+/// Whether `wrapping` may wrap `key` (PKCS#11 3.2, C_WrapKey).
+///
+/// Beyond the specification, a key that only trusted keys wrap is not wrapped by one that also decrypts: whoever may use
+/// that would have the key in the clear.
+///
+/// # Errors
+/// `CKR_WRAPPING_KEY_HANDLE_INVALID`, `CKR_WRAPPING_KEY_TYPE_INCONSISTENT`, `CKR_KEY_FUNCTION_NOT_PERMITTED`,
+/// `CKR_MECHANISM_INVALID`; `CKR_KEY_UNEXTRACTABLE`; `CKR_KEY_NOT_WRAPPABLE`.
+pub fn check_wrap(wrapping: &Object, key: &Object, mechanism: &Mechanism) -> Result<()> {
+    check_key(wrapping, Some(ck::CKA_WRAP), mechanism).map_err(|error| match error.rv() {
+        Rv::KeyHandleInvalid => Rv::WrappingKeyHandleInvalid.into(),
+        Rv::KeyTypeInconsistent => Rv::WrappingKeyTypeInconsistent.into(),
+        _ => error,
+    })?;
+    let refused = |what: &str| Err(Error::new(Rv::KeyNotWrappable, what));
+    if !matches!(key.class(), Some(ck::CKO_SECRET_KEY | ck::CKO_PRIVATE_KEY)) {
+        return refused("only secret and private keys are wrapped");
+    }
+    if !key.is_true(ck::CKA_EXTRACTABLE) {
+        return Err(Rv::KeyUnextractable.into());
+    }
+    if key.is_true(ck::CKA_WRAP_WITH_TRUSTED) {
+        if !wrapping.is_true(ck::CKA_TRUSTED) {
+            return refused("the key is wrapped by trusted keys only (CKA_WRAP_WITH_TRUSTED)");
+        }
+        if wrapping.is_true(ck::CKA_DECRYPT) {
+            return refused("the wrapping key decrypts as well, and the key is wrapped by trusted keys only");
+        }
+    }
+    match wrapping.get(ck::CKA_WRAP_TEMPLATE) {
+        Some(Value::Template(wanted)) if !key.has(wanted) => {
+            refused("the key is not what the wrapping key's CKA_WRAP_TEMPLATE allows")
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Whether a key may unwrap others.
+///
+/// # Errors
+/// `CKR_UNWRAPPING_KEY_HANDLE_INVALID`, `CKR_UNWRAPPING_KEY_TYPE_INCONSISTENT`, `CKR_KEY_FUNCTION_NOT_PERMITTED`,
+/// `CKR_MECHANISM_INVALID`.
+pub fn check_unwrap(unwrapping: &Object, mechanism: &Mechanism) -> Result<()> {
+    check_key(unwrapping, Some(ck::CKA_UNWRAP), mechanism).map_err(|error| match error.rv() {
+        Rv::KeyHandleInvalid => Rv::UnwrappingKeyHandleInvalid.into(),
+        Rv::KeyTypeInconsistent => Rv::UnwrappingKeyTypeInconsistent.into(),
+        _ => error,
+    })
+}
+
+/// What an application asks for, with what the key that makes it demands of it (`CKA_UNWRAP_TEMPLATE`,
+/// `CKA_DERIVE_TEMPLATE`).
+///
+/// # Errors
+/// `CKR_TEMPLATE_INCONSISTENT` where the two contradict each other.
+pub fn demanded(maker: &Object, by: ck::CK_ATTRIBUTE_TYPE, template: &Template) -> Result<Template> {
+    let Some(Value::Template(demands)) = maker.get(by) else {
+        return Ok(template.clone());
+    };
+    for (id, value) in demands.iter() {
+        if template.get(id).is_some_and(|given| !given.matches(id, value)) {
+            let (what, by) = (attribute::name(id), attribute::name(by));
+            let detail = format!("{what} is not what the key's {by} demands");
+            return Err(Error::new(Rv::TemplateInconsistent, detail));
+        }
+    }
+    let missing = demands.iter().filter(|(id, _)| template.get(*id).is_none());
+    let given = template.iter().chain(missing);
+    Ok(given.map(|(id, value)| (id, value.clone())).collect())
+}
+
+fn check_key(
+    object: &Object,
+    usage: Option<ck::CK_ATTRIBUTE_TYPE>,
+    mechanism: &Mechanism,
+) -> Result<()> {
     let key_type = object.key_type().ok_or(Error::from(Rv::KeyHandleInvalid))?;
     if !mechanism.algorithm().accepts(key_type) {
         return Err(Rv::KeyTypeInconsistent.into());
     }
-    if class.usage().is_some_and(|usage| !object.is_true(usage)) {
+    if usage.is_some_and(|usage| !object.is_true(usage)) {
         return Err(Rv::KeyFunctionNotPermitted.into());
     }
     if !object.allows(mechanism.id()) {

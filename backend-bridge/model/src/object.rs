@@ -19,6 +19,35 @@ pub enum Origin {
     Create,
     /// `C_GenerateKey` or `C_GenerateKeyPair`, by this mechanism.
     Generate(ck::CK_MECHANISM_TYPE),
+    /// `C_UnwrapKey`, `C_UnwrapKeyAuthenticated`.
+    Unwrap,
+    /// `C_DeriveKey`, `C_EncapsulateKey`, `C_DecapsulateKey`.
+    Derive(Ancestry),
+}
+
+/// What a key's history says of the keys that are made from it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ancestry {
+    /// Whether all keys that it comes from were never but sensitive (`CKA_ALWAYS_SENSITIVE`).
+    pub always_sensitive: bool,
+    /// Whether all keys that it comes from could never be extracted (`CKA_NEVER_EXTRACTABLE`).
+    pub never_extractable: bool,
+}
+
+impl Ancestry {
+    /// What nobody knows of before now: an agreed or encapsulated secret.
+    pub const NONE: Self = Self {
+        always_sensitive: true,
+        never_extractable: true,
+    };
+
+    /// The history of a key that is made from this and from `object`.
+    pub fn and(self, object: &Object) -> Self {
+        Self {
+            always_sensitive: self.always_sensitive && object.is_true(ck::CKA_ALWAYS_SENSITIVE),
+            never_extractable: self.never_extractable && object.is_true(ck::CKA_NEVER_EXTRACTABLE),
+        }
+    }
 }
 
 /// An object: its attributes, each once, ordered by number. No `Debug`: it may hold a key.
@@ -82,12 +111,17 @@ impl Object {
     /// `CKA_NEVER_EXTRACTABLE`. Call it once the key material is in; for other objects it does nothing.
     pub fn conclude(&mut self, origin: Origin) {
         let Some(kind) = self.kind() else { return };
-        let (local, mechanism) = match origin {
-            Origin::Generate(mechanism) => (true, mechanism),
-            Origin::Create => (false, ck::CK_UNAVAILABLE_INFORMATION),
+        let unknown = Ancestry {
+            always_sensitive: false,
+            never_extractable: false,
         };
-        let always_sensitive = local && self.is_true(ck::CKA_SENSITIVE);
-        let never_extractable = local && !self.is_true(ck::CKA_EXTRACTABLE);
+        let (local, mechanism, ancestry) = match origin {
+            Origin::Generate(mechanism) => (true, mechanism, Ancestry::NONE),
+            Origin::Derive(ancestry) => (false, ck::CK_UNAVAILABLE_INFORMATION, ancestry),
+            Origin::Create | Origin::Unwrap => (false, ck::CK_UNAVAILABLE_INFORMATION, unknown),
+        };
+        let always_sensitive = ancestry.always_sensitive && self.is_true(ck::CKA_SENSITIVE);
+        let never_extractable = ancestry.never_extractable && !self.is_true(ck::CKA_EXTRACTABLE);
         for (id, value) in [
             (ck::CKA_LOCAL, Value::Bool(local)),
             (ck::CKA_KEY_GEN_MECHANISM, Value::Ulong(mechanism)),
@@ -168,6 +202,12 @@ impl Object {
         template
             .iter()
             .all(|(id, wanted)| shown.reveal(id).is_ok_and(|value| value.matches(id, wanted)))
+    }
+
+    /// Whether every attribute of the template is the object's, concealed or not: for what keys demand of each other.
+    pub fn has(&self, template: &Template) -> bool {
+        let mut wanted = template.iter();
+        wanted.all(|(id, wanted)| self.get(id).is_some_and(|value| value.matches(id, wanted)))
     }
 
     /// Puts an attribute in, in place of the one that was there.
@@ -338,7 +378,9 @@ fn agree(id: ck::CK_ATTRIBUTE_TYPE, given: Option<u64>, fixed: Option<u64>) -> R
 fn check_given(origin: Origin, rule: &Rule, value: &Value, role: Option<Role>) -> Result<()> {
     let barred = match origin {
         Origin::Create => Rules::BARRED_CREATE,
-        Origin::Generate(_) => Rules::BARRED_GENERATE,
+        // What is derived is made by the token, as what is generated.
+        Origin::Generate(_) | Origin::Derive(_) => Rules::BARRED_GENERATE,
+        Origin::Unwrap => Rules::BARRED_UNWRAP,
     };
     if rule.rules.has(barred) || rule.rules.has(Rules::TOKEN_GIVEN) {
         return Err(complain(Rv::AttributeReadOnly, rule.id, "cannot be given here"));
@@ -363,6 +405,8 @@ fn is_needed(origin: Origin, rule: &Rule) -> bool {
     match origin {
         Origin::Create => rule.rules.has(Rules::NEEDED_CREATE),
         Origin::Generate(_) => rule.rules.has(Rules::NEEDED_GENERATE),
+        // The material comes with the wrapped key, or from the key that it is derived from.
+        Origin::Unwrap | Origin::Derive(_) => false,
     }
 }
 

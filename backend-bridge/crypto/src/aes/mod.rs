@@ -6,9 +6,11 @@
 
 mod block;
 mod gcm;
+mod wrap;
 
 pub use block::{AesCipher, BlockMode, Padding, padded_len};
 pub use gcm::{AesGcmDecrypt, AesGcmEncrypt};
+pub use wrap::KeyWrap;
 
 use crate::error::{Error, Result, checked};
 use crate::ptr::Owned;
