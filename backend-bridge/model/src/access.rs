@@ -142,11 +142,7 @@ pub fn demanded(maker: &Object, by: ck::CK_ATTRIBUTE_TYPE, template: &Template) 
     Ok(given.map(|(id, value)| (id, value.clone())).collect())
 }
 
-fn check_key(
-    object: &Object,
-    usage: Option<ck::CK_ATTRIBUTE_TYPE>,
-    mechanism: &Mechanism,
-) -> Result<()> {
+fn check_key(object: &Object, usage: Option<ck::CK_ATTRIBUTE_TYPE>, mechanism: &Mechanism) -> Result<()> {
     let key_type = object.key_type().ok_or(Error::from(Rv::KeyHandleInvalid))?;
     if !mechanism.algorithm().accepts(key_type) {
         return Err(Rv::KeyTypeInconsistent.into());

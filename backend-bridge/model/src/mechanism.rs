@@ -44,6 +44,8 @@ pub enum Algorithm {
     },
     /// AES in GCM (SP 800-38D).
     AesGcm,
+    /// AES key wrap (SP 800-38F).
+    AesKeyWrap(WrapForm),
     /// Encryption in the format of a remote service, which alone can do it.
     RemoteSymmetric,
     /// HMAC (RFC 2104).
@@ -59,6 +61,17 @@ pub enum Algorithm {
     Foreign,
 }
 
+/// What becomes of data that AES key wrap does not take as it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WrapForm {
+    /// Nothing (RFC 3394).
+    Kw,
+    /// Its length is said, and zeros are added (RFC 5649).
+    Kwp,
+    /// It is padded as in PKCS #7.
+    Pkcs7,
+}
+
 /// What the parameter of a mechanism looks like in C.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ParamShape {
@@ -66,6 +79,8 @@ pub enum ParamShape {
     None,
     /// So many bytes.
     Bytes(usize),
+    /// So many bytes, or none.
+    OptionalBytes(usize),
     /// A `CK_ULONG`: a length in bytes (`CK_MAC_GENERAL_PARAMS`).
     Length,
     /// `CK_RSA_PKCS_PSS_PARAMS`.
@@ -264,7 +279,9 @@ impl Algorithm {
             Self::RsaKeyPair | Self::RsaPkcs1(_) | Self::RsaPss(_) | Self::RsaOaep => Some(ck::CKK_RSA),
             Self::EcKeyPair | Self::Ecdsa(_) => Some(ck::CKK_EC),
             Self::EdwardsKeyPair | Self::EdDsa => Some(ck::CKK_EC_EDWARDS),
-            Self::AesKey | Self::AesEcb | Self::AesCbc { .. } | Self::AesGcm => Some(ck::CKK_AES),
+            Self::AesKey | Self::AesEcb | Self::AesCbc { .. } | Self::AesGcm | Self::AesKeyWrap(_) => {
+                Some(ck::CKK_AES)
+            }
             Self::GenericSecret | Self::RemoteSymmetric => Some(ck::CKK_GENERIC_SECRET),
             Self::Hmac { .. } | Self::Digest(_) | Self::Foreign => None,
         }
@@ -301,7 +318,9 @@ impl Algorithm {
             Self::EdwardsKeyPair | Self::EdDsa => {
                 (edwards::BITS as ck::CK_ULONG, edwards::BITS as ck::CK_ULONG)
             }
-            Self::AesKey | Self::AesEcb | Self::AesCbc { .. } | Self::AesGcm => (16, 32),
+            Self::AesKey | Self::AesEcb | Self::AesCbc { .. } | Self::AesGcm | Self::AesKeyWrap(_) => {
+                (16, 32)
+            }
             Self::GenericSecret => (
                 GENERIC_SECRET_LEN.0 as ck::CK_ULONG * 8,
                 GENERIC_SECRET_LEN.1 as ck::CK_ULONG * 8,
@@ -329,6 +348,8 @@ fn check_params(row: &MechanismRow, params: &Params) -> Result<()> {
     let fits = match (row.params, params) {
         (ParamShape::None, Params::None) => true,
         (ParamShape::Bytes(len), Params::Bytes(bytes)) => bytes.len() == len,
+        (ParamShape::OptionalBytes(_), Params::None) => true,
+        (ParamShape::OptionalBytes(len), Params::Bytes(bytes)) => bytes.len() == len,
         (ParamShape::Length, Params::Length(len)) => row
             .algorithm
             .hash()
@@ -353,6 +374,8 @@ fn check_params(row: &MechanismRow, params: &Params) -> Result<()> {
 const SIGN: ck::CK_FLAGS = ck::CKF_SIGN | ck::CKF_VERIFY;
 const RECOVER: ck::CK_FLAGS = ck::CKF_SIGN_RECOVER | ck::CKF_VERIFY_RECOVER;
 const CRYPT: ck::CK_FLAGS = ck::CKF_ENCRYPT | ck::CKF_DECRYPT;
+/// Encryption with which keys are wrapped as well.
+const WRAP: ck::CK_FLAGS = CRYPT | ck::CKF_WRAP | ck::CKF_UNWRAP;
 const EC: ck::CK_FLAGS = ck::CKF_EC_F_P | ck::CKF_EC_OID | ck::CKF_EC_CURVENAME | ck::CKF_EC_UNCOMPRESS;
 /// A point of an Edwards curve is one coordinate and a sign.
 const EDWARDS: ck::CK_FLAGS = ck::CKF_EC_F_P | ck::CKF_EC_OID | ck::CKF_EC_CURVENAME | ck::CKF_EC_COMPRESS;
@@ -377,7 +400,7 @@ use ParamShape as P;
 
 mechanisms! {
     CKM_RSA_PKCS_KEY_PAIR_GEN: RsaKeyPair, ck::CKF_GENERATE_KEY_PAIR, P::None;
-    CKM_RSA_PKCS:              RsaPkcs1(None), SIGN | RECOVER | CRYPT, P::None;
+    CKM_RSA_PKCS:              RsaPkcs1(None), SIGN | RECOVER | WRAP, P::None;
     CKM_SHA1_RSA_PKCS:         RsaPkcs1(Some(Sha1)), SIGN, P::None;
     CKM_SHA224_RSA_PKCS:       RsaPkcs1(Some(Sha224)), SIGN, P::None;
     CKM_SHA256_RSA_PKCS:       RsaPkcs1(Some(Sha256)), SIGN, P::None;
@@ -389,7 +412,7 @@ mechanisms! {
     CKM_SHA256_RSA_PKCS_PSS:   RsaPss(Some(Sha256)), SIGN, P::Pss;
     CKM_SHA384_RSA_PKCS_PSS:   RsaPss(Some(Sha384)), SIGN, P::Pss;
     CKM_SHA512_RSA_PKCS_PSS:   RsaPss(Some(Sha512)), SIGN, P::Pss;
-    CKM_RSA_PKCS_OAEP:         RsaOaep, CRYPT, P::Oaep;
+    CKM_RSA_PKCS_OAEP:         RsaOaep, WRAP, P::Oaep;
     CKM_EC_KEY_PAIR_GEN:       EcKeyPair, ck::CKF_GENERATE_KEY_PAIR | EC, P::None;
     CKM_ECDSA:                 Ecdsa(None), SIGN | EC, P::None;
     CKM_ECDSA_SHA1:            Ecdsa(Some(Sha1)), SIGN | EC, P::None;
@@ -400,10 +423,13 @@ mechanisms! {
     CKM_EC_EDWARDS_KEY_PAIR_GEN: EdwardsKeyPair, ck::CKF_GENERATE_KEY_PAIR | EDWARDS, P::None;
     CKM_EDDSA:                 EdDsa, SIGN | EDWARDS, P::EdDsa;
     CKM_AES_KEY_GEN:           AesKey, ck::CKF_GENERATE, P::None;
-    CKM_AES_ECB:               AesEcb, CRYPT, P::None;
-    CKM_AES_CBC:               AesCbc { padded: false }, CRYPT, P::Bytes(16);
-    CKM_AES_CBC_PAD:           AesCbc { padded: true }, CRYPT, P::Bytes(16);
-    CKM_AES_GCM:               AesGcm, CRYPT, P::Gcm;
+    CKM_AES_ECB:               AesEcb, WRAP, P::None;
+    CKM_AES_CBC:               AesCbc { padded: false }, WRAP, P::Bytes(16);
+    CKM_AES_CBC_PAD:           AesCbc { padded: true }, WRAP, P::Bytes(16);
+    CKM_AES_GCM:               AesGcm, WRAP, P::Gcm;
+    CKM_AES_KEY_WRAP:          AesKeyWrap(WrapForm::Kw), WRAP, P::OptionalBytes(8);
+    CKM_AES_KEY_WRAP_KWP:      AesKeyWrap(WrapForm::Kwp), WRAP, P::OptionalBytes(4);
+    CKM_AES_KEY_WRAP_PKCS7:    AesKeyWrap(WrapForm::Pkcs7), WRAP, P::OptionalBytes(8);
     CKM_GENERIC_SECRET_KEY_GEN: GenericSecret, ck::CKF_GENERATE, P::None;
     CKM_SHA_1_HMAC:            Hmac { hash: Sha1, truncated: false }, SIGN, P::None;
     CKM_SHA_1_HMAC_GENERAL:    Hmac { hash: Sha1, truncated: true }, SIGN, P::Length;

@@ -58,6 +58,22 @@ impl Key {
     }
 }
 
+impl Key {
+    /// A private key as PKCS #8.
+    ///
+    /// # Errors
+    /// `CKR_KEY_NOT_WRAPPABLE` for any other.
+    pub(crate) fn pkcs8_der(&self) -> Result<Zeroizing<Vec<u8>>> {
+        let der = match self {
+            Self::RsaPrivate(key) => key.to_pkcs8_der(),
+            Self::EcPrivate(key) => key.to_pkcs8_der(),
+            Self::Ed25519Private(key) => key.to_pkcs8_der(),
+            _ => return Err(Rv::KeyNotWrappable.into()),
+        };
+        der.map_err(|error| Doing::Internal.failed(error))
+    }
+}
+
 impl SecretKey {
     fn new(object: &Object) -> Self {
         Self {

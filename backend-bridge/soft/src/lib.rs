@@ -25,6 +25,7 @@ pub mod sidecar;
 pub mod store;
 pub mod token;
 pub mod vault;
+mod wrap;
 
 pub use login::{PIN_LEN, PinSealers, Sealers};
 pub use pin_hash::PinHash;

@@ -7,10 +7,11 @@
 use cryptoki_sys as ck;
 use keyenclave_crypto::{
     AES_BLOCK_LEN, BlockMode, Direction, EcPrivateKey, EcPublicKey, Ed25519PrivateKey, Ed25519PublicKey,
-    Padding, RsaPrivateKey, RsaPublicKey, digest,
+    Padding, PrivateKey, RsaPrivateKey, RsaPublicKey, digest,
 };
 use keyenclave_model::algorithm::Hash;
 use keyenclave_model::attribute::{self, Value};
+use keyenclave_model::edwards;
 use keyenclave_model::error::{Error, Result, Rv};
 use keyenclave_model::object::Object;
 use zeroize::Zeroizing;
@@ -79,6 +80,29 @@ pub(crate) fn put_secret(object: &mut Object, value: Zeroizing<Vec<u8>>) -> Resu
     object.put(ck::CKA_VALUE_LEN, Value::Ulong(value.len() as ck::CK_ULONG));
     object.put(ck::CKA_VALUE, Value::Bytes(value));
     Ok(())
+}
+
+/// Puts a private key that came from elsewhere into its object.
+///
+/// # Errors
+/// `CKR_ATTRIBUTE_VALUE_INVALID` where the object is for another type of key.
+pub(crate) fn put_private(object: &mut Object, key: PrivateKey) -> Result<Key> {
+    Ok(match (object.key_type(), key) {
+        (Some(ck::CKK_RSA), PrivateKey::Rsa(key)) => {
+            put_rsa_private(object, &key)?;
+            Key::RsaPrivate(key)
+        }
+        (Some(ck::CKK_EC), PrivateKey::Ec(key)) => {
+            put_ec_private(object, &key)?;
+            Key::EcPrivate(key)
+        }
+        (Some(ck::CKK_EC_EDWARDS), PrivateKey::Ed25519(key)) => {
+            object.put(ck::CKA_EC_PARAMS, Value::bytes(edwards::OID));
+            put_ed25519_private(object, &key)?;
+            Key::Ed25519Private(key)
+        }
+        _ => return Err(wrong(ck::CKA_KEY_TYPE, "is not the type of the key")),
+    })
 }
 
 /// Whether an AES key has so many bytes.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use once_cell::sync::OnceCell;
 
-use keyenclave_model::error::Result;
+use keyenclave_model::error::{Error, Result, Rv};
 use keyenclave_model::object::Object;
 
 use crate::keys::Key;
@@ -45,5 +45,18 @@ impl Opened {
         }
         let parsed = Arc::new(Key::parse(&self.object)?);
         Ok(Arc::clone(self.key.get_or_init(|| parsed)))
+    }
+    /// The key for use: what the store kept is no application's fault.
+    ///
+    /// # Errors
+    /// `CKR_DEVICE_ERROR`.
+    pub(crate) fn ready_key(&self) -> Result<Arc<Key>> {
+        self.key().map_err(|error| {
+            let detail = error.detail().unwrap_or("it is not a key");
+            Error::new(
+                Rv::DeviceError,
+                format!("the stored key cannot be used: {detail}"),
+            )
+        })
     }
 }

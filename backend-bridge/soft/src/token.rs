@@ -21,7 +21,6 @@ use keyenclave_model::token::{
 
 use crate::engine::Engine;
 use crate::error::{Doing, from_store};
-use crate::keys::Key;
 use crate::login::{PIN_LEN, PinSealers, Sealers, store_role};
 use crate::opened::Opened;
 use crate::operation::{self, Digesting, SecretValues};
@@ -99,7 +98,7 @@ impl<S: Store + 'static, K: Sealers> SoftToken<S, K> {
         let key = key.ok_or(Error::from(Rv::KeyHandleInvalid))?;
         let opened = self.engine.key(cx.access, key)?;
         check_use(&opened.object, class, mechanism)?;
-        operation::begin(class, mechanism, ready_key(&opened)?)
+        operation::begin(class, mechanism, opened.ready_key()?)
     }
 
     /// No operation's state can be saved but a digest's, which has no key.
@@ -188,9 +187,24 @@ impl<S: Store + 'static, K: Sealers> SoftToken<S, K> {
                 rand::fill(out).map_err(|error| Doing::Internal.failed(error))?;
                 Ok(Out::Written(out.len()))
             }
-            Work::WrapLen(_)
-            | Work::Wrap(_)
-            | Work::Unwrap { .. }
+            Work::WrapLen(what) => {
+                let len = engine.allowed(cx, &what)?.len(what.mechanism)?;
+                Ok(Out::Size(len as u64))
+            }
+            Work::Wrap(what) => engine
+                .allowed(cx, &what)?
+                .wrap(cx, what.mechanism)
+                .map(Out::Bytes),
+            Work::Unwrap {
+                mechanism,
+                unwrapping,
+                wrapped,
+                associated: None,
+                template,
+            } => engine
+                .unwrap(cx, mechanism, unwrapping, wrapped, template)
+                .map(Out::Object),
+            Work::Unwrap { .. }
             | Work::Derive { .. }
             | Work::EncapsulateLen(_)
             | Work::Encapsulate(_)
@@ -283,7 +297,7 @@ impl<S: Store, K: Sealers> Engine<S, K> {
     ///
     /// # Errors
     /// `CKR_KEY_HANDLE_INVALID`, also if it is not a key.
-    fn key(&self, access: Access, handle: ObjectId) -> Result<Arc<Opened>> {
+    pub(crate) fn key(&self, access: Access, handle: ObjectId) -> Result<Arc<Opened>> {
         let held = self.look_up(access, handle).map_err(|error| match error.rv() {
             Rv::ObjectHandleInvalid => Rv::KeyHandleInvalid.into(),
             _ => error,
@@ -300,15 +314,4 @@ impl<S: Store, K: Sealers> SecretValues for Engine<S, K> {
     fn key_object(&self, cx: &CallCx, id: ObjectId) -> Result<Arc<Object>> {
         Ok(Arc::clone(&self.key(cx.access, id)?.object))
     }
-}
-
-/// The key of an object, ready for use.
-fn ready_key(opened: &Opened) -> Result<Arc<Key>> {
-    opened.key().map_err(|error| {
-        let detail = error.detail().unwrap_or("it is not a key");
-        Error::new(
-            Rv::DeviceError,
-            format!("the stored key cannot be used: {detail}"),
-        )
-    })
 }

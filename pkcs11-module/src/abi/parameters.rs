@@ -100,6 +100,8 @@ impl<'a> Parameter<'a> {
                 Ok(Params::Bytes(part(self.ptr, self.len)?))
             }
             ParamShape::Bytes(_) => invalid(),
+            ParamShape::OptionalBytes(_) if self.len == 0 => Ok(Params::None),
+            ParamShape::OptionalBytes(len) => self.parse(ParamShape::Bytes(len)),
             ParamShape::Length => Ok(Params::Length(size(self.structure::<ck::CK_ULONG>()?)?)),
             ParamShape::Pss => pss(&self.structure()?),
             ParamShape::Oaep => oaep(&self.structure()?),

@@ -164,7 +164,11 @@ const USES: ck::CK_FLAGS = ck::CKF_ENCRYPT
     | ck::CKF_SIGN
     | ck::CKF_VERIFY
     | ck::CKF_GENERATE
-    | ck::CKF_GENERATE_KEY_PAIR;
+    | ck::CKF_GENERATE_KEY_PAIR
+    | WITH_KEYS;
+
+/// The flags for work with one key on another, which is not done here: one of them may be the service's.
+const WITH_KEYS: ck::CK_FLAGS = ck::CKF_WRAP | ck::CKF_UNWRAP | ck::CKF_DERIVE;
 
 /// What is offered of a mechanism. Public keys are used here, and so are the session's own secret keys.
 fn offered(capability: &Capability, row: &MechanismRow) -> ck::CK_FLAGS {
@@ -188,8 +192,9 @@ fn offered(capability: &Capability, row: &MechanismRow) -> ck::CK_FLAGS {
         | Mechanical::AesEcb
         | Mechanical::AesCbc { .. }
         | Mechanical::AesGcm
+        | Mechanical::AesKeyWrap(_)
         | Mechanical::Hmac { .. }
-        | Mechanical::Digest(_) => ck::CK_FLAGS::MAX,
+        | Mechanical::Digest(_) => !WITH_KEYS,
         Mechanical::Foreign => 0,
     }
 }

@@ -10,6 +10,7 @@ mod digest;
 mod ecdsa;
 mod eddsa;
 mod hmac;
+mod key_wrap;
 mod rsa;
 
 use std::sync::Arc;
@@ -46,6 +47,7 @@ pub(crate) fn begin(
         (Algorithm::EdDsa, _) => Ok(Box::new(eddsa::Signing::new(mechanism, key))),
         (Algorithm::AesEcb | Algorithm::AesCbc { .. }, _) => aes::Blocks::begin(class, mechanism, &key),
         (Algorithm::AesGcm, _) => aes::begin_gcm(class, mechanism, &key),
+        (Algorithm::AesKeyWrap(form), _) => key_wrap::Wrapping::begin(class, form, mechanism, key),
         (Algorithm::Hmac { hash, .. }, _) => hmac::Mac::begin(hash, mechanism, key),
         _ => Err(Rv::MechanismInvalid.into()),
     }

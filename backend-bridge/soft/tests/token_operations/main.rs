@@ -129,6 +129,7 @@ fn every_mechanism_that_is_told_of_works() {
         let params = match row.params {
             ParamShape::None => Params::None,
             ParamShape::Bytes(len) => Params::Bytes(vec![1; len]),
+            ParamShape::OptionalBytes(_) => Params::None,
             ParamShape::Length => Params::Length(10),
             ParamShape::Pss => pss(row.algorithm.hash().unwrap_or(Hash::Sha256), 20),
             ParamShape::Oaep => oaep(Hash::Sha1, Hash::Sha1, b""),

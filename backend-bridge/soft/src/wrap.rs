@@ -1,0 +1,238 @@
+// SPDX-License-Identifier: MIT
+//! Keys in the form in which they leave the token and come to it: `C_WrapKey` and `C_UnwrapKey`.
+//!
+//! What is wrapped is the value of a secret key, or the PKCS #8 PrivateKeyInfo of a private key (PKCS#11 3.2, "Wrapping
+//! and unwrapping private keys"); how it is wrapped is an encryption like any other.
+
+use std::sync::Arc;
+
+use cryptoki_sys as ck;
+use keyenclave_crypto::{AES_BLOCK_LEN, PrivateKey};
+use keyenclave_model::access::{check_unwrap, check_wrap, demanded};
+use keyenclave_model::error::{Error, Result, Rv};
+use keyenclave_model::mechanism::{Algorithm, Mechanism, WrapForm};
+use keyenclave_model::object::{Object, Origin};
+use keyenclave_model::template::Template;
+use keyenclave_model::token::{CallCx, End, ObjectId, OperationClass, Out, Part, Step, Wrapping};
+use zeroize::Zeroizing;
+
+use crate::engine::Engine;
+use crate::keys::Key;
+use crate::login::Sealers;
+use crate::opened::Opened;
+use crate::store::Store;
+use crate::{material, objects, operation};
+
+/// What is wrapped with what, found and allowed.
+pub(crate) struct Allowed {
+    wrapping: Arc<Key>,
+    content: Zeroizing<Vec<u8>>,
+}
+
+impl<S: Store, K: Sealers> Engine<S, K> {
+    /// Finds both keys.
+    ///
+    /// # Errors
+    /// As [`check_wrap`], with `CKR_KEY_HANDLE_INVALID`.
+    pub(crate) fn allowed(&self, cx: &CallCx, what: &Wrapping<'_>) -> Result<Allowed> {
+        if what.mechanism.row().flags & ck::CKF_WRAP == 0 || what.associated.is_some() {
+            return Err(Rv::MechanismInvalid.into());
+        }
+        let wrapping = self
+            .key(cx.access, what.wrapping)
+            .map_err(|error| match error.rv() {
+                Rv::KeyHandleInvalid => Rv::WrappingKeyHandleInvalid.into(),
+                _ => error,
+            })?;
+        let key = self.key(cx.access, what.key)?;
+        check_wrap(&wrapping.object, &key.object, what.mechanism)?;
+        Ok(Allowed {
+            wrapping: wrapping.ready_key()?,
+            content: content(&key)?,
+        })
+    }
+
+    /// `C_UnwrapKey`.
+    pub(crate) fn unwrap(
+        &self,
+        cx: &CallCx,
+        mechanism: &Mechanism,
+        unwrapping: ObjectId,
+        wrapped: &[u8],
+        template: &Template,
+    ) -> Result<ObjectId> {
+        if mechanism.row().flags & ck::CKF_UNWRAP == 0 {
+            return Err(Rv::MechanismInvalid.into());
+        }
+        let unwrapping = self
+            .key(cx.access, unwrapping)
+            .map_err(|error| match error.rv() {
+                Rv::KeyHandleInvalid => Rv::UnwrappingKeyHandleInvalid.into(),
+                _ => error,
+            })?;
+        check_unwrap(&unwrapping.object, mechanism)?;
+        let template = demanded(&unwrapping.object, ck::CKA_UNWRAP_TEMPLATE, template)?;
+        let mut object = Object::admit(Origin::Unwrap, None, &template, cx.access.login)?;
+        objects::check_new(cx.access, &object)?;
+        let ticket = self.session.ticket(cx.session);
+        let content = decrypt(cx, mechanism, unwrapping.ready_key()?, wrapped)?;
+        let key = take_in(&mut object, content, mechanism.algorithm())?;
+        object.conclude(Origin::Unwrap);
+        let [handle] = self.add(&ticket, [(object, Some(key))])?;
+        Ok(handle)
+    }
+}
+
+impl Allowed {
+    /// How long the wrapped key is at the most, in bytes.
+    pub(crate) fn len(&self, mechanism: &Mechanism) -> Result<usize> {
+        let operation = operation::begin(OperationClass::Encrypt, mechanism, Arc::clone(&self.wrapping))?;
+        let content = padded(self.content.clone(), mechanism.algorithm());
+        let len = operation.output_len(Part::Single(content.len()));
+        Ok(len.map_err(too_long)?.max())
+    }
+
+    /// The wrapped key.
+    pub(crate) fn wrap(self, cx: &CallCx, mechanism: &Mechanism) -> Result<Zeroizing<Vec<u8>>> {
+        let content = padded(self.content, mechanism.algorithm());
+        run(cx, OperationClass::Encrypt, mechanism, self.wrapping, &content).map_err(too_long)
+    }
+}
+
+/// A key's own complaint about the length of what it wraps.
+fn too_long(error: Error) -> Error {
+    match error.rv() {
+        Rv::DataLenRange => Error::new(
+            Rv::KeySizeRange,
+            "the key is too long to be wrapped by this key and mechanism",
+        ),
+        _ => error,
+    }
+}
+
+fn decrypt(cx: &CallCx, mechanism: &Mechanism, key: Arc<Key>, wrapped: &[u8]) -> Result<Zeroizing<Vec<u8>>> {
+    run(cx, OperationClass::Decrypt, mechanism, key, wrapped).map_err(|error| match error.rv() {
+        Rv::EncryptedDataInvalid => Rv::WrappedKeyInvalid.into(),
+        Rv::EncryptedDataLenRange => Rv::WrappedKeyLenRange.into(),
+        _ => error,
+    })
+}
+
+/// An encryption or decryption in one part.
+fn run(
+    cx: &CallCx,
+    class: OperationClass,
+    mechanism: &Mechanism,
+    key: Arc<Key>,
+    input: &[u8],
+) -> Result<Zeroizing<Vec<u8>>> {
+    let operation = operation::begin(class, mechanism, key)?;
+    let most = operation.output_len(Part::Single(input.len()))?.max();
+    let mut out = Zeroizing::new(vec![0; most]);
+    match operation.single(cx, input, End::Output(&mut out)) {
+        Step::Ready(done) => match done? {
+            Out::Written(len) => {
+                out.truncate(len);
+                Ok(out)
+            }
+            _ => Err(Rv::GeneralError.into()),
+        },
+        Step::Pending(_) => Err(Rv::GeneralError.into()),
+    }
+}
+
+/// What is wrapped of a key.
+fn content(opened: &Opened) -> Result<Zeroizing<Vec<u8>>> {
+    if opened.object.class() == Some(ck::CKO_SECRET_KEY) {
+        let value = opened.object.bytes(ck::CKA_VALUE).unwrap_or_default();
+        return Ok(Zeroizing::new(value.to_vec()));
+    }
+    opened.ready_key()?.pkcs8_der()
+}
+
+/// Whole blocks, where the mechanism takes nothing else: zeros are added (PKCS#11 3.2, AES-CBC, AES Key Wrap).
+fn padded(mut content: Zeroizing<Vec<u8>>, algorithm: Algorithm) -> Zeroizing<Vec<u8>> {
+    if let Some(unit) = unit(algorithm) {
+        let mut padded = Zeroizing::new(vec![0; content.len().next_multiple_of(unit).max(AES_BLOCK_LEN)]);
+        if let Some(front) = padded.get_mut(..content.len()) {
+            front.copy_from_slice(&content);
+        }
+        content = padded;
+    }
+    content
+}
+
+/// What the input of a mechanism that does not pad must be a multiple of, in bytes.
+fn unit(algorithm: Algorithm) -> Option<usize> {
+    match algorithm {
+        Algorithm::AesEcb | Algorithm::AesCbc { padded: false } => Some(AES_BLOCK_LEN),
+        Algorithm::AesKeyWrap(WrapForm::Kw) => Some(AES_BLOCK_LEN / 2),
+        _ => None,
+    }
+}
+
+/// Puts what was unwrapped into its object.
+fn take_in(object: &mut Object, content: Zeroizing<Vec<u8>>, algorithm: Algorithm) -> Result<Key> {
+    let unit = unit(algorithm);
+    if object.class() == Some(ck::CKO_SECRET_KEY) {
+        let value = cut(object.ulong(ck::CKA_VALUE_LEN), content, unit)?;
+        material::put_secret(object, value).map_err(unfit)?;
+        let key = Key::parse(object)?;
+        material::put_secret_check_value(object, &key)?;
+        return Ok(key);
+    }
+    let der = der(&content, unit.is_some()).ok_or(Error::from(Rv::WrappedKeyInvalid))?;
+    let key = PrivateKey::from_pkcs8_der(der).map_err(|error| {
+        let detail = format!("the wrapped key is no PKCS #8 private key: {error}");
+        Error::new(Rv::WrappedKeyInvalid, detail)
+    })?;
+    material::put_private(object, key).map_err(unfit)
+}
+
+/// The material does not fit the template, which is not the template's fault.
+fn unfit(error: Error) -> Error {
+    match error.rv() {
+        Rv::AttributeValueInvalid => {
+            let detail = error
+                .detail()
+                .unwrap_or("it does not fit the template")
+                .to_owned();
+            Error::new(Rv::WrappedKeyInvalid, format!("the wrapped key: {detail}"))
+        }
+        _ => error,
+    }
+}
+
+/// As much of the value as the template says: without the zeros, where some were added.
+fn cut(
+    wanted: Option<ck::CK_ULONG>,
+    mut value: Zeroizing<Vec<u8>>,
+    unit: Option<usize>,
+) -> Result<Zeroizing<Vec<u8>>> {
+    let Some(wanted) = wanted else { return Ok(value) };
+    let wanted = usize::try_from(wanted).unwrap_or(usize::MAX);
+    let slack = unit.map_or(0, |unit| unit - 1);
+    if wanted > value.len() || value.len() - wanted > slack {
+        return Err(Error::new(
+            Rv::WrappedKeyLenRange,
+            format!(
+                "the wrapped key has {} bytes, and CKA_VALUE_LEN is {wanted}",
+                value.len()
+            ),
+        ));
+    }
+    value.truncate(wanted);
+    Ok(value)
+}
+
+/// The one DER value that is there, without the zeros after it where some were added.
+fn der(content: &[u8], has_zeros: bool) -> Option<&[u8]> {
+    let len = match content {
+        [_, len @ 0..=0x7f, ..] => usize::from(*len) + 2,
+        [_, 0x81, len, ..] => usize::from(*len) + 3,
+        [_, 0x82, high, low, ..] => usize::from(u16::from_be_bytes([*high, *low])) + 4,
+        _ => return None,
+    };
+    let (der, rest) = content.split_at_checked(len)?;
+    (rest.is_empty() || (has_zeros && rest.iter().all(|byte| *byte == 0))).then_some(der)
+}
