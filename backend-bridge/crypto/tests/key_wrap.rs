@@ -131,7 +131,7 @@ fn whatever_is_changed_is_noticed() {
             changed[place] ^= 1;
             assert_eq!(unwrap(&key, how, &changed), Err(Error::Decryption), "{place}");
         }
-        assert_eq!(unwrap(&key, how, &wrapped[8..]).err().is_some(), true);
+        assert!(unwrap(&key, how, &wrapped[8..]).err().is_some());
         assert_eq!(unwrap(&key, how, &wrapped[..7]), Err(Error::InputLength));
     }
     let other = wrap(&key, KeyWrap::Kw(Some([1; 8])), &[1; 16]).unwrap();

@@ -6,10 +6,12 @@
 //! be is decided here.
 
 use cryptoki_sys as ck;
+use zeroize::Zeroizing;
 
 use crate::algorithm::Hash;
 use crate::edwards;
 use crate::error::{Error, Result, Rv};
+use crate::token::ObjectId;
 use crate::vendor::constants;
 
 /// What a mechanism computes, free of PKCS#11's numbers.
@@ -46,6 +48,8 @@ pub enum Algorithm {
     AesGcm,
     /// AES key wrap (SP 800-38F).
     AesKeyWrap(WrapForm),
+    /// A key from the bytes of others (PKCS#11 3.2, miscellaneous simple key derivation mechanisms).
+    Combine(Combination),
     /// Encryption in the format of a remote service, which alone can do it.
     RemoteSymmetric,
     /// HMAC (RFC 2104).
@@ -59,6 +63,21 @@ pub enum Algorithm {
     Digest(Hash),
     /// Whatever the module makes of it that the mechanism is handed on to.
     Foreign,
+}
+
+/// How keys and data are put together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Combination {
+    /// One key, then another.
+    BaseAndKey,
+    /// The key, then data.
+    BaseAndData,
+    /// Data, then the key.
+    DataAndBase,
+    /// The key XOR data.
+    Xor,
+    /// Bits of the key.
+    Extract,
 }
 
 /// What becomes of data that AES key wrap does not take as it is.
@@ -83,6 +102,12 @@ pub enum ParamShape {
     OptionalBytes(usize),
     /// A `CK_ULONG`: a length in bytes (`CK_MAC_GENERAL_PARAMS`).
     Length,
+    /// `CK_KEY_DERIVATION_STRING_DATA`.
+    StringData,
+    /// A `CK_OBJECT_HANDLE`.
+    Key,
+    /// `CK_EXTRACT_PARAMS`: the number of a bit.
+    Bit,
     /// `CK_RSA_PKCS_PSS_PARAMS`.
     Pss,
     /// `CK_RSA_PKCS_OAEP_PARAMS`.
@@ -102,6 +127,12 @@ pub enum Params {
     Bytes(Vec<u8>),
     /// A length, in bytes.
     Length(usize),
+    /// Data that goes into a key, which may be secret as well.
+    Data(Zeroizing<Vec<u8>>),
+    /// Another key.
+    Key(ObjectId),
+    /// The number of a bit, from the first on.
+    Bit(usize),
     /// For PSS.
     Pss(PssParams),
     /// For OAEP.
@@ -283,7 +314,7 @@ impl Algorithm {
                 Some(ck::CKK_AES)
             }
             Self::GenericSecret | Self::RemoteSymmetric => Some(ck::CKK_GENERIC_SECRET),
-            Self::Hmac { .. } | Self::Digest(_) | Self::Foreign => None,
+            Self::Hmac { .. } | Self::Digest(_) | Self::Combine(_) | Self::Foreign => None,
         }
     }
 
@@ -291,6 +322,7 @@ impl Algorithm {
     pub fn accepts(self, key_type: ck::CK_KEY_TYPE) -> bool {
         match self {
             Self::Hmac { hash, .. } => key_type == ck::CKK_GENERIC_SECRET || key_type == hmac_key_type(hash),
+            Self::Combine(_) => is_secret(key_type),
             Self::Digest(_) => false,
             _ => self.key_type() == Some(key_type),
         }
@@ -327,9 +359,14 @@ impl Algorithm {
             ),
             Self::RemoteSymmetric => (32, 32),
             // Keys of any length are taken (RFC 2104).
-            Self::Hmac { .. } | Self::Digest(_) | Self::Foreign => (0, 0),
+            Self::Hmac { .. } | Self::Digest(_) | Self::Combine(_) | Self::Foreign => (0, 0),
         }
     }
+}
+
+/// Whether it is a type of secret keys.
+fn is_secret(key_type: ck::CK_KEY_TYPE) -> bool {
+    !matches!(key_type, ck::CKK_RSA | ck::CKK_EC | ck::CKK_EC_EDWARDS)
 }
 
 /// The key type that is meant for the HMAC of one hash.
@@ -356,7 +393,10 @@ fn check_params(row: &MechanismRow, params: &Params) -> Result<()> {
             .is_some_and(|hash| (1..=hash.output_len()).contains(len)),
         // A mechanism that hashes by itself must be told the same hash (PKCS#11 3.2, PKCS #1 RSA PSS with SHA-…).
         (ParamShape::Pss, Params::Pss(pss)) => row.algorithm.hash().is_none_or(|hash| hash == pss.hash),
-        (ParamShape::Oaep, Params::Oaep(_)) => true,
+        (ParamShape::Oaep, Params::Oaep(_))
+        | (ParamShape::StringData, Params::Data(_))
+        | (ParamShape::Key, Params::Key(_))
+        | (ParamShape::Bit, Params::Bit(_)) => true,
         (ParamShape::Gcm, Params::Gcm(gcm)) => {
             (1..=256).contains(&gcm.iv.len()) && (4..=16).contains(&gcm.tag_len)
         }
@@ -431,6 +471,11 @@ mechanisms! {
     CKM_AES_KEY_WRAP_KWP:      AesKeyWrap(WrapForm::Kwp), WRAP, P::OptionalBytes(4);
     CKM_AES_KEY_WRAP_PKCS7:    AesKeyWrap(WrapForm::Pkcs7), WRAP, P::OptionalBytes(8);
     CKM_GENERIC_SECRET_KEY_GEN: GenericSecret, ck::CKF_GENERATE, P::None;
+    CKM_CONCATENATE_BASE_AND_KEY: Combine(Combination::BaseAndKey), ck::CKF_DERIVE, P::Key;
+    CKM_CONCATENATE_BASE_AND_DATA: Combine(Combination::BaseAndData), ck::CKF_DERIVE, P::StringData;
+    CKM_CONCATENATE_DATA_AND_BASE: Combine(Combination::DataAndBase), ck::CKF_DERIVE, P::StringData;
+    CKM_XOR_BASE_AND_DATA:     Combine(Combination::Xor), ck::CKF_DERIVE, P::StringData;
+    CKM_EXTRACT_KEY_FROM_KEY:  Combine(Combination::Extract), ck::CKF_DERIVE, P::Bit;
     CKM_SHA_1_HMAC:            Hmac { hash: Sha1, truncated: false }, SIGN, P::None;
     CKM_SHA_1_HMAC_GENERAL:    Hmac { hash: Sha1, truncated: true }, SIGN, P::Length;
     CKM_SHA224_HMAC:           Hmac { hash: Sha224, truncated: false }, SIGN, P::None;

@@ -3,6 +3,7 @@
 #![forbid(unsafe_code)]
 
 mod codec;
+mod derive;
 mod engine;
 mod error;
 mod generate;

@@ -204,8 +204,17 @@ impl<S: Store + 'static, K: Sealers> SoftToken<S, K> {
             } => engine
                 .unwrap(cx, mechanism, unwrapping, wrapped, template)
                 .map(Out::Object),
+            Work::Derive {
+                mechanism,
+                base,
+                template,
+                has_handle: true,
+            } => engine.derive(cx, mechanism, base, template).map(Out::Object),
+            Work::Derive { .. } => Err(Error::new(
+                Rv::ArgumentsBad,
+                "there is no place for the handle of the key",
+            )),
             Work::Unwrap { .. }
-            | Work::Derive { .. }
             | Work::EncapsulateLen(_)
             | Work::Encapsulate(_)
             | Work::Decapsulate { .. }

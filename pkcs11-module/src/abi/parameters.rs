@@ -13,6 +13,9 @@ use keyenclave_model::mechanism::{
     EdDsaParams, GcmParams, Mechanism, MechanismRow, OaepParams, ParamShape, Params, PssParams,
 };
 
+use keyenclave_model::token::ObjectId;
+use zeroize::Zeroizing;
+
 use super::values::{length, read, slice, try_to_vec};
 
 /// A `CK_MECHANISM_PTR`. Null cancels the operation in `C_EncryptInit` and the like.
@@ -103,6 +106,9 @@ impl<'a> Parameter<'a> {
             ParamShape::OptionalBytes(_) if self.len == 0 => Ok(Params::None),
             ParamShape::OptionalBytes(len) => self.parse(ParamShape::Bytes(len)),
             ParamShape::Length => Ok(Params::Length(size(self.structure::<ck::CK_ULONG>()?)?)),
+            ParamShape::StringData => string_data(&self.structure()?),
+            ParamShape::Key => Ok(Params::Key(ObjectId(self.structure()?))),
+            ParamShape::Bit => Ok(Params::Bit(size(self.structure::<ck::CK_ULONG>()?)?)),
             ParamShape::Pss => pss(&self.structure()?),
             ParamShape::Oaep => oaep(&self.structure()?),
             ParamShape::Gcm => gcm(&self.structure()?),
@@ -128,6 +134,11 @@ impl Structure for ck::CK_RSA_PKCS_PSS_PARAMS {}
 impl Structure for ck::CK_RSA_PKCS_OAEP_PARAMS {}
 impl Structure for ck::CK_GCM_PARAMS {}
 impl Structure for ck::CK_EDDSA_PARAMS {}
+impl Structure for ck::CK_KEY_DERIVATION_STRING_DATA {}
+
+fn string_data(raw: &ck::CK_KEY_DERIVATION_STRING_DATA) -> Result<Params> {
+    part(raw.pData, raw.ulLen).map(|data| Params::Data(Zeroizing::new(data)))
+}
 
 fn pss(raw: &ck::CK_RSA_PKCS_PSS_PARAMS) -> Result<Params> {
     Ok(Params::Pss(PssParams {

@@ -195,7 +195,7 @@ fn offered(capability: &Capability, row: &MechanismRow) -> ck::CK_FLAGS {
         | Mechanical::AesKeyWrap(_)
         | Mechanical::Hmac { .. }
         | Mechanical::Digest(_) => !WITH_KEYS,
-        Mechanical::Foreign => 0,
+        Mechanical::Combine(_) | Mechanical::Foreign => 0,
     }
 }
 
