@@ -1,0 +1,166 @@
+// SPDX-License-Identifier: MIT
+//! What mechanisms compute, and with which keys.
+
+use cryptoki_sys as ck;
+
+use crate::algorithm::Hash;
+use crate::edwards;
+
+/// What a mechanism computes, free of PKCS#11's numbers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Algorithm {
+    /// RSA key pair generation.
+    RsaKeyPair,
+    /// Elliptic curve key pair generation.
+    EcKeyPair,
+    /// Ed25519 key pair generation.
+    EdwardsKeyPair,
+    /// AES key generation.
+    AesKey,
+    /// Generic secret generation.
+    GenericSecret,
+    /// RSASSA-PKCS1-v1_5; without a hash the application supplies the block. Also RSAES-PKCS1-v1_5 (RFC 8017).
+    RsaPkcs1(Option<Hash>),
+    /// RSASSA-PSS; without a hash the application supplies the digest (RFC 8017).
+    RsaPss(Option<Hash>),
+    /// RSAES-OAEP (RFC 8017).
+    RsaOaep,
+    /// ECDSA; without a hash the application supplies the digest (FIPS 186-5).
+    Ecdsa(Option<Hash>),
+    /// EdDSA over edwards25519: Ed25519, Ed25519ctx and Ed25519ph, as the parameter says (RFC 8032).
+    EdDsa,
+    /// AES, block by block.
+    AesEcb,
+    /// AES in CBC mode, with PKCS#7 padding or without.
+    AesCbc {
+        /// Whether padding is added and removed.
+        padded: bool,
+    },
+    /// AES in GCM (SP 800-38D).
+    AesGcm,
+    /// AES key wrap (SP 800-38F).
+    AesKeyWrap(WrapForm),
+    /// A key from the bytes of others (PKCS#11 3.2, miscellaneous simple key derivation mechanisms).
+    Combine(Combination),
+    /// Encryption in the format of a remote service, which alone can do it.
+    RemoteSymmetric,
+    /// HMAC (RFC 2104).
+    Hmac {
+        /// The hash.
+        hash: Hash,
+        /// Whether the parameter says how long the MAC is.
+        truncated: bool,
+    },
+    /// A digest.
+    Digest(Hash),
+    /// Whatever the module makes of it that the mechanism is handed on to.
+    Foreign,
+}
+
+/// How keys and data are put together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Combination {
+    /// One key, then another.
+    BaseAndKey,
+    /// The key, then data.
+    BaseAndData,
+    /// Data, then the key.
+    DataAndBase,
+    /// The key XOR data.
+    Xor,
+    /// Bits of the key.
+    Extract,
+}
+
+/// What becomes of data that AES key wrap does not take as it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WrapForm {
+    /// Nothing (RFC 3394).
+    Kw,
+    /// Its length is said, and zeros are added (RFC 5649).
+    Kwp,
+    /// It is padded as in PKCS #7.
+    Pkcs7,
+}
+
+/// Smallest and largest RSA modulus, in bits.
+pub const RSA_BITS: (ck::CK_ULONG, ck::CK_ULONG) = (2048, 4096);
+/// Smallest and largest generic secret that is generated, in bytes.
+pub const GENERIC_SECRET_LEN: (usize, usize) = (1, 512);
+
+impl Algorithm {
+    /// The type of the keys that it makes or uses; `None` where there is no key, or where several types fit.
+    pub const fn key_type(self) -> Option<ck::CK_KEY_TYPE> {
+        match self {
+            Self::RsaKeyPair | Self::RsaPkcs1(_) | Self::RsaPss(_) | Self::RsaOaep => Some(ck::CKK_RSA),
+            Self::EcKeyPair | Self::Ecdsa(_) => Some(ck::CKK_EC),
+            Self::EdwardsKeyPair | Self::EdDsa => Some(ck::CKK_EC_EDWARDS),
+            Self::AesKey | Self::AesEcb | Self::AesCbc { .. } | Self::AesGcm | Self::AesKeyWrap(_) => {
+                Some(ck::CKK_AES)
+            }
+            Self::GenericSecret | Self::RemoteSymmetric => Some(ck::CKK_GENERIC_SECRET),
+            Self::Hmac { .. } | Self::Digest(_) | Self::Combine(_) | Self::Foreign => None,
+        }
+    }
+
+    /// Whether a key of this type fits. HMAC takes generic secrets and the HMAC key type of its own hash.
+    pub fn accepts(self, key_type: ck::CK_KEY_TYPE) -> bool {
+        match self {
+            Self::Hmac { hash, .. } => key_type == ck::CKK_GENERIC_SECRET || key_type == hmac_key_type(hash),
+            Self::Combine(_) => is_secret(key_type),
+            Self::Digest(_) => false,
+            _ => self.key_type() == Some(key_type),
+        }
+    }
+
+    /// The hash that is computed over the message, if the mechanism does that itself.
+    pub const fn hash(self) -> Option<Hash> {
+        match self {
+            Self::RsaPkcs1(hash) | Self::RsaPss(hash) | Self::Ecdsa(hash) => hash,
+            Self::Hmac { hash, .. } | Self::Digest(hash) => Some(hash),
+            _ => None,
+        }
+    }
+
+    /// Whether it takes a remote service: no engine computes it.
+    pub const fn is_remote(self) -> bool {
+        matches!(self, Self::RemoteSymmetric)
+    }
+
+    /// Smallest and largest key, in the unit that the specification gives the mechanism.
+    pub(super) const fn key_sizes(self) -> (ck::CK_ULONG, ck::CK_ULONG) {
+        match self {
+            Self::RsaKeyPair | Self::RsaPkcs1(_) | Self::RsaPss(_) | Self::RsaOaep => RSA_BITS,
+            Self::EcKeyPair | Self::Ecdsa(_) => (256, 521),
+            Self::EdwardsKeyPair | Self::EdDsa => {
+                (edwards::BITS as ck::CK_ULONG, edwards::BITS as ck::CK_ULONG)
+            }
+            Self::AesKey | Self::AesEcb | Self::AesCbc { .. } | Self::AesGcm | Self::AesKeyWrap(_) => {
+                (16, 32)
+            }
+            Self::GenericSecret => (
+                GENERIC_SECRET_LEN.0 as ck::CK_ULONG * 8,
+                GENERIC_SECRET_LEN.1 as ck::CK_ULONG * 8,
+            ),
+            Self::RemoteSymmetric => (32, 32),
+            // Keys of any length are taken (RFC 2104).
+            Self::Hmac { .. } | Self::Digest(_) | Self::Combine(_) | Self::Foreign => (0, 0),
+        }
+    }
+}
+
+/// Whether it is a type of secret keys.
+fn is_secret(key_type: ck::CK_KEY_TYPE) -> bool {
+    !matches!(key_type, ck::CKK_RSA | ck::CKK_EC | ck::CKK_EC_EDWARDS)
+}
+
+/// The key type that is meant for the HMAC of one hash.
+pub const fn hmac_key_type(hash: Hash) -> ck::CK_KEY_TYPE {
+    match hash {
+        Hash::Sha1 => ck::CKK_SHA_1_HMAC,
+        Hash::Sha224 => ck::CKK_SHA224_HMAC,
+        Hash::Sha256 => ck::CKK_SHA256_HMAC,
+        Hash::Sha384 => ck::CKK_SHA384_HMAC,
+        Hash::Sha512 => ck::CKK_SHA512_HMAC,
+    }
+}

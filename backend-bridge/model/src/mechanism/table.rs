@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: MIT
+//! Every mechanism, one row each.
+
+use cryptoki_sys as ck;
+
+use super::MechanismRow;
+use super::algorithm::{Algorithm::*, Combination, WrapForm};
+use super::params::ParamShape as P;
+use crate::algorithm::Hash::*;
+use crate::vendor::constants;
+
+const SIGN: ck::CK_FLAGS = ck::CKF_SIGN | ck::CKF_VERIFY;
+const RECOVER: ck::CK_FLAGS = ck::CKF_SIGN_RECOVER | ck::CKF_VERIFY_RECOVER;
+const CRYPT: ck::CK_FLAGS = ck::CKF_ENCRYPT | ck::CKF_DECRYPT;
+/// Encryption with which keys are wrapped as well.
+const WRAP: ck::CK_FLAGS = CRYPT | ck::CKF_WRAP | ck::CKF_UNWRAP;
+const EC: ck::CK_FLAGS = ck::CKF_EC_F_P | ck::CKF_EC_OID | ck::CKF_EC_CURVENAME | ck::CKF_EC_UNCOMPRESS;
+/// A point of an Edwards curve is one coordinate and a sign.
+const EDWARDS: ck::CK_FLAGS = ck::CKF_EC_F_P | ck::CKF_EC_OID | ck::CKF_EC_CURVENAME | ck::CKF_EC_COMPRESS;
+
+/// Reads like the table that it makes: constant, algorithm, flags, parameter.
+macro_rules! mechanisms {
+    ($($constant:ident: $algorithm:expr, $flags:expr, $params:expr;)*) => {
+        /// Every mechanism, one row each.
+        pub const MECHANISMS: &[MechanismRow] = &[$(MechanismRow {
+            id: constants::$constant,
+            name: stringify!($constant),
+            algorithm: $algorithm,
+            flags: $flags,
+            params: $params,
+        },)*];
+    };
+}
+
+mechanisms! {
+    CKM_RSA_PKCS_KEY_PAIR_GEN: RsaKeyPair, ck::CKF_GENERATE_KEY_PAIR, P::None;
+    CKM_RSA_PKCS:              RsaPkcs1(None), SIGN | RECOVER | WRAP, P::None;
+    CKM_SHA1_RSA_PKCS:         RsaPkcs1(Some(Sha1)), SIGN, P::None;
+    CKM_SHA224_RSA_PKCS:       RsaPkcs1(Some(Sha224)), SIGN, P::None;
+    CKM_SHA256_RSA_PKCS:       RsaPkcs1(Some(Sha256)), SIGN, P::None;
+    CKM_SHA384_RSA_PKCS:       RsaPkcs1(Some(Sha384)), SIGN, P::None;
+    CKM_SHA512_RSA_PKCS:       RsaPkcs1(Some(Sha512)), SIGN, P::None;
+    CKM_RSA_PKCS_PSS:          RsaPss(None), SIGN, P::Pss;
+    CKM_SHA1_RSA_PKCS_PSS:     RsaPss(Some(Sha1)), SIGN, P::Pss;
+    CKM_SHA224_RSA_PKCS_PSS:   RsaPss(Some(Sha224)), SIGN, P::Pss;
+    CKM_SHA256_RSA_PKCS_PSS:   RsaPss(Some(Sha256)), SIGN, P::Pss;
+    CKM_SHA384_RSA_PKCS_PSS:   RsaPss(Some(Sha384)), SIGN, P::Pss;
+    CKM_SHA512_RSA_PKCS_PSS:   RsaPss(Some(Sha512)), SIGN, P::Pss;
+    CKM_RSA_PKCS_OAEP:         RsaOaep, WRAP, P::Oaep;
+    CKM_EC_KEY_PAIR_GEN:       EcKeyPair, ck::CKF_GENERATE_KEY_PAIR | EC, P::None;
+    CKM_ECDSA:                 Ecdsa(None), SIGN | EC, P::None;
+    CKM_ECDSA_SHA1:            Ecdsa(Some(Sha1)), SIGN | EC, P::None;
+    CKM_ECDSA_SHA224:          Ecdsa(Some(Sha224)), SIGN | EC, P::None;
+    CKM_ECDSA_SHA256:          Ecdsa(Some(Sha256)), SIGN | EC, P::None;
+    CKM_ECDSA_SHA384:          Ecdsa(Some(Sha384)), SIGN | EC, P::None;
+    CKM_ECDSA_SHA512:          Ecdsa(Some(Sha512)), SIGN | EC, P::None;
+    CKM_EC_EDWARDS_KEY_PAIR_GEN: EdwardsKeyPair, ck::CKF_GENERATE_KEY_PAIR | EDWARDS, P::None;
+    CKM_EDDSA:                 EdDsa, SIGN | EDWARDS, P::EdDsa;
+    CKM_AES_KEY_GEN:           AesKey, ck::CKF_GENERATE, P::None;
+    CKM_AES_ECB:               AesEcb, WRAP, P::None;
+    CKM_AES_CBC:               AesCbc { padded: false }, WRAP, P::Bytes(16);
+    CKM_AES_CBC_PAD:           AesCbc { padded: true }, WRAP, P::Bytes(16);
+    CKM_AES_GCM:               AesGcm, WRAP, P::Gcm;
+    CKM_AES_KEY_WRAP:          AesKeyWrap(WrapForm::Kw), WRAP, P::OptionalBytes(8);
+    CKM_AES_KEY_WRAP_KWP:      AesKeyWrap(WrapForm::Kwp), WRAP, P::OptionalBytes(4);
+    CKM_AES_KEY_WRAP_PKCS7:    AesKeyWrap(WrapForm::Pkcs7), WRAP, P::OptionalBytes(8);
+    CKM_GENERIC_SECRET_KEY_GEN: GenericSecret, ck::CKF_GENERATE, P::None;
+    CKM_CONCATENATE_BASE_AND_KEY: Combine(Combination::BaseAndKey), ck::CKF_DERIVE, P::Key;
+    CKM_CONCATENATE_BASE_AND_DATA: Combine(Combination::BaseAndData), ck::CKF_DERIVE, P::StringData;
+    CKM_CONCATENATE_DATA_AND_BASE: Combine(Combination::DataAndBase), ck::CKF_DERIVE, P::StringData;
+    CKM_XOR_BASE_AND_DATA:     Combine(Combination::Xor), ck::CKF_DERIVE, P::StringData;
+    CKM_EXTRACT_KEY_FROM_KEY:  Combine(Combination::Extract), ck::CKF_DERIVE, P::Bit;
+    CKM_SHA_1_HMAC:            Hmac { hash: Sha1, truncated: false }, SIGN, P::None;
+    CKM_SHA_1_HMAC_GENERAL:    Hmac { hash: Sha1, truncated: true }, SIGN, P::Length;
+    CKM_SHA224_HMAC:           Hmac { hash: Sha224, truncated: false }, SIGN, P::None;
+    CKM_SHA224_HMAC_GENERAL:   Hmac { hash: Sha224, truncated: true }, SIGN, P::Length;
+    CKM_SHA256_HMAC:           Hmac { hash: Sha256, truncated: false }, SIGN, P::None;
+    CKM_SHA256_HMAC_GENERAL:   Hmac { hash: Sha256, truncated: true }, SIGN, P::Length;
+    CKM_SHA384_HMAC:           Hmac { hash: Sha384, truncated: false }, SIGN, P::None;
+    CKM_SHA384_HMAC_GENERAL:   Hmac { hash: Sha384, truncated: true }, SIGN, P::Length;
+    CKM_SHA512_HMAC:           Hmac { hash: Sha512, truncated: false }, SIGN, P::None;
+    CKM_SHA512_HMAC_GENERAL:   Hmac { hash: Sha512, truncated: true }, SIGN, P::Length;
+    CKM_KEYENCLAVE_AWS_SYMMETRIC: RemoteSymmetric, CRYPT, P::None;
+    CKM_SHA_1:                 Digest(Sha1), ck::CKF_DIGEST, P::None;
+    CKM_SHA224:                Digest(Sha224), ck::CKF_DIGEST, P::None;
+    CKM_SHA256:                Digest(Sha256), ck::CKF_DIGEST, P::None;
+    CKM_SHA384:                Digest(Sha384), ck::CKF_DIGEST, P::None;
+    CKM_SHA512:                Digest(Sha512), ck::CKF_DIGEST, P::None;
+}
