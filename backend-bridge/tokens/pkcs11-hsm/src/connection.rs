@@ -204,8 +204,11 @@ impl<D: Device> Connection<D> {
     pub fn ended(&self, lease: &Lease, rv: Rv, again: bool) -> Result<bool> {
         let logged_in = self.role() == Some(Role::User);
         let lost = loss(rv, logged_in).or_else(|| {
-            // Private objects are not there for somebody who is not logged in.
-            let hidden = matches!(rv, Rv::ObjectHandleInvalid | Rv::KeyHandleInvalid);
+            // Private objects are not there for somebody who is not logged in. Kryoptic fails at them.
+            let hidden = matches!(
+                rv,
+                Rv::ObjectHandleInvalid | Rv::KeyHandleInvalid | Rv::GeneralError
+            );
             (hidden && self.has_lost_login(lease)).then_some(Loss::Login)
         });
         let fate = match (lost, rv) {

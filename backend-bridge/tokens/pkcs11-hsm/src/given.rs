@@ -4,11 +4,12 @@
 use std::borrow::Cow;
 
 use cryptoki_sys as ck;
+use keyenclave_model::error::Rv;
 use keyenclave_model::mechanism::{Mechanism, Params};
 use keyenclave_model::token::ObjectId;
 
 use crate::core::Core;
-use crate::ffi::Mech;
+use crate::ffi::{Answer, Handle, Mech};
 use crate::params::{Handles, OwnParameter, Written, translate};
 use crate::pool::Lease;
 
@@ -37,25 +38,51 @@ impl Handed<'_> {
     }
 }
 
-/// With the vendor's handles in the place of ours.
-pub(crate) fn translated<'a>(core: &Core, lease: &Lease, mechanism: &'a Mechanism) -> Handed<'a> {
+/// With the vendor's handles in the place of ours; after a loss, objects are searched for as those of arguments are.
+///
+/// # Errors
+/// What shows that the connection is lost, or why an object cannot be searched for.
+pub(crate) fn translated<'a>(core: &Core, lease: &Lease, mechanism: &'a Mechanism) -> Answer<Handed<'a>> {
     let Some(given) = parameter(mechanism) else {
-        return Handed::Nothing;
+        return Ok(Handed::Nothing);
     };
-    let known = |ours| core.objects().peek(ObjectId(ours), lease);
-    match Handles::of(mechanism.id(), given) {
-        Handles::None => return Handed::Flat(Cow::Borrowed(given)),
-        Handles::Here => {}
+    let mut failed = None;
+    let mut known = |ours| {
+        let found = handle_of(core, lease, ObjectId(ours));
+        found.unwrap_or_else(|rv| {
+            failed.get_or_insert(rv);
+            None
+        })
+    };
+    let handed = match Handles::of(mechanism.id(), given) {
+        Handles::None => return Ok(Handed::Flat(Cow::Borrowed(given))),
+        Handles::Here => None,
         Handles::Behind => {
             let mut theirs = |ours| known(ours).unwrap_or(ck::CK_INVALID_HANDLE);
-            if let Some(own) = OwnParameter::translated(mechanism.id(), given, &mut theirs) {
-                return Handed::Own(own);
-            }
+            OwnParameter::translated(mechanism.id(), given, &mut theirs)
         }
+    };
+    let handed = handed.map_or_else(
+        || {
+            let mut flat = given.to_vec();
+            translate(mechanism.id(), &mut flat, &mut known);
+            Handed::Flat(Cow::Owned(flat))
+        },
+        Handed::Own,
+    );
+    failed.map_or(Ok(handed), Err)
+}
+
+/// The vendor's handle of an object; `None` where there is no such object. That is no failure: the field may not be in
+/// use.
+fn handle_of(core: &Core, lease: &Lease, id: ObjectId) -> Answer<Option<Handle>> {
+    /// What no vendor's search answers.
+    const MISSING: Rv = Rv::KeyNeeded;
+    match core.handle(lease, id, MISSING) {
+        Ok((handle, _)) => Ok(Some(handle)),
+        Err(MISSING) => Ok(None),
+        Err(rv) => Err(rv),
     }
-    let mut flat = given.to_vec();
-    translate(mechanism.id(), &mut flat, known);
-    Handed::Flat(Cow::Owned(flat))
 }
 
 /// What the vendor takes.

@@ -21,9 +21,12 @@ pub(crate) fn loss(rv: Rv, logged_in: bool) -> Option<Loss> {
     match rv {
         Rv::SessionHandleInvalid | Rv::SessionClosed => Some(Loss::Session),
         Rv::UserNotLoggedIn if logged_in => Some(Loss::Login),
-        Rv::DeviceRemoved | Rv::TokenNotPresent | Rv::TokenNotRecognized | Rv::DeviceError => {
-            Some(Loss::Device)
-        }
+        // A slot that the vendor told of before: softokn knows none after its C_Finalize.
+        Rv::SlotIdInvalid
+        | Rv::DeviceRemoved
+        | Rv::TokenNotPresent
+        | Rv::TokenNotRecognized
+        | Rv::DeviceError => Some(Loss::Device),
         Rv::CryptokiNotInitialized => Some(Loss::Library),
         _ => None,
     }
@@ -33,13 +36,15 @@ pub(crate) fn loss(rv: Rv, logged_in: bool) -> Option<Loss> {
 /// vendor's.
 pub(crate) fn outward(error: Error) -> Error {
     match error.rv() {
-        Rv::SessionHandleInvalid | Rv::SessionClosed | Rv::CryptokiNotInitialized => Error::new(
-            Rv::DeviceError,
-            format!(
-                "the vendor's module has lost what this call needs ({}); begin the operation again",
-                error.rv().name()
-            ),
-        ),
+        Rv::SessionHandleInvalid | Rv::SessionClosed | Rv::CryptokiNotInitialized | Rv::SlotIdInvalid => {
+            Error::new(
+                Rv::DeviceError,
+                format!(
+                    "the vendor's module has lost what this call needs ({}); begin the operation again",
+                    error.rv().name()
+                ),
+            )
+        }
         _ => error,
     }
 }
@@ -63,8 +68,8 @@ impl Repeat {
         match self {
             Self::Always => true,
             Self::UnlessFailed => rv != Rv::DeviceError,
-            // A device may have done its work before it was lost.
-            Self::IfRefused => !matches!(rv, Rv::DeviceError | Rv::DeviceRemoved),
+            // A device may have done its work before it was lost, or before it failed.
+            Self::IfRefused => !matches!(rv, Rv::DeviceError | Rv::DeviceRemoved | Rv::GeneralError),
             Self::Never => false,
         }
     }
@@ -78,6 +83,7 @@ mod tests {
     fn what_may_have_been_made_is_not_made_again() {
         assert!(!Repeat::IfRefused.allows(Rv::DeviceError));
         assert!(!Repeat::IfRefused.allows(Rv::DeviceRemoved));
+        assert!(!Repeat::IfRefused.allows(Rv::GeneralError));
         assert!(Repeat::IfRefused.allows(Rv::SessionHandleInvalid));
         assert!(Repeat::IfRefused.allows(Rv::UserNotLoggedIn));
         assert!(Repeat::Always.allows(Rv::DeviceError));
@@ -92,6 +98,7 @@ mod tests {
             Rv::SessionHandleInvalid,
             Rv::SessionClosed,
             Rv::CryptokiNotInitialized,
+            Rv::SlotIdInvalid,
         ] {
             assert_eq!(outward(lost.into()).rv(), Rv::DeviceError);
         }

@@ -55,7 +55,7 @@ impl VendorMessages {
             .connection
             .run_keeping(cx, Need::Alone, Repeat::Always, |lease| {
                 let (handle, _) = core.handle(lease, key, Rv::KeyHandleInvalid)?;
-                let parameter = translated(core, lease, mechanism);
+                let parameter = translated(core, lease, mechanism)?;
                 let mech = mech(mechanism, &parameter);
                 core.call(|module| module.message_begin(lease.session, class, mech, handle))?;
                 core.connection.pool.note_begun(lease);

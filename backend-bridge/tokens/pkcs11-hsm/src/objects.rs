@@ -187,7 +187,7 @@ impl Objects {
         Ok((found, Arc::clone(&entry)))
     }
 
-    /// Objects that `id` names for the vendor, without a search: for handles inside of parameters.
+    /// What `id` names for the vendor, without a search: for objects that are to be forgotten.
     pub fn peek(&self, id: ObjectId, lease: &Lease) -> Option<Handle> {
         let entry = self.get(id)?;
         entry.is_valid(lease).then(|| entry.handle.load(Acquire))

@@ -387,7 +387,7 @@ fn begin_in(
         }
         None => (ck::CK_INVALID_HANDLE as Handle, None),
     };
-    let parameter = translated(core, lease, mechanism);
+    let parameter = translated(core, lease, mechanism)?;
     core.call(|module| module.begin(lease.session, class, mech(mechanism, &parameter), handle))?;
     core.connection.pool.note_begun(lease);
     Ok(entry)

@@ -64,7 +64,7 @@ pub(crate) fn do_work(core: &Arc<Core>, slot: SlotNumber, cx: &CallCx, work: Wor
         .and_then(one),
         Work::Copy { object, template } => copy(core, cx, object, template),
         Work::GenerateKey { mechanism, template } => make(core, cx, |lease| {
-            let parameter = translated(core, lease, mechanism);
+            let parameter = translated(core, lease, mechanism)?;
             let (mech, attributes) = (mech(mechanism, &parameter), Attributes::new(template));
             core.call(|module| module.generate(lease.session, mech, &attributes))
                 .map(|handle| vec![(handle, Some(template))])
@@ -85,7 +85,7 @@ pub(crate) fn do_work(core: &Arc<Core>, slot: SlotNumber, cx: &CallCx, work: Wor
             template,
         } => make(core, cx, |lease| {
             let (key, _) = core.handle(lease, unwrapping, Rv::UnwrappingKeyHandleInvalid)?;
-            let parameter = translated(core, lease, mechanism);
+            let parameter = translated(core, lease, mechanism)?;
             let (mech, attributes) = (mech(mechanism, &parameter), Attributes::new(template));
             core.call(|module| match associated {
                 None => module.unwrap(lease.session, mech, key, wrapped, &attributes),
@@ -111,7 +111,7 @@ pub(crate) fn do_work(core: &Arc<Core>, slot: SlotNumber, cx: &CallCx, work: Wor
             template,
         } => make(core, cx, |lease| {
             let (key, _) = core.handle(lease, private, Rv::KeyHandleInvalid)?;
-            let parameter = translated(core, lease, mechanism);
+            let parameter = translated(core, lease, mechanism)?;
             let (mech, attributes) = (mech(mechanism, &parameter), Attributes::new(template));
             core.call(|module| module.decapsulate(lease.session, mech, key, ciphertext, &attributes))
                 .map(|handle| vec![(handle, Some(template))])

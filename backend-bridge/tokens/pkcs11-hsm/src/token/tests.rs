@@ -17,6 +17,8 @@ use crate::{Libraries, TokenChoice};
 #[path = "../../tests/fixture/mod.rs"]
 mod fixture;
 
+mod parameters;
+
 use fixture::{App, PIN, SOFTHSM, in_own_process, prepared};
 
 /// What an application does all day. Every step may be done again.

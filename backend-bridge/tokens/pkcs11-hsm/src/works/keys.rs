@@ -25,7 +25,7 @@ pub(super) fn generate_pair(
     private: &Template,
 ) -> Result<Out> {
     let made = make(core, cx, |lease| {
-        let parameter = translated(core, lease, mechanism);
+        let parameter = translated(core, lease, mechanism)?;
         let (one, other) = (Attributes::new(public), Attributes::new(private));
         let mech = mech(mechanism, &parameter);
         core.call(|module| module.generate_pair(lease.session, mech, &one, &other))
@@ -49,7 +49,7 @@ pub(super) fn derive(
     let mut written = Vec::new();
     let made = make(core, cx, |lease| {
         let (key, _) = core.handle(lease, base, Rv::KeyHandleInvalid)?;
-        let parameter = translated(core, lease, mechanism);
+        let parameter = translated(core, lease, mechanism)?;
         let (mech, attributes) = (mech(mechanism, &parameter), Attributes::new(template));
         let made = core.call(|module| module.derive(lease.session, mech, key, &attributes, has_handle));
         written = parameter.written();
@@ -89,7 +89,7 @@ pub(super) fn wrap(
     core.connection.run(cx, Repeat::Always, |lease| {
         let (wrapping, _) = core.handle(lease, what.wrapping, Rv::WrappingKeyHandleInvalid)?;
         let (key, _) = core.handle(lease, what.key, Rv::KeyHandleInvalid)?;
-        let parameter = translated(core, lease, what.mechanism);
+        let parameter = translated(core, lease, what.mechanism)?;
         let (mech, session) = (mech(what.mechanism, &parameter), lease.session);
         let out = out.as_deref_mut();
         core.call(|module| match what.associated {
@@ -119,7 +119,7 @@ pub(super) fn with_room(
 pub(super) fn encapsulate_len(core: &Core, cx: &CallCx, what: &Encapsulation<'_>) -> Result<usize> {
     core.connection.run(cx, Repeat::Always, |lease| {
         let (key, _) = core.handle(lease, what.public, Rv::KeyHandleInvalid)?;
-        let parameter = translated(core, lease, what.mechanism);
+        let parameter = translated(core, lease, what.mechanism)?;
         let (mech, attributes) = (mech(what.mechanism, &parameter), Attributes::new(what.template));
         core.call(|module| module.encapsulate(lease.session, mech, key, &attributes, None))
             .map(|(len, _)| len)
@@ -130,7 +130,7 @@ pub(super) fn encapsulate(core: &Core, cx: &CallCx, what: &Encapsulation<'_>) ->
     let mut ciphertext = Vec::new();
     let made = make(core, cx, |lease| {
         let (key, _) = core.handle(lease, what.public, Rv::KeyHandleInvalid)?;
-        let parameter = translated(core, lease, what.mechanism);
+        let parameter = translated(core, lease, what.mechanism)?;
         let (mech, attributes) = (mech(what.mechanism, &parameter), Attributes::new(what.template));
         let mut room = vec![0; ROOM];
         let (len, made) =
