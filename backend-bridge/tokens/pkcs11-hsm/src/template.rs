@@ -128,6 +128,12 @@ impl Reading {
             .collect()
     }
 
+    /// Those that the module says it has no value of (PKCS#11 3.2, section 5.7.5).
+    fn marked(&self) -> Vec<ck::CK_ATTRIBUTE_TYPE> {
+        let unavailable = |raw: &&ck::CK_ATTRIBUTE| raw.ulValueLen == ck::CK_UNAVAILABLE_INFORMATION;
+        self.raw.iter().filter(unavailable).map(|raw| raw.type_).collect()
+    }
+
     /// Whether anything can be written to it.
     fn has_room(&self) -> bool {
         self.raw.iter().any(|raw| raw.ulValueLen > 0)
@@ -174,8 +180,9 @@ fn shaped(id: ck::CK_ATTRIBUTE_TYPE, bytes: Zeroizing<Vec<u8>>) -> Value {
 /// An attribute that was asked for: its value, or why there is none.
 pub(crate) type Attribute = (ck::CK_ATTRIBUTE_TYPE, Result<Value, Rv>);
 
-/// Reads attributes: all together where that works, and one by one where any of them fails, since modules differ in
-/// what they leave behind for the others.
+/// Reads attributes: all together where that works, then together those that the module has not marked as refused, since
+/// each call may cost as much as a search; what is left one by one, since modules differ in what they leave behind for the
+/// others.
 ///
 /// A module is given room for a value only when it has said how long the value is, unless the kind of value tells, or
 /// the module is known to look at the room (`checks_room`): some (NSS's softokn) write the whole value wherever it goes.
@@ -187,21 +194,80 @@ pub(crate) fn read_attributes(
     checks_room: bool,
     mut call: impl FnMut(&mut Reading) -> Result<(), Rv>,
 ) -> Result<Vec<Attribute>, Rv> {
+    let mut refusal = None;
     if wanted.iter().all(|id| kind(*id) != Kind::Template) {
         match read_together(wanted, checks_room, &mut call) {
             Ok(read) => return Ok(read),
-            Err(rv) if is_of_one_attribute(rv) => {}
-            Err(rv) => return Err(rv),
+            Err(refused) => refusal = Some(refused.of_single_attributes()?),
         }
     }
-    wanted
-        .iter()
-        .map(|id| match read_one(*id, &mut call) {
+    let others = match &refusal {
+        Some(refusal) => read_others(wanted, refusal, checks_room, &mut call)?,
+        None => None,
+    };
+    // Where all others were read, the answer to all together is the one that it has for this one.
+    let known = refusal.filter(|refusal| others.is_some() && refusal.rv != Rv::BufferTooSmall);
+    let known = known.and_then(|refusal| match refusal.marked[..] {
+        [only] => Some((only, refusal.rv)),
+        _ => None,
+    });
+    let mut others = others.into_iter().flatten().peekable();
+    let mut read = |id: &ck::CK_ATTRIBUTE_TYPE| match (others.next_if(|(of, _)| of == id), known) {
+        (Some(read), _) => Ok(read),
+        (None, Some((only, rv))) if only == *id => Ok((*id, Err(rv))),
+        (None, _) => match read_one(*id, &mut call) {
             Ok(value) => Ok((*id, Ok(value))),
             Err(rv) if is_of_one_attribute(rv) => Ok((*id, Err(rv))),
             Err(rv) => Err(rv),
-        })
-        .collect()
+        },
+    };
+    wanted.iter().map(&mut read).collect()
+}
+
+/// Why attributes could not be read together.
+struct Refusal {
+    rv: Rv,
+    /// Those that the module says it has no value of.
+    marked: Vec<ck::CK_ATTRIBUTE_TYPE>,
+}
+
+impl Refusal {
+    /// One that leaves the others readable.
+    ///
+    /// # Errors
+    /// The module's answer, where it is about more than single attributes.
+    fn of_single_attributes(self) -> Result<Self, Rv> {
+        if is_of_one_attribute(self.rv) {
+            Ok(self)
+        } else {
+            Err(self.rv)
+        }
+    }
+}
+
+impl From<Rv> for Refusal {
+    fn from(rv: Rv) -> Self {
+        let marked = Vec::new();
+        Self { rv, marked }
+    }
+}
+
+/// Those that are not marked, in their order; `None` where that does not work either, or where nothing is left.
+fn read_others(
+    wanted: &[ck::CK_ATTRIBUTE_TYPE],
+    refusal: &Refusal,
+    checks_room: bool,
+    call: &mut impl FnMut(&mut Reading) -> Result<(), Rv>,
+) -> Result<Option<Vec<Attribute>>, Rv> {
+    let others = wanted.iter().filter(|id| !refusal.marked.contains(id));
+    let others: Vec<_> = others.copied().collect();
+    if others.is_empty() || others.len() == wanted.len() {
+        return Ok(None);
+    }
+    match read_together(&others, checks_room, call) {
+        Ok(read) => Ok(Some(read)),
+        Err(refusal) => refusal.of_single_attributes().map(|_| None),
+    }
 }
 
 fn present((id, value): (ck::CK_ATTRIBUTE_TYPE, Option<Value>)) -> Attribute {
@@ -220,11 +286,14 @@ fn read_together(
     wanted: &[ck::CK_ATTRIBUTE_TYPE],
     checks_room: bool,
     call: &mut impl FnMut(&mut Reading) -> Result<(), Rv>,
-) -> Result<Vec<Attribute>, Rv> {
+) -> Result<Vec<Attribute>, Refusal> {
     let room = |id| known_len(id).or_else(|| checks_room.then_some(MOSTLY_ENOUGH));
     let memory = |id| room(id).map_or(Memory::None, Memory::of);
     let mut reading = Reading::new(wanted.iter().map(|id| (*id, memory(*id))));
-    call(&mut reading)?;
+    call(&mut reading).map_err(|rv| Refusal {
+        rv,
+        marked: reading.marked(),
+    })?;
     let mut rest = Reading::new(reading.unread()?);
     if rest.has_room() {
         call(&mut rest)?;
@@ -304,106 +373,4 @@ fn known_len(id: ck::CK_ATTRIBUTE_TYPE) -> Option<usize> {
 }
 
 #[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
-    use super::*;
-
-    /// A vendor with a label of 600 bytes, a sensitive value, and no other attribute.
-    fn vendor(reading: &mut Reading) -> Result<(), Rv> {
-        let mut outcome = Ok(());
-        for (raw, memory) in reading.raw.iter_mut().zip(&mut reading.memory) {
-            let fits = match (raw.type_, memory) {
-                (ck::CKA_LABEL, Memory::None) => Ok(600),
-                (ck::CKA_LABEL, Memory::Bytes(room)) if room.len() >= 600 => {
-                    room[..600].fill(b'x');
-                    Ok(600)
-                }
-                (ck::CKA_LABEL, _) => Err(Rv::BufferTooSmall),
-                (ck::CKA_TOKEN, Memory::Bytes(room)) => {
-                    room[0] = 1;
-                    Ok(1)
-                }
-                (ck::CKA_TOKEN, _) => Ok(1),
-                (ck::CKA_VALUE, _) => Err(Rv::AttributeSensitive),
-                _ => Err(Rv::AttributeTypeInvalid),
-            };
-            raw.ulValueLen = fits.unwrap_or(ck::CK_UNAVAILABLE_INFORMATION);
-            outcome = outcome.and(fits.map(drop));
-        }
-        outcome
-    }
-
-    #[test]
-    fn each_attribute_is_answered_by_itself() {
-        let wanted = [ck::CKA_TOKEN, ck::CKA_LABEL, ck::CKA_VALUE, ck::CKA_ID];
-        for checks_room in [false, true] {
-            let read = read_attributes(&wanted, checks_room, vendor).unwrap();
-            assert!(matches!(read[0].1, Ok(Value::Bool(true))));
-            assert_eq!(read[1].1.as_ref().ok().unwrap().as_bytes().unwrap().len(), 600);
-            assert_eq!(read[2].1.as_ref().err(), Some(&Rv::AttributeSensitive));
-            assert_eq!(read[3].1.as_ref().err(), Some(&Rv::AttributeTypeInvalid));
-        }
-    }
-
-    #[test]
-    fn no_room_is_given_that_a_value_may_not_fit() {
-        let values = [
-            (ck::CKA_TOKEN, 1),
-            (ck::CKA_LABEL, 60_000),
-            (ck::CKA_ID, 0),
-            (ck::CKA_APPLICATION, 521),
-        ];
-        // As softokn does, which looks at no length.
-        let careless = |reading: &mut Reading| {
-            for (raw, memory) in reading.raw.iter_mut().zip(&mut reading.memory) {
-                let (_, len) = values.iter().find(|(id, _)| *id == raw.type_).unwrap();
-                if let Memory::Bytes(room) = memory {
-                    room[..*len].fill(1);
-                }
-                raw.ulValueLen = *len as ck::CK_ULONG;
-            }
-            Ok(())
-        };
-        let read = read_attributes(&values.map(|(id, _)| id), false, careless).unwrap();
-        assert!(matches!(read[0].1, Ok(Value::Bool(true))));
-        for ((id, value), (wanted, len)) in read.iter().zip(values).skip(1) {
-            let value = value.as_ref().ok().unwrap();
-            assert_eq!((*id, value.as_bytes().unwrap().len()), (wanted, len));
-        }
-    }
-
-    #[test]
-    fn what_fails_as_a_whole_fails_as_a_whole() {
-        let lost = read_attributes(&[ck::CKA_TOKEN], false, |_| Err(Rv::SessionHandleInvalid));
-        assert_eq!(lost.err(), Some(Rv::SessionHandleInvalid));
-    }
-
-    #[test]
-    fn a_length_beyond_the_memory_is_not_believed() {
-        let lying = |reading: &mut Reading| {
-            reading.raw[0].ulValueLen = 4096;
-            Ok(())
-        };
-        let read = read_attributes(&[ck::CKA_TOKEN], false, lying).unwrap();
-        assert!(read[0].1.is_err());
-    }
-
-    #[test]
-    fn a_template_within_a_template_keeps_its_shape() {
-        let inner: Template = [(ck::CKA_TOKEN, Value::Bool(true))].into_iter().collect();
-        let outer: Template = [
-            (ck::CKA_CLASS, Value::Ulong(ck::CKO_SECRET_KEY)),
-            (ck::CKA_WRAP_TEMPLATE, Value::Template(inner)),
-        ]
-        .into_iter()
-        .collect();
-        let attributes = Attributes::new(&outer);
-        assert_eq!(attributes.raw[0].ulValueLen, ULONG as ck::CK_ULONG);
-        let bytes = size_of::<ck::CK_ATTRIBUTE>() as ck::CK_ULONG;
-        assert_eq!(attributes.raw[1].ulValueLen, bytes);
-        assert_eq!(
-            attributes.raw[1].pValue.cast(),
-            attributes._nested[0].raw.as_ptr().cast_mut()
-        );
-    }
-}
+mod tests;
