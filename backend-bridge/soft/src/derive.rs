@@ -6,11 +6,13 @@
 
 mod combine;
 
+use std::sync::Arc;
+
 use cryptoki_sys as ck;
 use keyenclave_model::access::{check_making, demanded};
 use keyenclave_model::attribute::Value;
 use keyenclave_model::error::{Error, Result, Rv};
-use keyenclave_model::mechanism::{Algorithm, Mechanism};
+use keyenclave_model::mechanism::{Algorithm, Mechanism, Params};
 use keyenclave_model::object::{Ancestry, Object, Origin};
 use keyenclave_model::template::Template;
 use keyenclave_model::token::{CallCx, ObjectId};
@@ -19,13 +21,23 @@ use zeroize::Zeroizing;
 use crate::engine::Engine;
 use crate::keys::Key;
 use crate::login::Sealers;
+use crate::opened::Opened;
 use crate::store::Store;
 use crate::{material, objects};
 
-/// What a mechanism makes of its keys.
-pub(crate) struct Derived {
-    /// The value, cut to what was wanted.
-    value: Zeroizing<Vec<u8>>,
+/// What a key is derived from: found, and allowed for it.
+struct Source<'a> {
+    mechanism: &'a Mechanism,
+    /// The base key, then the key that the parameter names, if it names one.
+    keys: Vec<Arc<Opened>>,
+    /// How many bytes the new key has, if the template says so.
+    wanted: Option<usize>,
+}
+
+/// A key that has been admitted and waits for its value.
+struct Planned {
+    object: Object,
+    origin: Origin,
 }
 
 impl<S: Store, K: Sealers> Engine<S, K> {
@@ -40,45 +52,87 @@ impl<S: Store, K: Sealers> Engine<S, K> {
         if mechanism.row().flags & ck::CKF_DERIVE == 0 {
             return Err(Rv::MechanismInvalid.into());
         }
-        let base = self.key(cx.access, base)?;
-        check_making(&base.object, ck::CKA_DERIVE, mechanism)?;
-        let template = demanded(&base.object, ck::CKA_DERIVE_TEMPLATE, &complete(template))?;
-        let wanted = wanted(&template)?;
-        let (derived, parents) = match mechanism.algorithm() {
-            Algorithm::Combine(how) => {
-                let other = match mechanism.params() {
-                    keyenclave_model::mechanism::Params::Key(other) => {
-                        let other = self.key(cx.access, *other)?;
-                        check_making(&other.object, ck::CKA_DERIVE, mechanism)?;
-                        Some(other)
-                    }
-                    _ => None,
-                };
-                let mut parents = vec![&*base.object];
-                parents.extend(other.iter().map(|other| &*other.object));
-                let derived = combine::combine(how, &parents, mechanism.params(), wanted)?;
-                let parents: Vec<_> = std::iter::once(&base)
-                    .chain(&other)
-                    .map(|key| key.object.clone())
-                    .collect();
-                (derived, parents)
-            }
-            _ => return Err(Rv::MechanismInvalid.into()),
+        let keys = self.sources(cx, mechanism, base)?;
+        let template = match keys.first() {
+            Some(base) => demanded(&base.object, ck::CKA_DERIVE_TEMPLATE, &complete(template))?,
+            None => complete(template),
         };
-        let ancestry = parents
-            .iter()
-            .fold(Ancestry::NONE, |ancestry, parent| ancestry.and(parent));
-        let origin = Origin::Derive(ancestry);
-        let mut object = Object::admit(origin, None, &template, cx.access.login)?;
-        parents.iter().for_each(|parent| inherit(&mut object, parent));
-        objects::check_new(cx.access, &object)?;
+        let source = Source {
+            mechanism,
+            keys,
+            wanted: wanted(&template)?,
+        };
+        let planned = source.plan(cx, &template)?;
         let ticket = self.session.ticket(cx.session);
-        material::put_secret(&mut object, derived.value)?;
-        let key = Key::parse(&object)?;
-        material::put_secret_check_value(&mut object, &key)?;
-        object.conclude(origin);
+        let (object, key) = planned.fill(source.compute()?)?;
         let [handle] = self.add(&ticket, [(object, Some(key))])?;
         Ok(handle)
+    }
+
+    /// The base key and whatever other keys the mechanism's parameter names.
+    fn sources(&self, cx: &CallCx, mechanism: &Mechanism, base: ObjectId) -> Result<Vec<Arc<Opened>>> {
+        let other = match mechanism.params() {
+            Params::Key(other) => Some(*other),
+            _ => None,
+        };
+        let usable = |id| {
+            let key = self.key(cx.access, id)?;
+            check_making(&key.object, ck::CKA_DERIVE, mechanism)?;
+            Ok(key)
+        };
+        std::iter::once(base).chain(other).map(usable).collect()
+    }
+}
+
+impl Source<'_> {
+    /// The value of the new key: one arm a family of mechanisms.
+    fn compute(&self) -> Result<Zeroizing<Vec<u8>>> {
+        match self.mechanism.algorithm() {
+            Algorithm::Combine(how) => combine::combine(how, self),
+            _ => Err(Rv::MechanismInvalid.into()),
+        }
+    }
+
+    /// Whether the bits of the keys come back in the new one, which is then no more open than they are (PKCS#11 3.2,
+    /// simple key derivation). What comes out of a one-way function is as open as the template says.
+    fn is_transparent(&self) -> bool {
+        matches!(self.mechanism.algorithm(), Algorithm::Combine(_))
+    }
+
+    /// A key that this session may make of these keys.
+    fn plan(&self, cx: &CallCx, template: &Template) -> Result<Planned> {
+        let ancestry = self
+            .keys
+            .iter()
+            .fold(Ancestry::NONE, |all, key| all.and(&key.object));
+        let origin = Origin::Derive(ancestry);
+        let mut object = Object::admit(origin, None, template, cx.access.login)?;
+        if self.is_transparent() {
+            self.keys
+                .iter()
+                .for_each(|parent| inherit(&mut object, &parent.object));
+        }
+        objects::check_new(cx.access, &object)?;
+        Ok(Planned { object, origin })
+    }
+
+    /// The value of the base key, or of the key that the parameter names.
+    fn value(&self, index: usize) -> &[u8] {
+        let key = self.keys.get(index);
+        key.and_then(|key| key.object.bytes(ck::CKA_VALUE))
+            .unwrap_or_default()
+    }
+}
+
+impl Planned {
+    /// The key with its value.
+    fn fill(self, value: Zeroizing<Vec<u8>>) -> Result<(Object, Key)> {
+        let mut object = self.object;
+        material::put_secret(&mut object, value)?;
+        let key = Key::parse(&object)?;
+        material::put_secret_check_value(&mut object, &key)?;
+        object.conclude(self.origin);
+        Ok((object, key))
     }
 }
 

@@ -4,13 +4,11 @@
 //! Whoever may cut a key short may guess it byte by byte. So a result holds all of a key, or as much of it as nobody
 //! guesses, or nothing.
 
-use cryptoki_sys as ck;
 use keyenclave_model::error::{Error, Result, Rv};
 use keyenclave_model::mechanism::{Combination, Params};
-use keyenclave_model::object::Object;
 use zeroize::Zeroizing;
 
-use super::Derived;
+use super::Source;
 
 /// So many bytes of a key are not guessed.
 const UNGUESSABLE: usize = 16;
@@ -20,20 +18,11 @@ const UNGUESSABLE: usize = 16;
 /// # Errors
 /// `CKR_KEY_SIZE_RANGE` where there are not as many bytes as wanted, or too few of a key; `CKR_TEMPLATE_INCOMPLETE` where
 /// the template has to say how many.
-pub(super) fn combine(
-    how: Combination,
-    keys: &[&Object],
-    params: &Params,
-    wanted: Option<usize>,
-) -> Result<Derived> {
-    let values: Vec<_> = keys
-        .iter()
-        .map(|key| key.bytes(ck::CKA_VALUE).unwrap_or_default())
-        .collect();
-    let base = values.first().copied().unwrap_or_default();
+pub(super) fn combine(how: Combination, source: &Source<'_>) -> Result<Zeroizing<Vec<u8>>> {
+    let (base, params, wanted) = (source.value(0), source.mechanism.params(), source.wanted);
     let data = match params {
         Params::Data(data) => data.as_slice(),
-        _ => values.get(1).copied().unwrap_or_default(),
+        _ => source.value(1),
     };
     // What each piece of the result is of: a key, or data.
     let pieces = match how {
@@ -57,7 +46,7 @@ pub(super) fn combine(
     exactly(value, len)
 }
 
-fn xor(base: &[u8], data: &[u8], wanted: Option<usize>) -> Result<Derived> {
+fn xor(base: &[u8], data: &[u8], wanted: Option<usize>) -> Result<Zeroizing<Vec<u8>>> {
     let len = wanted.unwrap_or(base.len().min(data.len()));
     let mixed = base.iter().zip(data).map(|(one, other)| one ^ other).take(len);
     let value = Zeroizing::new(mixed.collect::<Vec<_>>());
@@ -66,7 +55,7 @@ fn xor(base: &[u8], data: &[u8], wanted: Option<usize>) -> Result<Derived> {
 }
 
 /// Bits from a position on, around the end.
-fn extract(base: &[u8], params: &Params, wanted: Option<usize>) -> Result<Derived> {
+fn extract(base: &[u8], params: &Params, wanted: Option<usize>) -> Result<Zeroizing<Vec<u8>>> {
     let Params::Bit(position) = params else {
         return Err(Rv::MechanismParamInvalid.into());
     };
@@ -91,14 +80,12 @@ fn extract(base: &[u8], params: &Params, wanted: Option<usize>) -> Result<Derive
         low
     };
     let value = (0..len).map(|index| piece(first.saturating_add(index)));
-    Ok(Derived {
-        value: Zeroizing::new(value.collect()),
-    })
+    Ok(Zeroizing::new(value.collect()))
 }
 
-fn exactly(value: Zeroizing<Vec<u8>>, len: usize) -> Result<Derived> {
+fn exactly(value: Zeroizing<Vec<u8>>, len: usize) -> Result<Zeroizing<Vec<u8>>> {
     if value.len() == len {
-        Ok(Derived { value })
+        Ok(value)
     } else {
         Err(too_short(len))
     }
