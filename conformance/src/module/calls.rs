@@ -15,6 +15,7 @@ macro_rules! call {
 
 mod keys;
 mod life;
+mod making;
 mod objects;
 mod shapes;
 mod slots;

@@ -6,6 +6,7 @@
 //! be is decided here.
 
 mod algorithm;
+mod lookup;
 mod params;
 mod table;
 
@@ -15,7 +16,7 @@ pub use algorithm::{Algorithm, Combination, GENERIC_SECRET_LEN, RSA_BITS, WrapFo
 pub use params::{EdDsaParams, GcmParams, OaepParams, ParamShape, Params, PssParams};
 pub use table::MECHANISMS;
 
-use crate::error::{Error, Result, Rv};
+use crate::error::{Result, Rv};
 
 /// A mechanism as an application asked for it: known, and with a parameter that fits; or, for a token that
 /// [takes it as given](crate::token::Token::takes_as_given), any at all.
@@ -101,10 +102,7 @@ impl MechanismRow {
     /// # Errors
     /// `CKR_MECHANISM_INVALID` where there is none.
     pub fn find(id: ck::CK_MECHANISM_TYPE) -> Result<&'static Self> {
-        MECHANISMS
-            .iter()
-            .find(|row| row.id == id)
-            .ok_or(Error::from(Rv::MechanismInvalid))
+        lookup::find(id).ok_or_else(|| Rv::MechanismInvalid.into())
     }
 
     /// What is told of it.
