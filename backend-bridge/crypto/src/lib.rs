@@ -12,7 +12,8 @@
 //! | [`RsaPrivateKey`], [`RsaPublicKey`] | `RSA_*` (PKCS #1 v1.5, PSS, raw), `EVP_PKEY_*` (OAEP), `BN_*` (import) |
 //! | [`EcPrivateKey`], [`EcPublicKey`] | `EC_KEY_*`, `EC_POINT_*`, `ECDSA_do_*` |
 //! | [`Ed25519PrivateKey`], [`Ed25519PublicKey`] | `ED25519_*`, `ED25519ctx_*`, `ED25519ph_*` |
-//! | [`AesKey`], [`AesCipher`], the GCM types | `EVP_CIPHER_*` |
+//! | [`AesKey`], [`AesCipher`], [`AesStream`], [`AesStealing`], the GCM types | `EVP_CIPHER_*` |
+//! | [`AesCmac`] | `CMAC_*` |
 //! | [`KeyWrap`] | `AES_wrap_key`, `AES_wrap_key_padded` |
 //! | [`PublicKey`], [`PrivateKey`] (DER) | `EVP_parse_*`, `EVP_marshal_*` |
 //!
@@ -41,8 +42,9 @@ pub mod kdf;
 pub mod rand;
 
 pub use aes::{
-    AES_BLOCK_LEN, AesCipher, AesGcmDecrypt, AesGcmEncrypt, AesKey, BlockMode, Direction, KeyWrap, Padding,
-    padded_len,
+    AES_BLOCK_LEN, AesCipher, AesCmac, AesGcmDecrypt, AesGcmEncrypt, AesGmac, AesKey, AesStealing, AesStream,
+    AesXtsKey, BlockMode, Direction, KeyWrap, Padding, StreamMode, ccm_most, is_ccm_nonce_len,
+    is_ccm_tag_len, padded_len,
 };
 pub use digest::Digest;
 pub use ec::{EcPrivateKey, EcPublicKey};
@@ -72,6 +74,7 @@ mod tests {
         shared::<Ed25519PrivateKey>();
         shared::<Ed25519PublicKey>();
         shared::<AesKey>();
+        shared::<AesXtsKey>();
         shared::<HmacKey>();
     }
 
@@ -81,6 +84,10 @@ mod tests {
         movable::<Digest>();
         movable::<Hmac>();
         movable::<AesCipher>();
+        movable::<AesStream>();
+        movable::<AesStealing>();
+        movable::<AesCmac>();
+        movable::<AesGmac>();
         movable::<AesGcmEncrypt>();
         movable::<AesGcmDecrypt>();
     }

@@ -71,7 +71,7 @@ impl AesKey {
         open(&mut context, tag_len, input, out)
     }
 
-    fn gcm(&self, iv: &[u8], aad: &[u8], tag_len: usize, direction: Direction) -> Result<Context> {
+    pub(super) fn gcm(&self, iv: &[u8], aad: &[u8], tag_len: usize, direction: Direction) -> Result<Context> {
         if !IV_LEN.contains(&iv.len()) || !TAG_LEN.contains(&tag_len) {
             return Err(Error::InvalidInput);
         }
@@ -127,13 +127,7 @@ impl AesGcmEncrypt {
 
     /// Ends the operation and writes the tag to the front of `out`; returns its length.
     pub fn finish(self, out: &mut [u8]) -> Result<usize> {
-        let out = room(out, self.tag_len)?;
-        last(&self.context, Error::Library(0))?;
-        let (raw, command) = (self.context.as_ptr(), sys::EVP_CTRL_AEAD_GET_TAG);
-        let len = c_int::try_from(self.tag_len).map_err(|_| Error::InvalidInput)?;
-        // SAFETY: a live GCM context of ours alone; the command writes `len` bytes, which `out` has.
-        checked(unsafe { sys::EVP_CIPHER_CTX_ctrl(raw, command, len, out.as_mut_ptr().cast()) })?;
-        Ok(self.tag_len)
+        tag(&self.context, self.tag_len, out)
     }
 }
 
@@ -160,7 +154,8 @@ impl AesGcmDecrypt {
     }
 }
 
-fn add_aad(context: &mut Context, aad: &[u8]) -> Result<()> {
+/// More additional data.
+pub(super) fn add_aad(context: &mut Context, aad: &[u8]) -> Result<()> {
     for piece in aad.chunks(super::PIECE) {
         let (mut len, size) = (0, c_int::try_from(piece.len()).map_err(|_| Error::InputLength)?);
         // SAFETY: a live GCM context that `&mut` has for itself; without a destination the piece, which pointer and
@@ -170,6 +165,17 @@ fn add_aad(context: &mut Context, aad: &[u8]) -> Result<()> {
         })?;
     }
     Ok(())
+}
+
+/// Ends an encryption and writes its tag to the front of `out`; returns its length.
+pub(super) fn tag(context: &Context, tag_len: usize, out: &mut [u8]) -> Result<usize> {
+    let out = room(out, tag_len)?;
+    last(context, Error::Library(0))?;
+    let (raw, command) = (context.as_ptr(), sys::EVP_CTRL_AEAD_GET_TAG);
+    let len = c_int::try_from(tag_len).map_err(|_| Error::InvalidInput)?;
+    // SAFETY: a live GCM context that the caller has for itself; the command writes `len` bytes, which `out` has.
+    checked(unsafe { sys::EVP_CIPHER_CTX_ctrl(raw, command, len, out.as_mut_ptr().cast()) })?;
+    Ok(tag_len)
 }
 
 /// Decrypts everything and clears it away again if the tag does not match.

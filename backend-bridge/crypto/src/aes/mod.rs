@@ -5,11 +5,19 @@
 //! For GCM, whose tables cost more, they are made once and copied.
 
 mod block;
+mod ccm;
+mod cmac;
 mod gcm;
+mod stealing;
+mod stream;
 mod wrap;
 
 pub use block::{AesCipher, BlockMode, Padding, padded_len};
+pub use ccm::{ccm_most, is_ccm_nonce_len, is_ccm_tag_len};
+pub use cmac::{AesCmac, AesGmac};
 pub use gcm::{AesGcmDecrypt, AesGcmEncrypt};
+pub use stealing::{AesStealing, AesXtsKey};
+pub use stream::{AesStream, StreamMode};
 pub use wrap::KeyWrap;
 
 use crate::error::{Error, Result, checked};
@@ -66,11 +74,8 @@ impl AesKey {
         })
     }
 
-    /// A new context for one operation, with the key and its initialisation vector.
-    ///
-    /// # Safety
-    /// `iv` must point to as many bytes as the mode takes, or be null if it takes none or gets them later.
-    unsafe fn keyed(&self, ciphers: Ciphers, iv: *const u8, direction: Direction) -> Result<Context> {
+    /// aws-lc's description of a mode for keys of this length.
+    fn describe(&self, ciphers: Ciphers) -> *const sys::EVP_CIPHER {
         let [short, middle, long] = ciphers;
         let describe = match self.key.len() {
             16 => short,
@@ -78,7 +83,15 @@ impl AesKey {
             _ => long,
         };
         // SAFETY: no arguments; returns a static.
-        let cipher = unsafe { describe() };
+        unsafe { describe() }
+    }
+
+    /// A new context for one operation, with the key and its initialisation vector.
+    ///
+    /// # Safety
+    /// `iv` must point to as many bytes as the mode takes, or be null if it takes none or gets them later.
+    unsafe fn keyed(&self, ciphers: Ciphers, iv: *const u8, direction: Direction) -> Result<Context> {
+        let cipher = self.describe(ciphers);
         let context = Context::new()?;
         let (to, key) = (context.as_ptr(), self.key.as_ptr());
         // SAFETY: a live context of ours alone; the key has the length that this cipher takes; the caller's promise for
