@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
-//! Hash functions (FIPS 180-4) in one call, and the names that aws-lc gives them.
+//! Hash functions (FIPS 180-4, FIPS 202) in one call, and the names that aws-lc gives them.
 
-use aws_lc_rs::digest::{self, Algorithm};
+use crate::digest::Digest;
+use aws_lc_rs::digest;
 use aws_lc_sys as sys;
 use keyenclave_model::algorithm::Hash;
 use std::ffi::c_int;
@@ -51,9 +52,25 @@ impl AsRef<[u8]> for HashValue {
     }
 }
 
-/// The hash of `data`, without touching the heap.
+/// The hash of `data`.
 pub fn digest(hash: Hash, data: &[u8]) -> HashValue {
-    from_digest(&digest::digest(algorithm(hash), data))
+    match hash {
+        Hash::Sha1 => from_digest(&digest::digest(&digest::SHA1_FOR_LEGACY_USE_ONLY, data)),
+        Hash::Sha224 => from_digest(&digest::digest(&digest::SHA224, data)),
+        Hash::Sha256 => from_digest(&digest::digest(&digest::SHA256, data)),
+        Hash::Sha384 => from_digest(&digest::digest(&digest::SHA384, data)),
+        Hash::Sha512 => from_digest(&digest::digest(&digest::SHA512, data)),
+        Hash::Sha512_256 => from_digest(&digest::digest(&digest::SHA512_256, data)),
+        Hash::Sha3_256 => from_digest(&digest::digest(&digest::SHA3_256, data)),
+        Hash::Sha3_384 => from_digest(&digest::digest(&digest::SHA3_384, data)),
+        Hash::Sha3_512 => from_digest(&digest::digest(&digest::SHA3_512, data)),
+        // The safe API does not have these two.
+        Hash::Sha512_224 | Hash::Sha3_224 => {
+            let mut running = Digest::new(hash);
+            running.update(data);
+            running.value()
+        }
+    }
 }
 
 fn from_digest(digest: &digest::Digest) -> HashValue {
@@ -65,36 +82,37 @@ fn from_digest(digest: &digest::Digest) -> HashValue {
     })
 }
 
-fn algorithm(hash: Hash) -> &'static Algorithm {
-    match hash {
-        Hash::Sha1 => &digest::SHA1_FOR_LEGACY_USE_ONLY,
-        Hash::Sha224 => &digest::SHA224,
-        Hash::Sha256 => &digest::SHA256,
-        Hash::Sha384 => &digest::SHA384,
-        Hash::Sha512 => &digest::SHA512,
-    }
-}
+/// One row a hash: aws-lc's function that describes it, and aws-lc's number.
+macro_rules! names {
+    ($($hash:ident: $describe:ident, $nid:ident;)+) => {
+        /// aws-lc's description of a hash, a constant that lives for ever.
+        pub(crate) fn evp_md(hash: Hash) -> *const sys::EVP_MD {
+            let describe = match hash {
+                $(Hash::$hash => sys::$describe,)+
+            };
+            // SAFETY: no arguments; returns a static.
+            unsafe { describe() }
+        }
 
-/// aws-lc's description of a hash, a constant that lives for ever.
-pub(crate) fn evp_md(hash: Hash) -> *const sys::EVP_MD {
-    let describe = match hash {
-        Hash::Sha1 => sys::EVP_sha1,
-        Hash::Sha224 => sys::EVP_sha224,
-        Hash::Sha256 => sys::EVP_sha256,
-        Hash::Sha384 => sys::EVP_sha384,
-        Hash::Sha512 => sys::EVP_sha512,
+        /// aws-lc's number of a hash, which selects the `DigestInfo` prefix.
+        pub(crate) fn nid(hash: Hash) -> c_int {
+            match hash {
+                $(Hash::$hash => sys::$nid,)+
+            }
+        }
     };
-    // SAFETY: no arguments; returns a static.
-    unsafe { describe() }
 }
 
-/// aws-lc's number of a hash, which selects the `DigestInfo` prefix.
-pub(crate) fn nid(hash: Hash) -> c_int {
-    match hash {
-        Hash::Sha1 => sys::NID_sha1,
-        Hash::Sha224 => sys::NID_sha224,
-        Hash::Sha256 => sys::NID_sha256,
-        Hash::Sha384 => sys::NID_sha384,
-        Hash::Sha512 => sys::NID_sha512,
-    }
+names! {
+    Sha1: EVP_sha1, NID_sha1;
+    Sha224: EVP_sha224, NID_sha224;
+    Sha256: EVP_sha256, NID_sha256;
+    Sha384: EVP_sha384, NID_sha384;
+    Sha512: EVP_sha512, NID_sha512;
+    Sha512_224: EVP_sha512_224, NID_sha512_224;
+    Sha512_256: EVP_sha512_256, NID_sha512_256;
+    Sha3_224: EVP_sha3_224, NID_sha3_224;
+    Sha3_256: EVP_sha3_256, NID_sha3_256;
+    Sha3_384: EVP_sha3_384, NID_sha3_384;
+    Sha3_512: EVP_sha3_512, NID_sha3_512;
 }

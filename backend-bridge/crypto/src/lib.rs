@@ -7,7 +7,7 @@
 //! | primitive | from |
 //! |---|---|
 //! | [`rand`], [`ct_eq`], [`digest`], [`aead`], [`kdf`] | the safe API of `aws-lc-rs` |
-//! | [`Digest`] | `SHA*_*`, of which the state can be saved |
+//! | [`Digest`] | `SHA*_*`, of which the state can be saved; for SHA-3 `EVP_Digest*` |
 //! | [`HmacKey`], [`Hmac`] | `HMAC_*`, so that keyed states live in aws-lc's memory and not inside Rust values |
 //! | [`RsaPrivateKey`], [`RsaPublicKey`] | `RSA_*` (PKCS #1 v1.5, PSS, raw), `EVP_PKEY_*` (OAEP), `BN_*` (import) |
 //! | [`EcPrivateKey`], [`EcPublicKey`] | `EC_KEY_*`, `EC_POINT_*`, `ECDSA_do_*` |

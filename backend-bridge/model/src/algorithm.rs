@@ -6,21 +6,6 @@
 
 use cryptoki_sys as ck;
 
-/// A hash function.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Hash {
-    /// SHA-1 (FIPS 180-4): for HMAC, OAEP and old verifiers; collisions are known.
-    Sha1,
-    /// SHA-224 (FIPS 180-4).
-    Sha224,
-    /// SHA-256 (FIPS 180-4).
-    Sha256,
-    /// SHA-384 (FIPS 180-4).
-    Sha384,
-    /// SHA-512 (FIPS 180-4).
-    Sha512,
-}
-
 /// What is known of one hash: a row of [`HASHES`].
 #[derive(Clone, Copy, Debug)]
 pub struct HashRow {
@@ -30,50 +15,62 @@ pub struct HashRow {
     pub name: &'static str,
     /// Output, in bytes.
     pub len: usize,
+    /// What it takes in at a time, in bytes.
+    pub block: usize,
     /// The digest mechanism, which also names the hash in PSS and OAEP parameters.
     pub mechanism: ck::CK_MECHANISM_TYPE,
-    /// The MGF1 variant over this hash.
-    pub mgf: ck::CK_RSA_PKCS_MGF_TYPE,
+    /// The MGF1 variant over this hash; PKCS#11 3.2 has none for some.
+    pub mgf: Option<ck::CK_RSA_PKCS_MGF_TYPE>,
+    /// The type of keys that are for the HMAC with this hash alone.
+    pub hmac_key: ck::CK_KEY_TYPE,
 }
 
-/// Every hash, one row each.
-pub const HASHES: &[HashRow] = &[
-    HashRow {
-        hash: Hash::Sha1,
-        name: "SHA-1",
-        len: 20,
-        mechanism: ck::CKM_SHA_1,
-        mgf: ck::CKG_MGF1_SHA1,
-    },
-    HashRow {
-        hash: Hash::Sha224,
-        name: "SHA-224",
-        len: 28,
-        mechanism: ck::CKM_SHA224,
-        mgf: ck::CKG_MGF1_SHA224,
-    },
-    HashRow {
-        hash: Hash::Sha256,
-        name: "SHA-256",
-        len: 32,
-        mechanism: ck::CKM_SHA256,
-        mgf: ck::CKG_MGF1_SHA256,
-    },
-    HashRow {
-        hash: Hash::Sha384,
-        name: "SHA-384",
-        len: 48,
-        mechanism: ck::CKM_SHA384,
-        mgf: ck::CKG_MGF1_SHA384,
-    },
-    HashRow {
-        hash: Hash::Sha512,
-        name: "SHA-512",
-        len: 64,
-        mechanism: ck::CKM_SHA512,
-        mgf: ck::CKG_MGF1_SHA512,
-    },
-];
+/// Reads like the table that it makes: name, output and block in bytes, mechanism, mask generation function, key type.
+macro_rules! hashes {
+    ($($(#[$doc:meta])* $hash:ident: $name:literal, $len:literal, $block:literal, $mechanism:ident, $mgf:expr, $key:ident;)+) => {
+        /// A hash function.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        pub enum Hash {
+            $($(#[$doc])* $hash,)+
+        }
+
+        /// Every hash, one row each.
+        pub const HASHES: &[HashRow] = &[$(HashRow {
+            hash: Hash::$hash,
+            name: $name,
+            len: $len,
+            block: $block,
+            mechanism: ck::$mechanism,
+            mgf: $mgf,
+            hmac_key: ck::$key,
+        },)+];
+    };
+}
+
+hashes! {
+    /// SHA-1 (FIPS 180-4): for HMAC, OAEP and old verifiers; collisions are known.
+    Sha1: "SHA-1", 20, 64, CKM_SHA_1, Some(ck::CKG_MGF1_SHA1), CKK_SHA_1_HMAC;
+    /// SHA-224 (FIPS 180-4).
+    Sha224: "SHA-224", 28, 64, CKM_SHA224, Some(ck::CKG_MGF1_SHA224), CKK_SHA224_HMAC;
+    /// SHA-256 (FIPS 180-4).
+    Sha256: "SHA-256", 32, 64, CKM_SHA256, Some(ck::CKG_MGF1_SHA256), CKK_SHA256_HMAC;
+    /// SHA-384 (FIPS 180-4).
+    Sha384: "SHA-384", 48, 128, CKM_SHA384, Some(ck::CKG_MGF1_SHA384), CKK_SHA384_HMAC;
+    /// SHA-512 (FIPS 180-4).
+    Sha512: "SHA-512", 64, 128, CKM_SHA512, Some(ck::CKG_MGF1_SHA512), CKK_SHA512_HMAC;
+    /// SHA-512/224 (FIPS 180-4).
+    Sha512_224: "SHA-512/224", 28, 128, CKM_SHA512_224, None, CKK_SHA512_224_HMAC;
+    /// SHA-512/256 (FIPS 180-4).
+    Sha512_256: "SHA-512/256", 32, 128, CKM_SHA512_256, None, CKK_SHA512_256_HMAC;
+    /// SHA3-224 (FIPS 202).
+    Sha3_224: "SHA3-224", 28, 144, CKM_SHA3_224, Some(ck::CKG_MGF1_SHA3_224), CKK_SHA3_224_HMAC;
+    /// SHA3-256 (FIPS 202).
+    Sha3_256: "SHA3-256", 32, 136, CKM_SHA3_256, Some(ck::CKG_MGF1_SHA3_256), CKK_SHA3_256_HMAC;
+    /// SHA3-384 (FIPS 202).
+    Sha3_384: "SHA3-384", 48, 104, CKM_SHA3_384, Some(ck::CKG_MGF1_SHA3_384), CKK_SHA3_384_HMAC;
+    /// SHA3-512 (FIPS 202).
+    Sha3_512: "SHA3-512", 64, 72, CKM_SHA3_512, Some(ck::CKG_MGF1_SHA3_512), CKK_SHA3_512_HMAC;
+}
 
 impl Hash {
     /// The row of this hash. The order of [`HASHES`] is the order of the variants (a test holds it so).
@@ -89,6 +86,11 @@ impl Hash {
         self.row().len
     }
 
+    /// What it takes in at a time, in bytes.
+    pub const fn block_len(self) -> usize {
+        self.row().block
+    }
+
     /// The hash that a digest mechanism number names.
     pub fn from_mechanism(mechanism: ck::CK_MECHANISM_TYPE) -> Option<Self> {
         HASHES
@@ -99,7 +101,7 @@ impl Hash {
 
     /// The hash that a mask generation function number names.
     pub fn from_mgf(mgf: ck::CK_RSA_PKCS_MGF_TYPE) -> Option<Self> {
-        HASHES.iter().find(|row| row.mgf == mgf).map(|row| row.hash)
+        HASHES.iter().find(|row| row.mgf == Some(mgf)).map(|row| row.hash)
     }
 }
 

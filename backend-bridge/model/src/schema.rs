@@ -350,6 +350,22 @@ pub const KINDS: &[ObjectKind] = &[
     kind(ck::CKO_SECRET_KEY, Some(ck::CKK_SHA256_HMAC), true, MAC_GROUPS),
     kind(ck::CKO_SECRET_KEY, Some(ck::CKK_SHA384_HMAC), true, MAC_GROUPS),
     kind(ck::CKO_SECRET_KEY, Some(ck::CKK_SHA512_HMAC), true, MAC_GROUPS),
+    kind(
+        ck::CKO_SECRET_KEY,
+        Some(ck::CKK_SHA512_224_HMAC),
+        true,
+        MAC_GROUPS,
+    ),
+    kind(
+        ck::CKO_SECRET_KEY,
+        Some(ck::CKK_SHA512_256_HMAC),
+        true,
+        MAC_GROUPS,
+    ),
+    kind(ck::CKO_SECRET_KEY, Some(ck::CKK_SHA3_224_HMAC), true, MAC_GROUPS),
+    kind(ck::CKO_SECRET_KEY, Some(ck::CKK_SHA3_256_HMAC), true, MAC_GROUPS),
+    kind(ck::CKO_SECRET_KEY, Some(ck::CKK_SHA3_384_HMAC), true, MAC_GROUPS),
+    kind(ck::CKO_SECRET_KEY, Some(ck::CKK_SHA3_512_HMAC), true, MAC_GROUPS),
 ];
 
 impl ObjectKind {

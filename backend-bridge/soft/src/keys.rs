@@ -32,7 +32,8 @@ pub(crate) enum Key {
 pub(crate) struct SecretKey {
     value: Zeroizing<Vec<u8>>,
     aes: OnceCell<AesKey>,
-    hmac: [OnceCell<HmacKey>; HASHES.len()],
+    /// One for each hash.
+    hmac: OnceCell<Box<[OnceCell<HmacKey>; HASHES.len()]>>,
 }
 
 impl Key {
@@ -79,7 +80,7 @@ impl SecretKey {
         Self {
             value: Zeroizing::new(object.bytes(ck::CKA_VALUE).unwrap_or_default().to_vec()),
             aes: OnceCell::new(),
-            hmac: Default::default(),
+            hmac: OnceCell::new(),
         }
     }
 
@@ -96,6 +97,7 @@ impl SecretKey {
     pub(crate) fn hmac(&self, hash: Hash) -> Result<&HmacKey> {
         let slot = self
             .hmac
+            .get_or_init(Box::default)
             .get(hash as usize)
             .ok_or(Error::from(Rv::GeneralError))?;
         if let Some(key) = slot.get() {

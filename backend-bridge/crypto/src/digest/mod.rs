@@ -1,43 +1,63 @@
 // SPDX-License-Identifier: MIT
-//! A hash that is fed in parts (FIPS 180-4), whose state can be saved and restored.
+//! A hash that is fed in parts (FIPS 180-4, FIPS 202); the state of those of FIPS 180-4 can be saved and restored.
 //!
-//! Over the plain `SHA*_Init`, `_Update` and `_Final`, because their contexts are public structures; the safe API has
-//! no way to the state inside. The context is on the heap, so that moving a digest leaves no copy behind, and it is
-//! wiped when it goes.
+//! Those are over the plain `SHA*_Init`, `_Update` and `_Final`, because their contexts are public structures; the safe
+//! API has no way to the state inside. The context is on the heap, so that moving a digest leaves no copy behind, and
+//! it is wiped when it goes. SHA-3 has a [`sponge`].
 
+mod sponge;
 mod state;
 
 use crate::error::{Result, room};
 use crate::hash::HashValue;
 use aws_lc_sys as sys;
 use keyenclave_model::algorithm::Hash;
+use sponge::Sponge;
 use std::mem::MaybeUninit;
 use zeroize::{Zeroize, Zeroizing};
 
 /// A hash that is fed in parts.
 #[derive(Clone)]
-pub struct Digest(Box<Context>);
+pub struct Digest(Running);
+
+#[derive(Clone)]
+enum Running {
+    Chained(Box<Context>),
+    Sponge(Sponge),
+}
 
 impl Digest {
     /// Starts a hash.
     pub fn new(hash: Hash) -> Self {
-        Self(Box::new(Context::new(hash)))
+        Self(match Context::new(hash) {
+            Some(context) => Running::Chained(Box::new(context)),
+            None => Running::Sponge(Sponge::new(hash)),
+        })
     }
 
     /// Which hash it is.
     pub fn hash(&self) -> Hash {
-        self.0.hash()
+        match &self.0 {
+            Running::Chained(context) => context.hash(),
+            Running::Sponge(sponge) => sponge.hash(),
+        }
     }
 
     /// Adds data.
     pub fn update(&mut self, data: &[u8]) {
-        self.0.update(data);
+        match &mut self.0 {
+            Running::Chained(context) => context.update(data),
+            Running::Sponge(sponge) => sponge.update(data),
+        }
     }
 
     /// The hash of everything that was added.
     pub fn value(mut self) -> HashValue {
         let len = self.hash().output_len();
-        HashValue::written_by(len, |out| self.0.finish(out))
+        HashValue::written_by(len, |out| match &mut self.0 {
+            Running::Chained(context) => context.finish(out),
+            Running::Sponge(sponge) => sponge.finish(out),
+        })
     }
 
     /// Writes the hash to the front of `out` and returns its length in bytes.
@@ -61,15 +81,17 @@ macro_rules! contexts {
         }
 
         impl Context {
-            fn new(hash: Hash) -> Self {
+            /// `None` for a hash without such a context.
+            fn new(hash: Hash) -> Option<Self> {
                 match hash {
                     $(Hash::$hash => {
                         let mut context = MaybeUninit::<sys::$context>::zeroed();
                         // SAFETY: writes a context of its own type to memory of that type; it cannot fail.
                         unsafe { sys::$init(context.as_mut_ptr()) };
                         // SAFETY: numbers and arrays of numbers, all of which have been written at least once.
-                        Self::$hash(unsafe { context.assume_init() })
+                        Some(Self::$hash(unsafe { context.assume_init() }))
                     })+
+                    _ => None,
                 }
             }
 
@@ -155,4 +177,6 @@ contexts! {
     Sha256: SHA256_CTX, u32, data, SHA256_Init, SHA256_Update, SHA256_Final;
     Sha384: SHA512_CTX, u64, p, SHA384_Init, SHA384_Update, SHA384_Final;
     Sha512: SHA512_CTX, u64, p, SHA512_Init, SHA512_Update, SHA512_Final;
+    Sha512_224: SHA512_CTX, u64, p, SHA512_224_Init, SHA512_224_Update, SHA512_224_Final;
+    Sha512_256: SHA512_CTX, u64, p, SHA512_256_Init, SHA512_256_Update, SHA512_256_Final;
 }

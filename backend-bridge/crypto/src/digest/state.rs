@@ -13,7 +13,7 @@
 //! has been added. Whether a chaining value is one that a message leads to cannot be told, except before the first
 //! whole block, when it has to be the initial one; another is as good as any to this code.
 
-use super::{Context, Digest};
+use super::{Context, Digest, Running};
 use crate::error::{Error, Result};
 use keyenclave_model::algorithm::Hash;
 use zeroize::Zeroizing;
@@ -21,12 +21,14 @@ use zeroize::Zeroizing;
 const VERSION: u8 = 1;
 
 /// The hashes' numbers in a saved state. They never change.
-const CODES: [(u8, Hash); 5] = [
+const CODES: [(u8, Hash); 7] = [
     (1, Hash::Sha1),
     (2, Hash::Sha224),
     (3, Hash::Sha256),
     (4, Hash::Sha384),
     (5, Hash::Sha512),
+    (6, Hash::Sha512_224),
+    (7, Hash::Sha512_256),
 ];
 
 /// How far a hash has come.
@@ -43,9 +45,12 @@ impl Digest {
     /// The state as bytes, from which [`Self::restore`] goes on.
     ///
     /// # Errors
-    /// [`Error::InputLength`] after 2^64 bytes.
+    /// [`Error::InputLength`] after 2^64 bytes, [`Error::Unsupported`] for SHA-3.
     pub fn save(&self) -> Result<Zeroizing<Vec<u8>>> {
-        let progress = self.0.progress();
+        let Running::Chained(context) = &self.0 else {
+            return Err(Error::Unsupported);
+        };
+        let progress = context.progress();
         let added = u64::try_from(progress.bits / 8).map_err(|_| Error::InputLength)?;
         let (code, _) = CODES
             .iter()
@@ -80,7 +85,7 @@ fn parse(state: &[u8]) -> Option<Digest> {
     let (added, state) = state.split_first_chunk()?;
     let added = u64::from_be_bytes(*added);
     let (_, hash) = CODES.iter().find(|(known, _)| known == code)?;
-    let mut context = Box::new(Context::new(*hash));
+    let mut context = Box::new(Context::new(*hash)?);
     let initial = context.progress();
     let (chaining, block) = state.split_at_checked(initial.chaining.len())?;
     let block_len = initial.block.len();
@@ -93,7 +98,9 @@ fn parse(state: &[u8]) -> Option<Digest> {
         chaining: Zeroizing::new(chaining.to_vec()),
         block,
     };
-    context.go_on(&progress).then_some(Digest(context))
+    context
+        .go_on(&progress)
+        .then(|| Digest(Running::Chained(context)))
 }
 
 /// How much of a block is incomplete after so many bytes.

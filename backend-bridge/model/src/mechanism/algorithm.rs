@@ -156,11 +156,5 @@ fn is_secret(key_type: ck::CK_KEY_TYPE) -> bool {
 
 /// The key type that is meant for the HMAC of one hash.
 pub const fn hmac_key_type(hash: Hash) -> ck::CK_KEY_TYPE {
-    match hash {
-        Hash::Sha1 => ck::CKK_SHA_1_HMAC,
-        Hash::Sha224 => ck::CKK_SHA224_HMAC,
-        Hash::Sha256 => ck::CKK_SHA256_HMAC,
-        Hash::Sha384 => ck::CKK_SHA384_HMAC,
-        Hash::Sha512 => ck::CKK_SHA512_HMAC,
-    }
+    hash.row().hmac_key
 }

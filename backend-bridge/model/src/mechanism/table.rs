@@ -80,10 +80,28 @@ mechanisms! {
     CKM_SHA384_HMAC_GENERAL:   Hmac { hash: Sha384, truncated: true }, SIGN, P::Length;
     CKM_SHA512_HMAC:           Hmac { hash: Sha512, truncated: false }, SIGN, P::None;
     CKM_SHA512_HMAC_GENERAL:   Hmac { hash: Sha512, truncated: true }, SIGN, P::Length;
+    CKM_SHA512_224_HMAC: Hmac { hash: Sha512_224, truncated: false }, SIGN, P::None;
+    CKM_SHA512_224_HMAC_GENERAL: Hmac { hash: Sha512_224, truncated: true }, SIGN, P::Length;
+    CKM_SHA512_256_HMAC: Hmac { hash: Sha512_256, truncated: false }, SIGN, P::None;
+    CKM_SHA512_256_HMAC_GENERAL: Hmac { hash: Sha512_256, truncated: true }, SIGN, P::Length;
+    CKM_SHA3_224_HMAC: Hmac { hash: Sha3_224, truncated: false }, SIGN, P::None;
+    CKM_SHA3_224_HMAC_GENERAL: Hmac { hash: Sha3_224, truncated: true }, SIGN, P::Length;
+    CKM_SHA3_256_HMAC: Hmac { hash: Sha3_256, truncated: false }, SIGN, P::None;
+    CKM_SHA3_256_HMAC_GENERAL: Hmac { hash: Sha3_256, truncated: true }, SIGN, P::Length;
+    CKM_SHA3_384_HMAC: Hmac { hash: Sha3_384, truncated: false }, SIGN, P::None;
+    CKM_SHA3_384_HMAC_GENERAL: Hmac { hash: Sha3_384, truncated: true }, SIGN, P::Length;
+    CKM_SHA3_512_HMAC: Hmac { hash: Sha3_512, truncated: false }, SIGN, P::None;
+    CKM_SHA3_512_HMAC_GENERAL: Hmac { hash: Sha3_512, truncated: true }, SIGN, P::Length;
     CKM_KEYENCLAVE_AWS_SYMMETRIC: RemoteSymmetric, CRYPT, P::None;
     CKM_SHA_1:                 Digest(Sha1), ck::CKF_DIGEST, P::None;
     CKM_SHA224:                Digest(Sha224), ck::CKF_DIGEST, P::None;
     CKM_SHA256:                Digest(Sha256), ck::CKF_DIGEST, P::None;
     CKM_SHA384:                Digest(Sha384), ck::CKF_DIGEST, P::None;
     CKM_SHA512:                Digest(Sha512), ck::CKF_DIGEST, P::None;
+    CKM_SHA512_224:            Digest(Sha512_224), ck::CKF_DIGEST, P::None;
+    CKM_SHA512_256:            Digest(Sha512_256), ck::CKF_DIGEST, P::None;
+    CKM_SHA3_224:              Digest(Sha3_224), ck::CKF_DIGEST, P::None;
+    CKM_SHA3_256:              Digest(Sha3_256), ck::CKF_DIGEST, P::None;
+    CKM_SHA3_384:              Digest(Sha3_384), ck::CKF_DIGEST, P::None;
+    CKM_SHA3_512:              Digest(Sha3_512), ck::CKF_DIGEST, P::None;
 }
