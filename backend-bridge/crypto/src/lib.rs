@@ -32,6 +32,8 @@ mod ed25519;
 mod error;
 mod hash;
 mod hmac;
+#[cfg(feature = "secret-heap")]
+pub mod memory;
 mod number;
 mod pkey;
 mod ptr;

@@ -7,6 +7,8 @@
 pub mod clock;
 pub mod filesystem;
 pub mod fork;
+#[cfg(feature = "secret-heap")]
+pub mod heap;
 mod leaf;
 pub mod page;
 pub mod privilege;

@@ -15,4 +15,5 @@ mod host;
 mod kills;
 mod load;
 mod log;
+mod memory;
 mod processes;
