@@ -344,6 +344,7 @@ pub const KINDS: &[ObjectKind] = &[
         &[STORAGE, KEY, PRIVATE_KEY, EC_PRIVATE],
     ),
     kind(ck::CKO_SECRET_KEY, Some(ck::CKK_AES), true, SECRET_GROUPS),
+    kind(ck::CKO_SECRET_KEY, Some(ck::CKK_AES_XTS), true, SECRET_GROUPS),
     kind(ck::CKO_SECRET_KEY, Some(ck::CKK_GENERIC_SECRET), true, MAC_GROUPS),
     kind(ck::CKO_SECRET_KEY, Some(ck::CKK_SHA_1_HMAC), true, MAC_GROUPS),
     kind(ck::CKO_SECRET_KEY, Some(ck::CKK_SHA224_HMAC), true, MAC_GROUPS),

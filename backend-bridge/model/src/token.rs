@@ -204,7 +204,7 @@ pub enum Work<'a> {
     },
     /// How long at the most the answer to [`Work::Wrap`] is: answer: [`Out::Size`]. Never asks a remote service.
     WrapLen(Wrapping<'a>),
-    /// `C_WrapKey` and `C_WrapKeyAuthenticated`: answer: [`Out::Bytes`].
+    /// `C_WrapKey` and `C_WrapKeyAuthenticated`: answer: [`Out::Bytes`] or [`Out::Sealed`].
     Wrap(Wrapping<'a>),
     /// `C_UnwrapKey` and `C_UnwrapKeyAuthenticated`: answer: [`Out::Object`].
     Unwrap {

@@ -5,6 +5,7 @@
 //! is when the template says nothing, how long it is, and what it inherits.
 
 mod combine;
+mod encryption;
 
 use std::sync::Arc;
 
@@ -89,6 +90,7 @@ impl Source<'_> {
     fn compute(&self) -> Result<Zeroizing<Vec<u8>>> {
         match self.mechanism.algorithm() {
             Algorithm::Combine(how) => combine::combine(how, self),
+            Algorithm::AesEncryptData { .. } => encryption::encrypt(self),
             _ => Err(Rv::MechanismInvalid.into()),
         }
     }

@@ -41,7 +41,9 @@ pub(crate) struct PlannedPair {
 pub(crate) fn plan(mechanism: &Mechanism, template: &Template, role: Option<Role>) -> Result<Planned> {
     let (algorithm, origin) = (mechanism.algorithm(), Origin::Generate(mechanism.id()));
     let key_type = match algorithm {
-        Algorithm::AesKey | Algorithm::GenericSecret => algorithm.key_type().unwrap_or_default(),
+        Algorithm::AesKey | Algorithm::AesXtsKey | Algorithm::GenericSecret => {
+            algorithm.key_type().unwrap_or_default()
+        }
         _ => return Err(Rv::MechanismInvalid.into()),
     };
     let object = Object::admit(origin, Some((ck::CKO_SECRET_KEY, key_type)), template, role)?;
@@ -167,6 +169,7 @@ fn secret_len(object: &Object, algorithm: Algorithm) -> Result<usize> {
     let (min, max) = GENERIC_SECRET_LEN;
     let fits = match algorithm {
         Algorithm::AesKey => material::is_aes_len(len),
+        Algorithm::AesXtsKey => material::is_xts_len(len),
         _ => (min..=max).contains(&len),
     };
     if fits {

@@ -5,8 +5,8 @@ use once_cell::sync::OnceCell;
 
 use cryptoki_sys as ck;
 use keyenclave_crypto::{
-    AesKey, EcPrivateKey, EcPublicKey, Ed25519PrivateKey, Ed25519PublicKey, HmacKey, RsaComponents,
-    RsaPrivateKey, RsaPublicKey,
+    AesKey, AesXtsKey, EcPrivateKey, EcPublicKey, Ed25519PrivateKey, Ed25519PublicKey, HmacKey,
+    RsaComponents, RsaPrivateKey, RsaPublicKey,
 };
 use keyenclave_model::algorithm::{CURVES, Curve, HASHES, Hash};
 use keyenclave_model::attribute;
@@ -32,6 +32,7 @@ pub(crate) enum Key {
 pub(crate) struct SecretKey {
     value: Zeroizing<Vec<u8>>,
     aes: OnceCell<AesKey>,
+    xts: OnceCell<Box<AesXtsKey>>,
     /// One for each hash.
     hmac: OnceCell<Box<[OnceCell<HmacKey>; HASHES.len()]>>,
 }
@@ -80,6 +81,7 @@ impl SecretKey {
         Self {
             value: Zeroizing::new(object.bytes(ck::CKA_VALUE).unwrap_or_default().to_vec()),
             aes: OnceCell::new(),
+            xts: OnceCell::new(),
             hmac: OnceCell::new(),
         }
     }
@@ -91,6 +93,15 @@ impl SecretKey {
         }
         let made = AesKey::new(&self.value).map_err(|error| Doing::Internal.failed(error))?;
         Ok(self.aes.get_or_init(|| made))
+    }
+
+    /// As a key for AES-XTS.
+    pub(crate) fn xts(&self) -> Result<&AesXtsKey> {
+        if let Some(key) = self.xts.get() {
+            return Ok(key);
+        }
+        let made = AesXtsKey::new(&self.value).map_err(|error| Doing::Internal.failed(error))?;
+        Ok(self.xts.get_or_init(|| Box::new(made)))
     }
 
     /// As a key for the HMAC with a hash.

@@ -6,8 +6,8 @@
 
 use cryptoki_sys as ck;
 use keyenclave_crypto::{
-    AES_BLOCK_LEN, BlockMode, Direction, EcPrivateKey, EcPublicKey, Ed25519PrivateKey, Ed25519PublicKey,
-    Padding, PrivateKey, RsaPrivateKey, RsaPublicKey, digest,
+    AES_BLOCK_LEN, AesKey, BlockMode, Direction, EcPrivateKey, EcPublicKey, Ed25519PrivateKey,
+    Ed25519PublicKey, Padding, PrivateKey, RsaPrivateKey, RsaPublicKey, digest,
 };
 use keyenclave_model::algorithm::Hash;
 use keyenclave_model::attribute::{self, Value};
@@ -71,10 +71,21 @@ pub(crate) fn put_ed25519_pair(
 /// # Errors
 /// `CKR_ATTRIBUTE_VALUE_INVALID` for a length that the key type does not have, and for a wrong check value.
 pub(crate) fn put_secret(object: &mut Object, value: Zeroizing<Vec<u8>>) -> Result<()> {
-    if value.is_empty() || (object.key_type() == Some(ck::CKK_AES) && !is_aes_len(value.len())) {
+    let len_fits = match object.key_type() {
+        Some(ck::CKK_AES) => is_aes_len(value.len()),
+        Some(ck::CKK_AES_XTS) => is_xts_len(value.len()),
+        _ => !value.is_empty(),
+    };
+    if !len_fits {
         return Err(wrong(
             ck::CKA_VALUE,
             "has a length that a key of this type cannot have",
+        ));
+    }
+    if object.key_type() == Some(ck::CKK_AES_XTS) && has_equal_halves(&value) {
+        return Err(wrong(
+            ck::CKA_VALUE,
+            "has two equal halves, which AES-XTS does not take",
         ));
     }
     object.put(ck::CKA_VALUE_LEN, Value::Ulong(value.len() as ck::CK_ULONG));
@@ -110,22 +121,36 @@ pub(crate) fn is_aes_len(len: usize) -> bool {
     matches!(len, 16 | 24 | 32)
 }
 
+/// Whether an AES-XTS key has so many bytes.
+pub(crate) fn is_xts_len(len: usize) -> bool {
+    matches!(len, 32 | 64)
+}
+
+/// With two equal keys XTS is no more than ECB to somebody who chooses the data (SP 800-38E, IG C.I of FIPS 140-3).
+fn has_equal_halves(value: &[u8]) -> bool {
+    let (data, tweak) = value.split_at(value.len() / 2);
+    keyenclave_crypto::ct_eq(data, tweak)
+}
+
 /// Adds the check value of a secret key. A template that gives it empty does without; one that gives another value
 /// is refused (PKCS#11 3.2, secret key objects).
 pub(crate) fn put_secret_check_value(object: &mut Object, key: &Key) -> Result<()> {
     let checksum = match (key, object.key_type()) {
-        (Key::Secret(secret), Some(ck::CKK_AES)) => {
-            let mut block = [0; AES_BLOCK_LEN];
-            secret
-                .aes()?
-                .cipher(BlockMode::Ecb, Direction::Encrypt, Padding::None)
-                .and_then(|mut cipher| cipher.update(&[0; AES_BLOCK_LEN], &mut block))
-                .map_err(|error| Doing::Internal.failed(error))?;
-            block.to_vec()
-        }
+        (Key::Secret(secret), Some(ck::CKK_AES)) => encrypted_zeros(secret.aes()?)?,
+        // Of the key that the data is encrypted with.
+        (Key::Secret(secret), Some(ck::CKK_AES_XTS)) => encrypted_zeros(secret.xts()?.data())?,
         _ => digest(Hash::Sha1, object.bytes(ck::CKA_VALUE).unwrap_or_default()).to_vec(),
     };
     put_check_value(object, &checksum)
+}
+
+/// A block of zeros, encrypted.
+fn encrypted_zeros(key: &AesKey) -> Result<Vec<u8>> {
+    let mut block = [0; AES_BLOCK_LEN];
+    key.cipher(BlockMode::Ecb, Direction::Encrypt, Padding::None)
+        .and_then(|mut cipher| cipher.update(&[0; AES_BLOCK_LEN], &mut block))
+        .map_err(|error| Doing::Internal.failed(error))?;
+    Ok(block.to_vec())
 }
 
 fn complete_key(object: &mut Object) -> Result<Key> {

@@ -2,6 +2,7 @@
 //! Mechanisms with their parameters, lent to C for one call.
 
 use super::buffer::length;
+use super::structure::{Field, Structure};
 use cryptoki_sys::*;
 use std::ptr::null_mut;
 
@@ -22,6 +23,7 @@ enum Param {
         aad: Vec<u8>,
         tag_bits: CK_ULONG,
     },
+    Structure(Structure),
     Pss(CK_RSA_PKCS_PSS_PARAMS),
     Eddsa {
         prehash: CK_BBOOL,
@@ -60,6 +62,14 @@ impl Mech {
         }
     }
 
+    /// With a structure, field by field.
+    pub fn structure(kind: CK_MECHANISM_TYPE, fields: impl Into<Vec<Field>>) -> Self {
+        Self {
+            kind,
+            param: Param::Structure(Structure::new(fields)),
+        }
+    }
+
     /// `CKM_AES_GCM` with `CK_GCM_PARAMS`.
     pub fn gcm(iv: &[u8], aad: &[u8], tag_bits: CK_ULONG) -> Self {
         Self {
@@ -69,6 +79,14 @@ impl Mech {
                 aad: aad.to_vec(),
                 tag_bits,
             },
+        }
+    }
+
+    /// `CKM_AES_GMAC` with `CK_GCM_PARAMS`.
+    pub fn gmac(iv: &[u8], aad: &[u8], tag_bits: CK_ULONG) -> Self {
+        Self {
+            kind: CKM_AES_GMAC,
+            ..Self::gcm(iv, aad, tag_bits)
         }
     }
 
@@ -125,6 +143,7 @@ impl Mech {
         match &self.param {
             Param::Bytes(bytes) => call(bytes.as_ptr().cast_mut().cast(), length(bytes)),
             Param::Null(length) => call(null_mut(), *length),
+            Param::Structure(structure) => structure.lend(call),
             Param::Gcm { iv, aad, tag_bits } => {
                 let mut params = CK_GCM_PARAMS {
                     pIv: iv.as_ptr().cast_mut(),

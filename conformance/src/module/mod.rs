@@ -10,12 +10,14 @@ mod asynchronous;
 mod buffer;
 mod calls;
 mod mechanism;
+mod structure;
 mod template;
 
 pub use asynchronous::{Started, Waiting};
 pub use buffer::{In, Out, Written};
 pub use calls::{Init, Mutexes};
 pub use mechanism::Mech;
+pub use structure::{Field, Room, Structure};
 pub use template::{Attr, Want, bytes, flag, huge, null, number};
 
 use crate::{Rv, returns};

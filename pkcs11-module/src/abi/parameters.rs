@@ -10,7 +10,8 @@ use cryptoki_sys as ck;
 use keyenclave_model::algorithm::Hash;
 use keyenclave_model::error::{Error, Result, Rv};
 use keyenclave_model::mechanism::{
-    EdDsaParams, GcmParams, Mechanism, MechanismRow, OaepParams, ParamShape, Params, PssParams,
+    CcmParams, ChainedDataParams, CounterParams, EdDsaParams, GcmParams, Mechanism, MechanismRow, OaepParams,
+    ParamShape, Params, PssParams,
 };
 
 use keyenclave_model::token::ObjectId;
@@ -111,7 +112,10 @@ impl<'a> Parameter<'a> {
             ParamShape::Bit => Ok(Params::Bit(size(self.structure::<ck::CK_ULONG>()?)?)),
             ParamShape::Pss => pss(&self.structure()?),
             ParamShape::Oaep => oaep(&self.structure()?),
-            ParamShape::Gcm => gcm(&self.structure()?),
+            ParamShape::Counter => counter(&self.structure()?),
+            ParamShape::ChainedData => chained_data(&self.structure()?),
+            ParamShape::Gcm | ParamShape::Gmac => gcm(&self.structure()?),
+            ParamShape::Ccm => ccm(&self.structure()?),
             ParamShape::EdDsa if self.len == 0 => Ok(Params::None),
             ParamShape::EdDsa => eddsa(&self.structure()?),
         }
@@ -132,7 +136,10 @@ trait Structure: Copy {}
 impl Structure for ck::CK_ULONG {}
 impl Structure for ck::CK_RSA_PKCS_PSS_PARAMS {}
 impl Structure for ck::CK_RSA_PKCS_OAEP_PARAMS {}
+impl Structure for ck::CK_AES_CTR_PARAMS {}
+impl Structure for ck::CK_AES_CBC_ENCRYPT_DATA_PARAMS {}
 impl Structure for ck::CK_GCM_PARAMS {}
+impl Structure for ck::CK_CCM_PARAMS {}
 impl Structure for ck::CK_EDDSA_PARAMS {}
 impl Structure for ck::CK_KEY_DERIVATION_STRING_DATA {}
 
@@ -170,6 +177,29 @@ fn gcm(raw: &ck::CK_GCM_PARAMS) -> Result<Params> {
         iv: part(raw.pIv, raw.ulIvLen)?,
         aad: part(raw.pAAD, raw.ulAADLen)?,
         tag_len: size(raw.ulTagBits / 8)?,
+    }))
+}
+
+fn ccm(raw: &ck::CK_CCM_PARAMS) -> Result<Params> {
+    Ok(Params::Ccm(CcmParams {
+        data_len: size(raw.ulDataLen)?,
+        nonce: part(raw.pNonce, raw.ulNonceLen)?,
+        aad: part(raw.pAAD, raw.ulAADLen)?,
+        tag_len: size(raw.ulMACLen)?,
+    }))
+}
+
+fn counter(raw: &ck::CK_AES_CTR_PARAMS) -> Result<Params> {
+    Ok(Params::Counter(CounterParams {
+        bits: size(raw.ulCounterBits)?,
+        block: raw.cb,
+    }))
+}
+
+fn chained_data(raw: &ck::CK_AES_CBC_ENCRYPT_DATA_PARAMS) -> Result<Params> {
+    Ok(Params::ChainedData(ChainedDataParams {
+        iv: raw.iv,
+        data: Zeroizing::new(part(raw.pData, raw.length)?),
     }))
 }
 

@@ -97,6 +97,7 @@ impl Given<'_> {
         let message = Message {
             step,
             parameter: self.parameter.buffer()?,
+            read: None,
             associated: self.associated.as_ref().map_or(Ok(&[][..]), Input::bytes)?,
             input: self.data.as_ref().map_or(Ok(&[][..]), Input::bytes)?,
             end,

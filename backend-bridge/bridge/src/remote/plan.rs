@@ -170,6 +170,13 @@ const USES: ck::CK_FLAGS = ck::CKF_ENCRYPT
 /// The flags for work with one key on another, which is not done here: one of them may be the service's.
 const WITH_KEYS: ck::CK_FLAGS = ck::CKF_WRAP | ck::CKF_UNWRAP | ck::CKF_DERIVE;
 
+/// The flags for operations on messages, which this token does not have.
+const MESSAGES: ck::CK_FLAGS = ck::CKF_MESSAGE_ENCRYPT
+    | ck::CKF_MESSAGE_DECRYPT
+    | ck::CKF_MESSAGE_SIGN
+    | ck::CKF_MESSAGE_VERIFY
+    | ck::CKF_MULTI_MESSAGE;
+
 /// What is offered of a mechanism. Public keys are used here, and so are the session's own secret keys.
 fn offered(capability: &Capability, row: &MechanismRow) -> ck::CK_FLAGS {
     let by_service = || called(capability) & done(capability.algorithms, row);
@@ -191,11 +198,18 @@ fn offered(capability: &Capability, row: &MechanismRow) -> ck::CK_FLAGS {
         | Mechanical::GenericSecret
         | Mechanical::AesEcb
         | Mechanical::AesCbc { .. }
+        | Mechanical::AesStream(_)
+        | Mechanical::AesCts
+        | Mechanical::AesXts
+        | Mechanical::AesXtsKey
         | Mechanical::AesGcm
+        | Mechanical::AesCcm
+        | Mechanical::AesGmac
+        | Mechanical::AesCmac { .. }
         | Mechanical::AesKeyWrap(_)
         | Mechanical::Hmac { .. }
-        | Mechanical::Digest(_) => !WITH_KEYS,
-        Mechanical::Combine(_) | Mechanical::Foreign => 0,
+        | Mechanical::Digest(_) => !(WITH_KEYS | MESSAGES),
+        Mechanical::AesEncryptData { .. } | Mechanical::Combine(_) | Mechanical::Foreign => 0,
     }
 }
 

@@ -88,6 +88,11 @@ impl AesXtsKey {
         })
     }
 
+    /// The half that encrypts the data.
+    pub fn data(&self) -> &AesKey {
+        &self.data
+    }
+
     /// Starts to encrypt or decrypt the data unit with this number, the first byte the lowest.
     pub fn data_unit(&self, number: &Block, direction: Direction) -> Result<AesStealing> {
         let mut first = [0; AES_BLOCK_LEN];

@@ -36,8 +36,30 @@ pub enum Algorithm {
         /// Whether padding is added and removed.
         padded: bool,
     },
+    /// AES as a stream cipher.
+    AesStream(StreamMode),
+    /// AES in CBC mode with ciphertext stealing: CBC-CS1 (SP 800-38A, addendum).
+    AesCts,
+    /// AES in XTS mode (SP 800-38E).
+    AesXts,
+    /// Generation of a pair of AES keys for XTS.
+    AesXtsKey,
     /// AES in GCM (SP 800-38D).
     AesGcm,
+    /// AES in CCM (SP 800-38C).
+    AesCcm,
+    /// The authentication of GCM without encryption (SP 800-38D).
+    AesGmac,
+    /// CMAC with AES (SP 800-38B).
+    AesCmac {
+        /// Whether the parameter says how long the MAC is.
+        truncated: bool,
+    },
+    /// A key that is data encrypted with AES (PKCS#11 3.2, key derivation by data encryption).
+    AesEncryptData {
+        /// Whether in CBC mode, not block by block.
+        chained: bool,
+    },
     /// AES key wrap (SP 800-38F).
     AesKeyWrap(WrapForm),
     /// A key from the bytes of others (PKCS#11 3.2, miscellaneous simple key derivation mechanisms).
@@ -72,6 +94,19 @@ pub enum Combination {
     Extract,
 }
 
+/// What the key stream of a stream cipher is made of (SP 800-38A).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StreamMode {
+    /// A counter.
+    Ctr,
+    /// The block before, encrypted.
+    Ofb,
+    /// The ciphertext before, byte by byte.
+    Cfb8,
+    /// The ciphertext before, block by block.
+    Cfb128,
+}
+
 /// What becomes of data that AES key wrap does not take as it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum WrapForm {
@@ -95,9 +130,18 @@ impl Algorithm {
             Self::RsaKeyPair | Self::RsaPkcs1(_) | Self::RsaPss(_) | Self::RsaOaep => Some(ck::CKK_RSA),
             Self::EcKeyPair | Self::Ecdsa(_) => Some(ck::CKK_EC),
             Self::EdwardsKeyPair | Self::EdDsa => Some(ck::CKK_EC_EDWARDS),
-            Self::AesKey | Self::AesEcb | Self::AesCbc { .. } | Self::AesGcm | Self::AesKeyWrap(_) => {
-                Some(ck::CKK_AES)
-            }
+            Self::AesKey
+            | Self::AesEcb
+            | Self::AesCbc { .. }
+            | Self::AesStream(_)
+            | Self::AesCts
+            | Self::AesGcm
+            | Self::AesCcm
+            | Self::AesGmac
+            | Self::AesCmac { .. }
+            | Self::AesEncryptData { .. }
+            | Self::AesKeyWrap(_) => Some(ck::CKK_AES),
+            Self::AesXts | Self::AesXtsKey => Some(ck::CKK_AES_XTS),
             Self::GenericSecret | Self::RemoteSymmetric => Some(ck::CKK_GENERIC_SECRET),
             Self::Hmac { .. } | Self::Digest(_) | Self::Combine(_) | Self::Foreign => None,
         }
@@ -122,6 +166,15 @@ impl Algorithm {
         }
     }
 
+    /// How long the code is that it makes when it is not cut short, in bytes, if that is the mechanism's alone to say.
+    pub const fn code_len(self) -> Option<usize> {
+        match self {
+            Self::Hmac { hash, .. } => Some(hash.output_len()),
+            Self::AesCmac { .. } => Some(16),
+            _ => None,
+        }
+    }
+
     /// Whether it takes a remote service: no engine computes it.
     pub const fn is_remote(self) -> bool {
         matches!(self, Self::RemoteSymmetric)
@@ -135,9 +188,18 @@ impl Algorithm {
             Self::EdwardsKeyPair | Self::EdDsa => {
                 (edwards::BITS as ck::CK_ULONG, edwards::BITS as ck::CK_ULONG)
             }
-            Self::AesKey | Self::AesEcb | Self::AesCbc { .. } | Self::AesGcm | Self::AesKeyWrap(_) => {
-                (16, 32)
-            }
+            Self::AesKey
+            | Self::AesEcb
+            | Self::AesCbc { .. }
+            | Self::AesStream(_)
+            | Self::AesCts
+            | Self::AesGcm
+            | Self::AesCcm
+            | Self::AesGmac
+            | Self::AesCmac { .. }
+            | Self::AesEncryptData { .. }
+            | Self::AesKeyWrap(_) => (16, 32),
+            Self::AesXts | Self::AesXtsKey => (32, 64),
             Self::GenericSecret => (
                 GENERIC_SECRET_LEN.0 as ck::CK_ULONG * 8,
                 GENERIC_SECRET_LEN.1 as ck::CK_ULONG * 8,

@@ -5,6 +5,7 @@
 //! [`Algorithm`], what the engine does. Parameters arrive here as values that the C boundary has read; what they may
 //! be is decided here.
 
+mod aead;
 mod algorithm;
 mod lookup;
 mod params;
@@ -12,8 +13,14 @@ mod table;
 
 use cryptoki_sys as ck;
 
-pub use algorithm::{Algorithm, Combination, GENERIC_SECRET_LEN, RSA_BITS, WrapForm, hmac_key_type};
-pub use params::{EdDsaParams, GcmParams, OaepParams, ParamShape, Params, PssParams};
+pub use aead::{AeadParams, Generator, Tag};
+pub use algorithm::{
+    Algorithm, Combination, GENERIC_SECRET_LEN, RSA_BITS, StreamMode, WrapForm, hmac_key_type,
+};
+pub use params::{
+    CcmParams, ChainedDataParams, CounterParams, EdDsaParams, GcmParams, OaepParams, ParamShape, Params,
+    PssParams,
+};
 pub use table::MECHANISMS;
 
 use crate::error::{Result, Rv};
@@ -36,6 +43,24 @@ impl Mechanism {
         let row = MechanismRow::find(id)?;
         params::check(row, &params)?;
         Ok(Self { id, row, params })
+    }
+
+    /// A mechanism for messages, each of which brings its own parameter.
+    ///
+    /// # Errors
+    /// `CKR_MECHANISM_INVALID` for an unknown number.
+    pub fn for_messages(id: ck::CK_MECHANISM_TYPE) -> Result<Self> {
+        let row = MechanismRow::find(id)?;
+        let params = Params::None;
+        Ok(Self { id, row, params })
+    }
+
+    /// The same mechanism with another parameter.
+    ///
+    /// # Errors
+    /// `CKR_MECHANISM_PARAM_INVALID` for a parameter that does not fit.
+    pub fn with(&self, params: Params) -> Result<Self> {
+        Self::new(self.id, params)
     }
 
     /// Any mechanism, with a parameter that nobody has read.

@@ -4,6 +4,8 @@
 use zeroize::Zeroizing;
 
 use super::MechanismRow;
+use super::aead::AeadParams;
+use super::algorithm::Algorithm;
 use crate::algorithm::Hash;
 use crate::edwards;
 use crate::error::{Result, Rv};
@@ -30,8 +32,16 @@ pub enum ParamShape {
     Pss,
     /// `CK_RSA_PKCS_OAEP_PARAMS`.
     Oaep,
-    /// `CK_GCM_PARAMS`.
+    /// `CK_AES_CTR_PARAMS`.
+    Counter,
+    /// `CK_AES_CBC_ENCRYPT_DATA_PARAMS`.
+    ChainedData,
+    /// `CK_GCM_PARAMS`, and with nothing but an initialisation vector and a tag length in it.
+    Gmac,
+    /// `CK_GCM_PARAMS`; for keys and messages `CK_GCM_WRAP_PARAMS` and `CK_GCM_MESSAGE_PARAMS`.
     Gcm,
+    /// `CK_CCM_PARAMS`; for keys and messages `CK_CCM_WRAP_PARAMS` and `CK_CCM_MESSAGE_PARAMS`.
+    Ccm,
     /// `CK_EDDSA_PARAMS`, or none.
     EdDsa,
 }
@@ -55,8 +65,16 @@ pub enum Params {
     Pss(PssParams),
     /// For OAEP.
     Oaep(OaepParams),
+    /// A counter block.
+    Counter(CounterParams),
+    /// Data that goes through CBC into a key.
+    ChainedData(ChainedDataParams),
     /// For GCM.
     Gcm(GcmParams),
+    /// For CCM.
+    Ccm(CcmParams),
+    /// For wrapping a key, where nonce and tag may be the token's to make.
+    Aead(AeadParams),
     /// For EdDSA.
     EdDsa(EdDsaParams),
     /// Unread, as it stands in the application's memory. What it points to is there as long as the C function runs.
@@ -96,6 +114,40 @@ pub struct GcmParams {
     pub tag_len: usize,
 }
 
+/// `CK_AES_CTR_PARAMS`, checked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CounterParams {
+    /// How many bits at the end of the block count: 1 to 128.
+    pub bits: usize,
+    /// The first block.
+    pub block: [u8; BLOCK],
+}
+
+/// `CK_AES_CBC_ENCRYPT_DATA_PARAMS`, checked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ChainedDataParams {
+    /// The initialisation vector.
+    pub iv: [u8; BLOCK],
+    /// The data: whole blocks.
+    pub data: Zeroizing<Vec<u8>>,
+}
+
+/// `CK_CCM_PARAMS`, checked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CcmParams {
+    /// How long the plaintext is, in bytes.
+    pub data_len: usize,
+    /// The nonce, 7 to 13 bytes.
+    pub nonce: Vec<u8>,
+    /// Additional authenticated data.
+    pub aad: Vec<u8>,
+    /// The tag, in bytes: an even number from 4 to 16.
+    pub tag_len: usize,
+}
+
+/// A block of AES, in bytes.
+const BLOCK: usize = 16;
+
 /// `CK_EDDSA_PARAMS`, checked.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EdDsaParams {
@@ -114,17 +166,21 @@ pub(super) fn check(row: &MechanismRow, params: &Params) -> Result<()> {
         (ParamShape::OptionalBytes(len), Params::Bytes(bytes)) => bytes.len() == len,
         (ParamShape::Length, Params::Length(len)) => row
             .algorithm
-            .hash()
-            .is_some_and(|hash| (1..=hash.output_len()).contains(len)),
+            .code_len()
+            .is_some_and(|most| (1..=most).contains(len)),
         // A mechanism that hashes by itself must be told the same hash (PKCS#11 3.2, PKCS #1 RSA PSS with SHA-…).
         (ParamShape::Pss, Params::Pss(pss)) => row.algorithm.hash().is_none_or(|hash| hash == pss.hash),
+        (ParamShape::StringData, Params::Data(data)) if encrypts(row) => is_blocks(data),
         (ParamShape::Oaep, Params::Oaep(_))
         | (ParamShape::StringData, Params::Data(_))
         | (ParamShape::Key, Params::Key(_))
         | (ParamShape::Bit, Params::Bit(_)) => true,
-        (ParamShape::Gcm, Params::Gcm(gcm)) => {
-            (1..=256).contains(&gcm.iv.len()) && (4..=16).contains(&gcm.tag_len)
-        }
+        (ParamShape::Counter, Params::Counter(counter)) => (1..=8 * BLOCK).contains(&counter.bits),
+        (ParamShape::ChainedData, Params::ChainedData(chained)) => is_blocks(&chained.data),
+        (ParamShape::Gmac, Params::Gcm(gcm)) => gcm.aad.is_empty() && gcm_fits(gcm.iv.len(), gcm.tag_len),
+        (ParamShape::Gcm, Params::Gcm(gcm)) => gcm_fits(gcm.iv.len(), gcm.tag_len),
+        (ParamShape::Ccm, Params::Ccm(ccm)) => ccm_fits(ccm.nonce.len(), ccm.tag_len),
+        (shape @ (ParamShape::Gcm | ParamShape::Ccm), Params::Aead(aead)) => aead.fits(shape),
         (ParamShape::EdDsa, Params::None) => true,
         (ParamShape::EdDsa, Params::EdDsa(eddsa)) => eddsa.context.len() <= edwards::MAX_CONTEXT,
         _ => false,
@@ -134,4 +190,24 @@ pub(super) fn check(row: &MechanismRow, params: &Params) -> Result<()> {
     } else {
         Err(Rv::MechanismParamInvalid.into())
     }
+}
+
+/// Whether GCM has such an initialisation vector and tag, in bytes.
+pub(super) fn gcm_fits(iv_len: usize, tag_len: usize) -> bool {
+    (1..=256).contains(&iv_len) && (4..=16).contains(&tag_len)
+}
+
+/// Whether CCM has such a nonce and tag, in bytes.
+pub(super) fn ccm_fits(nonce_len: usize, tag_len: usize) -> bool {
+    (7..=13).contains(&nonce_len) && (4..=16).contains(&tag_len) && tag_len.is_multiple_of(2)
+}
+
+/// Whether a mechanism encrypts the data of its parameter.
+fn encrypts(row: &MechanismRow) -> bool {
+    matches!(row.algorithm, Algorithm::AesEncryptData { .. })
+}
+
+/// Whether data is whole blocks, and any.
+fn is_blocks(data: &[u8]) -> bool {
+    !data.is_empty() && data.len().is_multiple_of(BLOCK)
 }

@@ -4,7 +4,7 @@
 use cryptoki_sys as ck;
 
 use super::MechanismRow;
-use super::algorithm::{Algorithm::*, Combination, WrapForm};
+use super::algorithm::{Algorithm::*, Combination, StreamMode, WrapForm};
 use super::params::ParamShape as P;
 use crate::algorithm::Hash::*;
 use crate::vendor::constants;
@@ -60,8 +60,22 @@ mechanisms! {
     CKM_AES_ECB:               AesEcb, WRAP, P::None;
     CKM_AES_CBC:               AesCbc { padded: false }, WRAP, P::Bytes(16);
     CKM_AES_CBC_PAD:           AesCbc { padded: true }, WRAP, P::Bytes(16);
+    CKM_AES_CTR:               AesStream(StreamMode::Ctr), WRAP, P::Counter;
+    CKM_AES_OFB:               AesStream(StreamMode::Ofb), WRAP, P::Bytes(16);
+    CKM_AES_CFB8:              AesStream(StreamMode::Cfb8), WRAP, P::Bytes(16);
+    CKM_AES_CFB128:            AesStream(StreamMode::Cfb128), WRAP, P::Bytes(16);
+    CKM_AES_CTS:               AesCts, WRAP, P::Bytes(16);
+    CKM_AES_XTS_KEY_GEN:       AesXtsKey, ck::CKF_GENERATE, P::None;
+    CKM_AES_XTS:               AesXts, WRAP, P::Bytes(16);
     CKM_AES_GCM:               AesGcm, WRAP, P::Gcm;
+    CKM_AES_CCM:               AesCcm, CRYPT, P::Ccm;
+    CKM_AES_GMAC:              AesGmac, SIGN, P::Gmac;
+    CKM_AES_CMAC:              AesCmac { truncated: false }, SIGN, P::None;
+    CKM_AES_CMAC_GENERAL:      AesCmac { truncated: true }, SIGN, P::Length;
+    CKM_AES_ECB_ENCRYPT_DATA:  AesEncryptData { chained: false }, ck::CKF_DERIVE, P::StringData;
+    CKM_AES_CBC_ENCRYPT_DATA:  AesEncryptData { chained: true }, ck::CKF_DERIVE, P::ChainedData;
     CKM_AES_KEY_WRAP:          AesKeyWrap(WrapForm::Kw), WRAP, P::OptionalBytes(8);
+    CKM_AES_KEY_WRAP_PAD:      AesKeyWrap(WrapForm::Kwp), WRAP, P::OptionalBytes(4);
     CKM_AES_KEY_WRAP_KWP:      AesKeyWrap(WrapForm::Kwp), WRAP, P::OptionalBytes(4);
     CKM_AES_KEY_WRAP_PKCS7:    AesKeyWrap(WrapForm::Pkcs7), WRAP, P::OptionalBytes(8);
     CKM_GENERIC_SECRET_KEY_GEN: GenericSecret, ck::CKF_GENERATE, P::None;

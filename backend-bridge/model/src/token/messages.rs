@@ -3,6 +3,7 @@
 
 use super::CallCx;
 use crate::error::Result;
+use crate::mechanism::{AeadParams, ParamShape};
 
 /// An operation on messages between its `Init` and its `Final`. It is in one thread's hands at a time.
 ///
@@ -10,6 +11,11 @@ use crate::error::Result;
 /// - The module sees to the order: parts of a message come after its beginning, and no other message between them.
 /// - An error ends the message, not the operation. [`Processed::Needs`] ends neither and changes nothing.
 pub trait Messages: Send {
+    /// How the parameters of its messages are read; `None`: not at all, they are the operation's own business.
+    fn shape(&self) -> Option<ParamShape> {
+        None
+    }
+
     /// One call: a message, or a part of one.
     fn process(&mut self, cx: &CallCx, message: Message<'_>) -> Result<Processed>;
 
@@ -22,8 +28,10 @@ pub struct Message<'a> {
     /// Which part of the message.
     pub step: MessageStep,
     /// The mechanism's parameter for this message where it stands in the application's memory: some mechanisms write
-    /// there (a nonce, a tag), or to where it points.
+    /// there (a nonce, a tag), or to where it points. Empty where it was [read](Messages::shape).
     pub parameter: &'a mut [u8],
+    /// The parameter, read. A nonce or a tag that is another after the call goes to where the application wants it.
+    pub read: Option<&'a mut AeadParams>,
     /// What is authenticated with it.
     pub associated: &'a [u8],
     /// The data.

@@ -48,6 +48,17 @@ impl OperationClass {
         }
     }
 
+    /// The mechanism flag that allows it for messages; none for what has no messages.
+    pub const fn message_flag(self) -> ck::CK_FLAGS {
+        match self {
+            Self::Encrypt => ck::CKF_MESSAGE_ENCRYPT,
+            Self::Decrypt => ck::CKF_MESSAGE_DECRYPT,
+            Self::Sign => ck::CKF_MESSAGE_SIGN,
+            Self::Verify => ck::CKF_MESSAGE_VERIFY,
+            Self::Digest | Self::SignRecover | Self::VerifyRecover => 0,
+        }
+    }
+
     /// The key attribute that allows it; `None` for digests, which have no key.
     pub const fn usage(self) -> Option<ck::CK_ATTRIBUTE_TYPE> {
         match self {

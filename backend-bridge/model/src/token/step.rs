@@ -9,6 +9,7 @@ use zeroize::Zeroizing;
 use super::{Messages, ObjectId, Operation};
 use crate::attribute::Value;
 use crate::error::{Error, Result, Rv};
+use crate::mechanism::AeadParams;
 use crate::object::Object;
 
 /// Whether the work is done.
@@ -55,6 +56,13 @@ pub enum Out {
     Written(usize),
     /// The bytes, from work that could not write to the caller's memory.
     Bytes(Zeroizing<Vec<u8>>),
+    /// The bytes, and what of the mechanism's parameter was made with them.
+    Sealed {
+        /// The bytes.
+        bytes: Zeroizing<Vec<u8>>,
+        /// The parameter with nonce and tag.
+        params: AeadParams,
+    },
     /// A new object.
     Object(ObjectId),
     /// A new key pair.

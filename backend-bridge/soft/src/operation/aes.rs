@@ -4,6 +4,14 @@
 //! GCM decryption in parts gives nothing out before the tag is checked. A wrong tag is `CKR_ENCRYPTED_DATA_INVALID`;
 //! `CKR_AEAD_DECRYPT_FAILED` belongs to the message functions (PKCS#11 3.2, C_DecryptMessage).
 
+mod ccm;
+mod code;
+mod modes;
+
+pub(super) use ccm::Ccm;
+pub(super) use code::Mac;
+pub(super) use modes::Modes;
+
 use keyenclave_crypto::{
     AES_BLOCK_LEN, AesCipher, AesGcmDecrypt, AesGcmEncrypt, AesKey, BlockMode, Direction, Padding, padded_len,
 };

@@ -3,13 +3,13 @@
 
 use std::sync::Arc;
 
-use keyenclave_crypto::{Hmac, ct_eq};
+use keyenclave_crypto::Hmac;
 use keyenclave_model::algorithm::Hash;
-use keyenclave_model::error::{Result, Rv};
+use keyenclave_model::error::Result;
 use keyenclave_model::mechanism::{Mechanism, Params};
 use keyenclave_model::token::{CallCx, End, Operation, Out, OutputLen, Part, Step};
 
-use super::{mismatch, ready, signature_len};
+use super::{code, mismatch, ready, signature_len};
 use crate::error::Doing;
 use crate::keys::{Key, SecretKey};
 
@@ -44,32 +44,19 @@ impl Mac {
         key.start().map_err(|error| Doing::Internal.failed(error))
     }
 
-    fn end(&self, mac: &[u8], end: End<'_>) -> Result<Out> {
-        let mac = mac.get(..self.len).ok_or_else(mismatch)?;
-        match end {
-            End::Output(out) => {
-                out.get_mut(..self.len).ok_or_else(mismatch)?.copy_from_slice(mac);
-                Ok(Out::Written(self.len))
-            }
-            End::Signature(given) if given.len() != self.len => Err(Rv::SignatureLenRange.into()),
-            End::Signature(given) if ct_eq(given, mac) => Ok(Out::Done),
-            End::Signature(_) => Err(Rv::SignatureInvalid.into()),
-        }
-    }
-
     fn finished(&mut self, end: End<'_>) -> Result<Out> {
         let running = match self.running.take() {
             Some(running) => running,
             None => self.start()?,
         };
         let mac = running.finish().map_err(|error| Doing::Internal.failed(error))?;
-        self.end(&mac, end)
+        code(&mac, self.len, end)
     }
 
     fn whole(&self, input: &[u8], end: End<'_>) -> Result<Out> {
         let key = secret(&self.key)?.hmac(self.hash)?;
         let mac = key.sign(input).map_err(|error| Doing::Internal.failed(error))?;
-        self.end(&mac, end)
+        code(&mac, self.len, end)
     }
 }
 

@@ -47,6 +47,11 @@ pub(crate) fn begin(
         (Algorithm::EdDsa, _) => Ok(Box::new(eddsa::Signing::new(mechanism, key))),
         (Algorithm::AesEcb | Algorithm::AesCbc { .. }, _) => aes::Blocks::begin(class, mechanism, &key),
         (Algorithm::AesGcm, _) => aes::begin_gcm(class, mechanism, &key),
+        (Algorithm::AesStream(_) | Algorithm::AesCts | Algorithm::AesXts, _) => {
+            aes::Modes::begin(class, mechanism, &key)
+        }
+        (Algorithm::AesCcm, _) => aes::Ccm::begin(class, mechanism, key),
+        (Algorithm::AesCmac { .. } | Algorithm::AesGmac, _) => aes::Mac::begin(mechanism, &key),
         (Algorithm::AesKeyWrap(form), _) => key_wrap::Wrapping::begin(class, form, mechanism, key),
         (Algorithm::Hmac { hash, .. }, _) => hmac::Mac::begin(hash, mechanism, key),
         _ => Err(Rv::MechanismInvalid.into()),
@@ -128,6 +133,20 @@ fn sign_or_verify(
         End::Signature(signature) => verify(signature)
             .map(|()| Out::Done)
             .map_err(|error| Doing::Verifying.failed(error)),
+    }
+}
+
+/// The end of a code that was computed: as many bytes of it are written, or compared in constant time.
+fn code(code: &[u8], len: usize, end: End<'_>) -> Result<Out> {
+    let code = code.get(..len).ok_or_else(mismatch)?;
+    match end {
+        End::Output(out) => {
+            out.get_mut(..len).ok_or_else(mismatch)?.copy_from_slice(code);
+            Ok(Out::Written(len))
+        }
+        End::Signature(given) if given.len() != len => Err(Rv::SignatureLenRange.into()),
+        End::Signature(given) if crypto::ct_eq(given, code) => Ok(Out::Done),
+        End::Signature(_) => Err(Rv::SignatureInvalid.into()),
     }
 }
 

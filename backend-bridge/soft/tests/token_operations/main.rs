@@ -15,7 +15,8 @@ use keyenclave_crypto as crypto;
 use keyenclave_model::algorithm::{CURVES, Curve, HASHES, Hash};
 use keyenclave_model::error::{Result, Rv};
 use keyenclave_model::mechanism::{
-    Algorithm, GcmParams, MECHANISMS, Mechanism, OaepParams, ParamShape, Params, PssParams,
+    Algorithm, CcmParams, ChainedDataParams, CounterParams, GcmParams, MECHANISMS, Mechanism, OaepParams,
+    ParamShape, Params, PssParams,
 };
 use keyenclave_model::token::{
     End, ObjectId, Operation, OperationClass as Class, Out, OutputLen, Part, Token, Work,
@@ -69,6 +70,34 @@ fn gcm(tag_len: usize) -> Mechanism {
         tag_len,
     };
     mechanism(ck::CKM_AES_GCM, Params::Gcm(params))
+}
+
+fn gmac(tag_len: usize) -> Params {
+    Params::Gcm(GcmParams {
+        iv: vec![9; 12],
+        aad: vec![],
+        tag_len,
+    })
+}
+
+fn ccm(data_len: usize) -> Params {
+    Params::Ccm(CcmParams {
+        data_len,
+        nonce: vec![9; 12],
+        aad: b"header".to_vec(),
+        tag_len: 16,
+    })
+}
+
+fn counter(bits: usize) -> Params {
+    Params::Counter(CounterParams { bits, block: [7; 16] })
+}
+
+fn chained(data: &[u8]) -> Params {
+    Params::ChainedData(ChainedDataParams {
+        iv: [1; 16],
+        data: data.to_vec().into(),
+    })
 }
 
 /// Signs whole and in parts and verifies both, and refuses everything else.
@@ -130,13 +159,17 @@ fn every_mechanism_that_is_told_of_works() {
             ParamShape::None => Params::None,
             ParamShape::Bytes(len) => Params::Bytes(vec![1; len]),
             ParamShape::OptionalBytes(_) => Params::None,
-            ParamShape::StringData => Params::Data(vec![1].into()),
+            ParamShape::StringData => Params::Data(vec![1; 16].into()),
             ParamShape::Key => Params::Key(ObjectId(1)),
             ParamShape::Bit => Params::Bit(1),
             ParamShape::Length => Params::Length(10),
             ParamShape::Pss => pss(row.algorithm.hash().unwrap_or(Hash::Sha256), 20),
             ParamShape::Oaep => oaep(Hash::Sha1, Hash::Sha1, b""),
             ParamShape::Gcm => gcm(16).params().clone(),
+            ParamShape::Gmac => gmac(16),
+            ParamShape::Ccm => ccm(3),
+            ParamShape::Counter => counter(128),
+            ParamShape::ChainedData => chained(&[1; 16]),
             ParamShape::EdDsa => Params::None,
         };
         let mechanism = mechanism(row.id, params);
@@ -151,6 +184,13 @@ fn every_mechanism_that_is_told_of_works() {
             Some(ck::CKK_EC_EDWARDS) => {
                 let (public_key, private_key) = ed25519_pair(&fixture);
                 (private_key, public_key)
+            }
+            Some(ck::CKK_AES_XTS) => {
+                let value: Vec<u8> = (0..32).collect();
+                let key = fixture
+                    .create(public(), &secret_key(ck::CKK_AES_XTS, &value))
+                    .unwrap();
+                (key, key)
             }
             Some(ck::CKK_AES) => {
                 let key = fixture.create(public(), &aes_key(&[3; 32])).unwrap();

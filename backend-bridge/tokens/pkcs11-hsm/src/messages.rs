@@ -193,6 +193,7 @@ impl OwnMessage {
         process(Message {
             step: self.step,
             parameter: &mut parameter.to_vec(),
+            read: None,
             associated: &self.associated,
             input: &self.input,
             end: match &mut self.end {

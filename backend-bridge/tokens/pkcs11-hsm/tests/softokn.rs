@@ -220,6 +220,7 @@ fn message(
     let processed = messages.process(
         &app.cx(),
         Message {
+            read: None,
             step: MessageStep::Whole,
             parameter: &mut parameter,
             associated: b"header",

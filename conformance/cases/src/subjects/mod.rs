@@ -2,6 +2,7 @@
 //! The cases, a file for each subject; a file opens with the rows of its cases.
 
 mod aes;
+mod aes_modes;
 mod attributes;
 mod bad_input;
 mod digests;
@@ -20,7 +21,7 @@ mod slots;
 
 use crate::case::Case;
 
-const SUBJECTS: [&[Case]; 16] = [
+const SUBJECTS: [&[Case]; 17] = [
     life_cycle::CASES,
     slots::CASES,
     pins::CASES,
@@ -31,6 +32,7 @@ const SUBJECTS: [&[Case]; 16] = [
     digests::CASES,
     macs::CASES,
     aes::CASES,
+    aes_modes::CASES,
     rsa_encryption::CASES,
     dual::CASES,
     signatures::CASES,
