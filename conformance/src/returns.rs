@@ -34,6 +34,10 @@ const WIDER: &[(&str, &str)] = &[
     ("C_SignFinal", "CKR_KEY_FUNCTION_NOT_PERMITTED"),
     ("C_Decrypt", "CKR_KEY_HANDLE_INVALID"),
     ("C_Decrypt", "CKR_KEY_FUNCTION_NOT_PERMITTED"),
+    // CKA_WRAP, CKA_UNWRAP and CKA_DERIVE must be true, and no other value says that they are not.
+    ("C_WrapKey", "CKR_KEY_FUNCTION_NOT_PERMITTED"),
+    ("C_UnwrapKey", "CKR_KEY_FUNCTION_NOT_PERMITTED"),
+    ("C_DeriveKey", "CKR_KEY_FUNCTION_NOT_PERMITTED"),
     // Its text names it, its paragraph does not.
     ("C_AsyncGetID", "CKR_OPERATION_NOT_INITIALIZED"),
     // Every function that checks a PIN may find it locked, or of an impossible length.

@@ -208,8 +208,9 @@ fn slots(module: &Module) -> Vec<CK_SLOT_ID> {
     slots
 }
 
-/// P-256, P-384, P-521 and secp256k1: object identifier in DER, size of a coordinate in bytes, name in OpenSSL.
-pub const CURVES: [(&[u8], usize, &str); 4] = [
+/// P-256, P-384, P-521, secp256k1, P-224 and the brainpool curves: object identifier in DER, size of a coordinate in
+/// bytes, name in OpenSSL.
+pub const CURVES: [(&[u8], usize, &str); 8] = [
     (
         &[0x06, 0x08, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07],
         32,
@@ -218,6 +219,22 @@ pub const CURVES: [(&[u8], usize, &str); 4] = [
     (&[0x06, 0x05, 0x2b, 0x81, 0x04, 0x00, 0x22], 48, "secp384r1"),
     (&[0x06, 0x05, 0x2b, 0x81, 0x04, 0x00, 0x23], 66, "secp521r1"),
     (&[0x06, 0x05, 0x2b, 0x81, 0x04, 0x00, 0x0a], 32, "secp256k1"),
+    (&[0x06, 0x05, 0x2b, 0x81, 0x04, 0x00, 0x21], 28, "secp224r1"),
+    (
+        b"\x06\x09\x2b\x24\x03\x03\x02\x08\x01\x01\x07",
+        32,
+        "brainpoolP256r1",
+    ),
+    (
+        b"\x06\x09\x2b\x24\x03\x03\x02\x08\x01\x01\x0b",
+        48,
+        "brainpoolP384r1",
+    ),
+    (
+        b"\x06\x09\x2b\x24\x03\x03\x02\x08\x01\x01\x0d",
+        64,
+        "brainpoolP512r1",
+    ),
 ];
 
 /// A data object on the token; private as asked.

@@ -6,9 +6,10 @@ use keyenclave_model::algorithm::{Curve, HASHES, Hash};
 /// The hash whose output goes with a curve (FIPS 186-5, section 6.1.1: no weaker than the curve).
 pub const fn curve_hash(curve: Curve) -> Hash {
     match curve {
-        Curve::P256 | Curve::Secp256k1 => Hash::Sha256,
-        Curve::P384 => Hash::Sha384,
-        Curve::P521 => Hash::Sha512,
+        Curve::P224 => Hash::Sha224,
+        Curve::P256 | Curve::Secp256k1 | Curve::BrainpoolP256r1 => Hash::Sha256,
+        Curve::P384 | Curve::BrainpoolP384r1 => Hash::Sha384,
+        Curve::P521 | Curve::BrainpoolP512r1 => Hash::Sha512,
     }
 }
 

@@ -7,11 +7,13 @@
 //! | primitive | from |
 //! |---|---|
 //! | [`rand`], [`ct_eq`], [`digest`], [`aead`], [`kdf`] | the safe API of `aws-lc-rs` |
+//! | [`x963_kdf`], [`one_step_kdf`] | [`Digest`] |
 //! | [`Digest`] | `SHA*_*`, of which the state can be saved; for SHA-3 `EVP_Digest*` |
 //! | [`HmacKey`], [`Hmac`] | `HMAC_*`, so that keyed states live in aws-lc's memory and not inside Rust values |
 //! | [`RsaPrivateKey`], [`RsaPublicKey`] | `RSA_*` (PKCS #1 v1.5, PSS, raw), `EVP_PKEY_*` (OAEP), `BN_*` (import) |
-//! | [`EcPrivateKey`], [`EcPublicKey`] | `EC_KEY_*`, `EC_POINT_*`, `ECDSA_do_*` |
+//! | [`EcPrivateKey`], [`EcPublicKey`] | `EC_KEY_*`, `EC_POINT_*`, `ECDSA_do_*`, `ECDH_compute_key` |
 //! | [`Ed25519PrivateKey`], [`Ed25519PublicKey`] | `ED25519_*`, `ED25519ctx_*`, `ED25519ph_*` |
+//! | [`X25519PrivateKey`], [`X25519PublicKey`] | `X25519` |
 //! | [`AesKey`], [`AesCipher`], [`AesStream`], [`AesStealing`], the GCM types | `EVP_CIPHER_*` |
 //! | [`AesCmac`] | `CMAC_*` |
 //! | [`KeyWrap`] | `AES_wrap_key`, `AES_wrap_key_padded` |
@@ -31,6 +33,7 @@ mod ec;
 mod ed25519;
 mod error;
 mod hash;
+mod hash_kdf;
 mod hmac;
 #[cfg(feature = "secret-heap")]
 pub mod memory;
@@ -38,6 +41,7 @@ mod number;
 mod pkey;
 mod ptr;
 mod rsa;
+mod x25519;
 
 pub mod aead;
 pub mod kdf;
@@ -53,9 +57,11 @@ pub use ec::{EcPrivateKey, EcPublicKey};
 pub use ed25519::{Ed25519PrivateKey, Ed25519PublicKey, Ed25519Scheme};
 pub use error::{Error, Result};
 pub use hash::{HashValue, digest};
+pub use hash_kdf::{one_step_kdf, x963_kdf};
 pub use hmac::{Hmac, HmacKey, hmac};
 pub use pkey::{PrivateKey, PublicKey};
 pub use rsa::{RSA_MAX_BITS, RSA_MIN_BITS, RsaComponents, RsaPrivateKey, RsaPublicKey};
+pub use x25519::{X25519PrivateKey, X25519PublicKey};
 
 /// Whether two byte strings are equal, in time that depends on their lengths only.
 pub fn ct_eq(left: &[u8], right: &[u8]) -> bool {
@@ -75,6 +81,8 @@ mod tests {
         shared::<EcPublicKey>();
         shared::<Ed25519PrivateKey>();
         shared::<Ed25519PublicKey>();
+        shared::<X25519PrivateKey>();
+        shared::<X25519PublicKey>();
         shared::<AesKey>();
         shared::<AesXtsKey>();
         shared::<HmacKey>();

@@ -71,6 +71,34 @@ impl Number {
         Ok(result)
     }
 
+    pub(crate) fn plus(&self, other: &Self) -> Result<Self> {
+        let result = Self::zero()?;
+        // SAFETY: live integers, the destination ours alone.
+        checked(unsafe { sys::BN_add(result.0.as_ptr(), self.as_ptr(), other.as_ptr()) })?;
+        Ok(result)
+    }
+
+    /// `self - other`; the caller knows that it is not negative.
+    pub(crate) fn less(&self, other: &Self) -> Result<Self> {
+        let result = Self::zero()?;
+        // SAFETY: live integers, the destination ours alone.
+        checked(unsafe { sys::BN_sub(result.0.as_ptr(), self.as_ptr(), other.as_ptr()) })?;
+        Ok(result)
+    }
+
+    /// `self⁻¹` modulo `modulus`; an error if there is none. Its time depends on the values.
+    pub(crate) fn inverse(&self, modulus: &Self, scratch: &Scratch) -> Result<Self> {
+        let result = Self::zero()?;
+        let (to, scratch) = (result.0.as_ptr(), scratch.as_ptr());
+        // SAFETY: live integers, the destination ours alone; `scratch` is not shared between threads.
+        let raw = unsafe { sys::BN_mod_inverse(to, self.as_ptr(), modulus.as_ptr(), scratch) };
+        if raw.is_null() {
+            Err(Error::library())
+        } else {
+            Ok(result)
+        }
+    }
+
     pub(crate) fn times(&self, other: &Self, scratch: &Scratch) -> Result<Self> {
         let result = Self::zero()?;
         // SAFETY: live integers, the destination ours alone; `scratch` is not shared between threads.
@@ -133,6 +161,41 @@ impl Number {
         // SAFETY: live integers, the destination ours alone.
         checked(unsafe { sys::BN_rand_range_ex(result.0.as_ptr(), least.into(), end.as_ptr()) })?;
         Ok(result)
+    }
+}
+
+/// Primes.
+impl Number {
+    /// A random prime of exactly so many bits.
+    pub(crate) fn prime(bits: u32) -> Result<Self> {
+        let result = Self::zero()?;
+        let bits = i32::try_from(bits).map_err(|_| Error::InvalidInput)?;
+        let (to, any) = (result.0.as_ptr(), null());
+        // SAFETY: a live integer of ours alone; neither a condition nor a progress callback.
+        checked(unsafe { sys::BN_generate_prime_ex(to, bits, 0, any, any, null_mut()) })?;
+        Ok(result)
+    }
+
+    /// A random number of exactly so many bits, the two highest of which are set.
+    pub(crate) fn random_top(bits: u32) -> Result<Self> {
+        let result = Self::zero()?;
+        let bits = i32::try_from(bits).map_err(|_| Error::InvalidInput)?;
+        let (to, top, bottom) = (result.0.as_ptr(), sys::BN_RAND_TOP_TWO, sys::BN_RAND_BOTTOM_ANY);
+        // SAFETY: a live integer of ours alone.
+        checked(unsafe { sys::BN_rand(to, bits, top, bottom) })?;
+        Ok(result)
+    }
+
+    /// Whether it is prime, but for a chance below 2^-128 (64 rounds of Miller and Rabin's test).
+    pub(crate) fn is_prime(&self, scratch: &Scratch) -> Result<bool> {
+        const ROUNDS: i32 = 64;
+        let (number, scratch) = (self.as_ptr(), scratch.as_ptr());
+        // SAFETY: a live integer, only read; `scratch` is not shared between threads; no progress callback.
+        match unsafe { sys::BN_is_prime_fasttest_ex(number, ROUNDS, scratch, 1, null_mut()) } {
+            1 => Ok(true),
+            0 => Ok(false),
+            _ => Err(Error::library()),
+        }
     }
 }
 

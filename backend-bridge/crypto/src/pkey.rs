@@ -8,6 +8,7 @@ use crate::ed25519::{Ed25519PrivateKey, Ed25519PublicKey};
 use crate::error::{Error, Result, checked, clear_queue};
 use crate::ptr::Owned;
 use crate::rsa::{RsaPrivateKey, RsaPublicKey};
+use crate::x25519::{X25519PrivateKey, X25519PublicKey};
 use aws_lc_sys as sys;
 use std::ffi::c_int;
 use std::mem::MaybeUninit;
@@ -25,6 +26,8 @@ pub enum PublicKey {
     Ec(EcPublicKey),
     /// A key on edwards25519.
     Ed25519(Ed25519PublicKey),
+    /// A key on curve25519.
+    X25519(X25519PublicKey),
 }
 
 impl PublicKey {
@@ -35,6 +38,7 @@ impl PublicKey {
             sys::EVP_PKEY_RSA => RsaPublicKey::from_pkey(key).map(Self::Rsa),
             sys::EVP_PKEY_EC => EcPublicKey::from_pkey(key).map(Self::Ec),
             sys::EVP_PKEY_ED25519 => Ed25519PublicKey::from_pkey(&key).map(Self::Ed25519),
+            sys::EVP_PKEY_X25519 => X25519PublicKey::from_pkey(&key).map(Self::X25519),
             _ => Err(Error::Unsupported),
         }
     }
@@ -45,6 +49,7 @@ impl PublicKey {
             Self::Rsa(key) => key.spki_der(),
             Self::Ec(key) => key.spki_der(),
             Self::Ed25519(key) => key.spki_der(),
+            Self::X25519(key) => key.spki_der(),
         }
     }
 }
@@ -57,6 +62,8 @@ pub enum PrivateKey {
     Ec(EcPrivateKey),
     /// A key on edwards25519.
     Ed25519(Ed25519PrivateKey),
+    /// A key on curve25519.
+    X25519(X25519PrivateKey),
 }
 
 impl PrivateKey {
@@ -67,6 +74,7 @@ impl PrivateKey {
             sys::EVP_PKEY_RSA => RsaPrivateKey::from_pkey(key).map(Self::Rsa),
             sys::EVP_PKEY_EC => EcPrivateKey::from_pkey(key).map(Self::Ec),
             sys::EVP_PKEY_ED25519 => Ed25519PrivateKey::from_pkey(&key).map(Self::Ed25519),
+            sys::EVP_PKEY_X25519 => X25519PrivateKey::from_pkey(&key).map(Self::X25519),
             _ => Err(Error::Unsupported),
         }
     }
@@ -77,6 +85,7 @@ impl PrivateKey {
             Self::Rsa(key) => key.to_pkcs8_der(),
             Self::Ec(key) => key.to_pkcs8_der(),
             Self::Ed25519(key) => key.to_pkcs8_der(),
+            Self::X25519(key) => key.to_pkcs8_der(),
         }
     }
 }

@@ -309,3 +309,141 @@ fn published_signatures_on_secp256k1_are_told_from_damaged_ones() {
         }
     }
 }
+
+/// Wycheproof, ecdsa_*_p1363_test (test 1 of each): curve, hash, point, signature of "123400".
+const OTHER_CURVES: [(Curve, Hash, &str, &str); 4] = [
+    (
+        Curve::P224,
+        Hash::Sha224,
+        "04eada93be10b2449e1e8bb58305d52008013c57107c1a20a317a6cba7eca672340c03d1d2e09663286691df55069fa25490c9dd9f9c0bb2b5",
+        "70049af31f8348673d56cece2b27e587a402f2a48f0b21a7911a480a2840bf24f6f66be287066b7cbf38788e1b7770b18fd1aa6a26d7c6dc",
+    ),
+    (
+        Curve::BrainpoolP256r1,
+        Hash::Sha256,
+        "04019a2d9637743a63ddaefdbca0ee229a163b809b9b145e5313bbeb8defeab9d6\
+           548caf89bf5ba49499404145651234336401b9b2843a579ed152e090f11b9e59",
+        "0a5f8c70ba2d0842d5d0f841f160ad15195769a8159bfe692634d73d469d111f\
+         426e857aad3ff7aa96e4d200c03b45f1846a36d089ee3917768ca1a0d6d4da6e",
+    ),
+    (
+        Curve::BrainpoolP384r1,
+        Hash::Sha384,
+        "04192ed5ce547d2336911d3f6cecba227f08df077f6242a9147a914e854e6e32d325fd23ccc42921dc4a7e4c2eb71defd3\
+           631e69079ba982e7a1cad0a39eff47fc6d6e3a280d081286b624886ba1f3069671ec1a29986d84fb79736d2799e6fc21",
+        "0e8e114a1c351405560bf8d47b166bfe957087a8003b353433b6144f7ee7d6f79c8dd14ef229fa7a2f2782bf33708b91\
+         83aa7ba485dc060df9922f9ccc5da29adb75d44671d18bad0636d2e09c5e2f95e892a79b9fd3b37e1f798b157b567a24",
+    ),
+    (
+        Curve::BrainpoolP512r1,
+        Hash::Sha512,
+        "0467cea1bedf84cbdcba69a05bb2ce3a2d1c9d911d236c480929a16ad697b45a6ca127079fe8d7868671e28ef33bdf93\
+           19e2e51c84b190ac5c91b51baf0a980ba500a7e79006194b5378f65cbe625ef2c47c64e56040d873b995b5b1ebaa4a6c\
+           e971da164391ff619af3bcfc71c5e1ad27ee0e859c2943e2de8ef7c43d3c976e9b",
+        "0bd2593447cc6c02caf99d60418dd42e9a194c910e6755ed0c7059acac656b04ccfe1e8348462ee43066823aee2fed7c\
+         a012e9890dfb69866d7ae88b6506f9c744b42304e693796618d090dbcb2a2551c3cb78534611e61fd9d1a5c0938b5b8e\
+         c6ed53d2d28999eabbd8e7792d167fcf582492403a6a0f7cc94c73a28fb76b71",
+    ),
+];
+
+#[test]
+fn published_signatures_on_the_other_curves_are_told_from_damaged_ones() {
+    for (curve, hash, point, signature) in OTHER_CURVES {
+        let key = EcPublicKey::from_point(curve, &unhex(point)).unwrap();
+        let (hashed, mut signature) = (digest(hash, b"123400"), unhex(signature));
+        key.verify(&hashed, &signature).unwrap();
+        signature[3] ^= 1;
+        assert_eq!(key.verify(&hashed, &signature), Err(Error::Verification));
+    }
+}
+
+/// Wycheproof, ecdh_*_test (test 1 of each; the second of P-256 is ecdh_secp256r1_ecpoint_test, test 3): curve, the other
+/// one's point, scalar, secret.
+const SHARED: [(Curve, &str, &str, &str); 8] = [
+    (
+        Curve::P224,
+        "047d8ac211e1228eb094e285a957d9912e93deee433ed777440ae9fc719b01d050dfbe653e72f39491be87fb1a2742daa6e0a2aada98bb1aca",
+        "565577a49415ca761a0322ad54e4ad0ae7625174baf372c2816f5328",
+        "b8ecdb552d39228ee332bafe4886dbff272f7109edf933bc7542bd4f",
+    ),
+    (
+        Curve::P256,
+        "0462d5bd3372af75fe85a040715d0f502428e07046868b0bfdfa61d731afe44f26\
+           ac333a93a9e70a81cd5a95b5bf8d13990eb741c8c38872b4a07d275a014e30cf",
+        "0612465c89a023ab17855b0a6bcebfd3febb53aef84138647b5352e02c10c346",
+        "53020d908b0219328b658b525f26780e3ae12bcd952bb25a93bc0895e1714285",
+    ),
+    (
+        Curve::P256,
+        "0458fd4168a87795603e2b04390285bdca6e57de6027fe211dd9d25e2212d29e62\
+           080d36bd224d7405509295eed02a17150e03b314f96da37445b0d1d29377d12c",
+        "0a0d622a47e48f6bc1038ace438c6f528aa00ad2bd1da5f13ee46bf5f633d71a",
+        "0000000000000000000000000000000000000000000000000000000000000000",
+    ),
+    (
+        Curve::P521,
+        "040064da3e94733db536a74a0d8a5cb2265a31c54a1da6529a198377fbd38575d9d79769ca2bdf2d4c972642926d444891a652e7f492\
+           337251adf1613cf3077999b5ce00e04ad19cf9fd4722b0c824c069f70c3c0e7ebc5288940dfa92422152ae4a4f79183ced375afb54\
+           db1409ddf338b85bb6dbfc5950163346bb63a90a70c5aba098f7",
+        "01939982b529596ce77a94bc6efd03e92c21a849eb4f87b8f619d506efc9bb22e7c61640c90d598f795b64566dc6df43992ae34a1341\
+         d458574440a7371f611c7dcd",
+        "01f1e410f2c6262bce6879a3f46dfb7dd11d30eeee9ab49852102e1892201dd10f27266c2cf7cbccc7f6885099043dad80ff57f0df96\
+         acf283fb090de53df95f7d87",
+    ),
+    (
+        Curve::Secp256k1,
+        "04d8096af8a11e0b80037e1ee68246b5dcbb0aeb1cf1244fd767db80f3fa27da2b\
+           396812ea1686e7472e9692eaf3e958e50e9500d3b4c77243db1f2acd67ba9cc4",
+        "00f4b7ff7cccc98813a69fae3df222bfe3f4e28f764bf91b4a10d8096ce446b254",
+        "544dfae22af6af939042b1d85b71a1e49e9a5614123c4d6ad0c8af65baf87d65",
+    ),
+    (
+        Curve::BrainpoolP256r1,
+        "044cee5e1072b30d64f70bf01958e22c044a2127ddd744ce3060c15990ff0fe114\
+           8c6ee56559829a5a84dd5c8646ee0c43d0b7c50181f234ec09eba43bc86b169e",
+        "0113db979e07d9c8fdbea5b06a682c0d2ad67170ffcb65d7547d8c442d3ac237",
+        "3f00d9af7607fd32809ef7a4a30b396e3da9f465adf20597c9e2046f16a7b1be",
+    ),
+    (
+        Curve::BrainpoolP384r1,
+        "0470ffb350173256eb437b140365842397ebaf3611b6389596c1f17c5ff5ce5201f24f6985b8fe0890dcae54b2603dfb40\
+           87242aaf7b2d95b3199bfa03e8fce54ef680b57109847274db3b3a65512b7f832248e70b1030e95db6429589775c3346",
+        "24ddf0fbb41c28365d302dd9d26ff9c32c76c85fa8b9138a3ec621d0caff6de8a724b45d6fe0d9180044242b9f41c84b",
+        "22522760edc39280ff3277b121e17e7539165e7c677a65c8d0dc8159111f8e5d3df7035fe8ce33ac0a0e047ed0842a92",
+    ),
+    (
+        Curve::BrainpoolP512r1,
+        "048a73a66605a5db252ef418ff2c43969bd4128187ce431c36a33d3ff3034cf8910fb0021ce849723621199d0d7ea480\
+           5f3cdab82f6c909257762da2a97e26305b078c1fd791fa957e975e30df5b876054758267129e4974a083372b0ce07118\
+           0d05e1978bd90b8407c0a7ff7f6651bd3ffcf1a574dfe95a2e8af3866cbb385d21",
+        "6280eb95405fa8c0e9d970547301bbefb152c8c8114abc730c89bf6db3f7d949\
+         fcfd7ebb82fd2dbd43d28d47bf4ed95de97baed19f7d087cf303d2b0cd413767",
+        "9690120edf3c583f627774ac2837f792e1049b3768199e3cc68c75cc16f73d4e\
+         ca828f87880de91e2fbe0671b7066fcc814cb2e190832adae3a6dc7d9d9e71d3",
+    ),
+];
+
+#[test]
+fn published_secrets_are_shared() {
+    for (curve, point, scalar, secret) in SHARED {
+        let peer = EcPublicKey::from_point(curve, &unhex(point)).unwrap();
+        let key = EcPrivateKey::from_scalar(curve, &unhex(scalar)).unwrap();
+        assert_eq!(hex(&key.agree(&peer).unwrap()), secret, "{curve:?}");
+    }
+}
+
+#[test]
+fn keys_on_different_curves_share_nothing_and_hybrid_points_are_none() {
+    let key = EcPrivateKey::generate(Curve::P256).unwrap();
+    let other = EcPrivateKey::generate(Curve::Secp256k1)
+        .unwrap()
+        .public()
+        .unwrap();
+    assert_eq!(key.agree(&other).err(), Some(Error::InvalidKey));
+    let mut hybrid = key.public().unwrap().point().unwrap();
+    hybrid[0] = 6 + (hybrid[64] & 1);
+    assert_eq!(
+        EcPublicKey::from_point(Curve::P256, &hybrid).err(),
+        Some(Error::InvalidKey)
+    );
+}

@@ -108,14 +108,22 @@ impl Hash {
 /// A named elliptic curve in short Weierstrass form.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Curve {
+    /// NIST P-224, secp224r1: 112 bits of security, for what exists.
+    P224,
     /// NIST P-256, secp256r1, prime256v1.
     P256,
     /// NIST P-384, secp384r1.
     P384,
     /// NIST P-521, secp521r1.
     P521,
-    /// secp256k1 (SEC 2, section 2.4.1): for ECDSA.
+    /// secp256k1 (SEC 2, section 2.4.1).
     Secp256k1,
+    /// brainpoolP256r1 (RFC 5639, section 3.4).
+    BrainpoolP256r1,
+    /// brainpoolP384r1 (RFC 5639, section 3.6).
+    BrainpoolP384r1,
+    /// brainpoolP512r1 (RFC 5639, section 3.7).
+    BrainpoolP512r1,
 }
 
 /// What is known of one curve: a row of [`CURVES`].
@@ -135,6 +143,13 @@ pub struct CurveRow {
 
 /// Every curve, one row each.
 pub const CURVES: &[CurveRow] = &[
+    CurveRow {
+        curve: Curve::P224,
+        name: "P-224",
+        aliases: &["secp224r1"],
+        bits: 224,
+        oid: &[0x06, 0x05, 0x2b, 0x81, 0x04, 0x00, 0x21],
+    },
     CurveRow {
         curve: Curve::P256,
         name: "P-256",
@@ -163,7 +178,25 @@ pub const CURVES: &[CurveRow] = &[
         bits: 256,
         oid: &[0x06, 0x05, 0x2b, 0x81, 0x04, 0x00, 0x0a],
     },
+    brainpool(Curve::BrainpoolP256r1, "brainpoolP256r1", 256, &brainpool_oid(7)),
+    brainpool(Curve::BrainpoolP384r1, "brainpoolP384r1", 384, &brainpool_oid(11)),
+    brainpool(Curve::BrainpoolP512r1, "brainpoolP512r1", 512, &brainpool_oid(13)),
 ];
+
+const fn brainpool(curve: Curve, name: &'static str, bits: usize, oid: &'static [u8]) -> CurveRow {
+    CurveRow {
+        curve,
+        name,
+        aliases: &[],
+        bits,
+        oid,
+    }
+}
+
+/// The object identifier 1.3.36.3.3.2.8.1.1.`number` (RFC 5639, section 4.1).
+const fn brainpool_oid(number: u8) -> [u8; 11] {
+    [0x06, 0x09, 0x2b, 0x24, 0x03, 0x03, 0x02, 0x08, 0x01, 0x01, number]
+}
 
 impl Curve {
     /// The row of this curve. The order of [`CURVES`] is the order of the variants (a test holds it so).

@@ -10,6 +10,7 @@ pub mod edwards;
 pub mod error;
 pub mod gathered;
 pub mod mechanism;
+pub mod montgomery;
 pub mod number_map;
 pub mod object;
 pub mod schema;

@@ -251,6 +251,27 @@ const EC_PRIVATE: &[Rule] = &[
     rule(ck::CKA_VALUE, SECRET.and(CREATE), Absent),
 ];
 
+/// Keys that agree on secrets and do nothing else.
+const MONTGOMERY_PUBLIC: &[Rule] = &[
+    rule(ck::CKA_ENCRYPT, SETTABLE, NO),
+    rule(ck::CKA_VERIFY, SETTABLE, NO),
+    rule(ck::CKA_VERIFY_RECOVER, SETTABLE, NO),
+    rule(ck::CKA_WRAP, SETTABLE, NO),
+    rule(ck::CKA_EC_PARAMS, CREATE.and(Rules::NEEDED_GENERATE), Absent),
+    rule(ck::CKA_EC_POINT, CREATE.and(Rules::BARRED_GENERATE), Absent),
+];
+
+const MONTGOMERY_PRIVATE: &[Rule] = &[
+    rule(ck::CKA_DECRYPT, SETTABLE, NO),
+    rule(ck::CKA_SIGN, SETTABLE, NO),
+    rule(ck::CKA_SIGN_RECOVER, SETTABLE, NO),
+    rule(ck::CKA_UNWRAP, SETTABLE, NO),
+    rule(ck::CKA_EC_PARAMS, MATERIAL.and(CREATE), Absent),
+    // Beside the specification's, as for the other curves.
+    rule(ck::CKA_EC_POINT, MATERIAL, Absent),
+    rule(ck::CKA_VALUE, SECRET.and(CREATE), Absent),
+];
+
 const CIPHER: &[Rule] = &[
     rule(ck::CKA_ENCRYPT, SETTABLE, YES),
     rule(ck::CKA_DECRYPT, SETTABLE, YES),
@@ -324,6 +345,18 @@ pub const KINDS: &[ObjectKind] = &[
         Some(ck::CKK_EC_EDWARDS),
         false,
         &[STORAGE, KEY, PUBLIC_KEY, EC_PUBLIC],
+    ),
+    kind(
+        ck::CKO_PUBLIC_KEY,
+        Some(ck::CKK_EC_MONTGOMERY),
+        false,
+        &[STORAGE, KEY, PUBLIC_KEY, MONTGOMERY_PUBLIC],
+    ),
+    kind(
+        ck::CKO_PRIVATE_KEY,
+        Some(ck::CKK_EC_MONTGOMERY),
+        true,
+        &[STORAGE, KEY, PRIVATE_KEY, MONTGOMERY_PRIVATE],
     ),
     kind(
         ck::CKO_PRIVATE_KEY,

@@ -5,6 +5,7 @@
 //! is when the template says nothing, how long it is, and what it inherits.
 
 mod combine;
+pub(crate) mod ecdh;
 mod encryption;
 
 use std::sync::Arc;
@@ -33,6 +34,8 @@ struct Source<'a> {
     keys: Vec<Arc<Opened>>,
     /// How many bytes the new key has, if the template says so.
     wanted: Option<usize>,
+    /// The type of the new key.
+    key_type: Option<ck::CK_KEY_TYPE>,
 }
 
 /// A key that has been admitted and waits for its value.
@@ -62,6 +65,7 @@ impl<S: Store, K: Sealers> Engine<S, K> {
             mechanism,
             keys,
             wanted: wanted(&template)?,
+            key_type: template.ulong(ck::CKA_KEY_TYPE),
         };
         let planned = source.plan(cx, &template)?;
         let ticket = self.session.ticket(cx.session);
@@ -91,6 +95,7 @@ impl Source<'_> {
         match self.mechanism.algorithm() {
             Algorithm::Combine(how) => combine::combine(how, self),
             Algorithm::AesEncryptData { .. } => encryption::encrypt(self),
+            Algorithm::Ecdh { .. } => ecdh::derive(self),
             _ => Err(Rv::MechanismInvalid.into()),
         }
     }

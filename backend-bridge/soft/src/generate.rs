@@ -3,7 +3,7 @@
 //! locked while a key is being made: an RSA key may take seconds.
 
 use cryptoki_sys as ck;
-use keyenclave_crypto::{EcPrivateKey, Ed25519PrivateKey, RsaPrivateKey, rand};
+use keyenclave_crypto::{EcPrivateKey, Ed25519PrivateKey, RsaPrivateKey, X25519PrivateKey, rand};
 use keyenclave_model::attribute::{self, Value};
 use keyenclave_model::error::{Error, Result, Rv};
 use keyenclave_model::mechanism::{Algorithm, GENERIC_SECRET_LEN, Mechanism, RSA_BITS};
@@ -67,9 +67,12 @@ pub(crate) fn plan_pair(
 ) -> Result<PlannedPair> {
     let (algorithm, origin) = (mechanism.algorithm(), Origin::Generate(mechanism.id()));
     let key_type = match algorithm {
-        Algorithm::RsaKeyPair | Algorithm::EcKeyPair | Algorithm::EdwardsKeyPair => {
-            algorithm.key_type().unwrap_or_default()
-        }
+        Algorithm::RsaKeyPair
+        | Algorithm::RsaX931KeyPair
+        | Algorithm::EcKeyPair
+        | Algorithm::EcKeyPairExtraBits
+        | Algorithm::EdwardsKeyPair
+        | Algorithm::MontgomeryKeyPair => algorithm.key_type().unwrap_or_default(),
         _ => return Err(Rv::MechanismInvalid.into()),
     };
     let admit = |class, template| Object::admit(origin, Some((class, key_type)), template, role);
@@ -80,8 +83,9 @@ pub(crate) fn plan_pair(
         algorithm,
     };
     match algorithm {
-        Algorithm::RsaKeyPair => rsa_bits(&planned.public).map(drop)?,
+        Algorithm::RsaKeyPair | Algorithm::RsaX931KeyPair => rsa_bits(&planned.public).map(drop)?,
         Algorithm::EdwardsKeyPair => keys::check_edwards(&planned.public)?,
+        Algorithm::MontgomeryKeyPair => keys::check_montgomery(&planned.public)?,
         _ => keys::curve(&planned.public).map(drop)?,
     }
     Ok(planned)
@@ -116,13 +120,17 @@ impl PlannedPair {
     pub(crate) fn make(self) -> Result<[(Object, Option<Key>); 2]> {
         let (mut public, mut private) = (self.public, self.private);
         let key = match self.algorithm {
-            Algorithm::RsaKeyPair => {
+            how @ (Algorithm::RsaKeyPair | Algorithm::RsaX931KeyPair) => {
+                let make = match how {
+                    Algorithm::RsaX931KeyPair => RsaPrivateKey::generate_x931,
+                    _ => RsaPrivateKey::generate,
+                };
                 let exponent = public
                     .bytes(ck::CKA_PUBLIC_EXPONENT)
                     .map(attribute::without_zeros)
                     .unwrap_or(&PUBLIC_EXPONENT);
-                let key = RsaPrivateKey::generate(rsa_bits(&public)?, exponent)
-                    .map_err(|error| Doing::Importing.failed(error))?;
+                let key =
+                    make(rsa_bits(&public)?, exponent).map_err(|error| Doing::Importing.failed(error))?;
                 material::put_rsa_pair(&key, &mut public, &mut private)?;
                 Key::RsaPrivate(key)
             }
@@ -131,9 +139,17 @@ impl PlannedPair {
                 material::put_ed25519_pair(&key, &mut public, &mut private)?;
                 Key::Ed25519Private(key)
             }
-            _ => {
-                let key = EcPrivateKey::generate(keys::curve(&public)?)
-                    .map_err(|error| Doing::Internal.failed(error))?;
+            Algorithm::MontgomeryKeyPair => {
+                let key = X25519PrivateKey::generate().map_err(|error| Doing::Internal.failed(error))?;
+                material::put_x25519_pair(&key, &mut public, &mut private)?;
+                Key::X25519Private(key)
+            }
+            how => {
+                let make = match how {
+                    Algorithm::EcKeyPairExtraBits => EcPrivateKey::generate_with_extra_bits,
+                    _ => EcPrivateKey::generate,
+                };
+                let key = make(keys::curve(&public)?).map_err(|error| Doing::Internal.failed(error))?;
                 material::put_ec_pair(&key, &mut public, &mut private)?;
                 Key::EcPrivate(key)
             }
@@ -168,8 +184,9 @@ fn secret_len(object: &Object, algorithm: Algorithm) -> Result<usize> {
     };
     let (min, max) = GENERIC_SECRET_LEN;
     let fits = match algorithm {
-        Algorithm::AesKey => material::is_aes_len(len),
-        Algorithm::AesXtsKey => material::is_xts_len(len),
+        Algorithm::AesKey | Algorithm::AesXtsKey => {
+            material::lengths(object.key_type()).is_some_and(|fit| fit.contains(&len))
+        }
         _ => (min..=max).contains(&len),
     };
     if fits {

@@ -6,12 +6,13 @@ use once_cell::sync::OnceCell;
 use cryptoki_sys as ck;
 use keyenclave_crypto::{
     AesKey, AesXtsKey, EcPrivateKey, EcPublicKey, Ed25519PrivateKey, Ed25519PublicKey, HmacKey,
-    RsaComponents, RsaPrivateKey, RsaPublicKey,
+    RsaComponents, RsaPrivateKey, RsaPublicKey, X25519PrivateKey, X25519PublicKey,
 };
 use keyenclave_model::algorithm::{CURVES, Curve, HASHES, Hash};
 use keyenclave_model::attribute;
 use keyenclave_model::edwards;
 use keyenclave_model::error::{Error, Result, Rv};
+use keyenclave_model::montgomery;
 use keyenclave_model::object::Object;
 use zeroize::Zeroizing;
 
@@ -25,6 +26,8 @@ pub(crate) enum Key {
     EcPublic(EcPublicKey),
     Ed25519Private(Ed25519PrivateKey),
     Ed25519Public(Ed25519PublicKey),
+    X25519Private(X25519PrivateKey),
+    X25519Public(X25519PublicKey),
     Secret(SecretKey),
 }
 
@@ -54,6 +57,12 @@ impl Key {
             (Some(ck::CKO_PUBLIC_KEY), Some(ck::CKK_EC_EDWARDS)) => {
                 ed25519_public(object).map(Self::Ed25519Public)
             }
+            (Some(ck::CKO_PRIVATE_KEY), Some(ck::CKK_EC_MONTGOMERY)) => {
+                x25519_private(object).map(Self::X25519Private)
+            }
+            (Some(ck::CKO_PUBLIC_KEY), Some(ck::CKK_EC_MONTGOMERY)) => {
+                x25519_public(object).map(Self::X25519Public)
+            }
             (Some(ck::CKO_SECRET_KEY), Some(_)) => Ok(Self::Secret(SecretKey::new(object))),
             _ => Err(Rv::KeyHandleInvalid.into()),
         }
@@ -70,6 +79,7 @@ impl Key {
             Self::RsaPrivate(key) => key.to_pkcs8_der(),
             Self::EcPrivate(key) => key.to_pkcs8_der(),
             Self::Ed25519Private(key) => key.to_pkcs8_der(),
+            Self::X25519Private(key) => key.to_pkcs8_der(),
             _ => return Err(Rv::KeyNotWrappable.into()),
         };
         der.map_err(|error| Doing::Internal.failed(error))
@@ -158,6 +168,44 @@ fn ed25519_private(object: &Object) -> Result<Ed25519PrivateKey> {
 fn ed25519_public(object: &Object) -> Result<Ed25519PublicKey> {
     check_edwards(object)?;
     ed25519_point(object.bytes(ck::CKA_EC_POINT).unwrap_or_default())
+}
+
+fn x25519_private(object: &Object) -> Result<X25519PrivateKey> {
+    check_montgomery(object)?;
+    X25519PrivateKey::from_bytes(object.bytes(ck::CKA_VALUE).unwrap_or_default())
+        .map_err(|error| Doing::Importing.failed(error))
+}
+
+fn x25519_public(object: &Object) -> Result<X25519PublicKey> {
+    check_montgomery(object)?;
+    x25519_point(object.bytes(ck::CKA_EC_POINT).unwrap_or_default())
+}
+
+/// Whether an object's `CKA_EC_PARAMS` names curve25519.
+///
+/// # Errors
+/// `CKR_CURVE_NOT_SUPPORTED`.
+pub(crate) fn check_montgomery(object: &Object) -> Result<()> {
+    let params = object.bytes(ck::CKA_EC_PARAMS).unwrap_or_default();
+    if montgomery::is_x25519(params) {
+        return Ok(());
+    }
+    Err(Error::new(
+        Rv::CurveNotSupported,
+        "CKA_EC_PARAMS does not name curve25519",
+    ))
+}
+
+/// The X25519 public key in any of the forms that applications write it in.
+///
+/// # Errors
+/// `CKR_ATTRIBUTE_VALUE_INVALID` if it is none of them.
+pub(crate) fn x25519_point(point: &[u8]) -> Result<X25519PublicKey> {
+    let point = montgomery::point(point).ok_or_else(|| {
+        let detail = format!("{} is no X25519 public key", attribute::name(ck::CKA_EC_POINT));
+        Error::new(Rv::AttributeValueInvalid, detail)
+    })?;
+    X25519PublicKey::from_bytes(point).map_err(|error| Doing::Importing.failed(error))
 }
 
 /// Whether an object's `CKA_EC_PARAMS` names edwards25519.

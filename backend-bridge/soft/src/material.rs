@@ -7,12 +7,14 @@
 use cryptoki_sys as ck;
 use keyenclave_crypto::{
     AES_BLOCK_LEN, AesKey, BlockMode, Direction, EcPrivateKey, EcPublicKey, Ed25519PrivateKey,
-    Ed25519PublicKey, Padding, PrivateKey, RsaPrivateKey, RsaPublicKey, digest,
+    Ed25519PublicKey, Padding, PrivateKey, RsaPrivateKey, RsaPublicKey, X25519PrivateKey, X25519PublicKey,
+    digest,
 };
 use keyenclave_model::algorithm::Hash;
 use keyenclave_model::attribute::{self, Value};
 use keyenclave_model::edwards;
 use keyenclave_model::error::{Error, Result, Rv};
+use keyenclave_model::montgomery;
 use keyenclave_model::object::Object;
 use zeroize::Zeroizing;
 
@@ -66,17 +68,25 @@ pub(crate) fn put_ed25519_pair(
     put_ed25519_public(public, &key.public())
 }
 
+/// Puts a new X25519 key into its two objects. Both name the curve as the public template does.
+pub(crate) fn put_x25519_pair(
+    key: &X25519PrivateKey,
+    public: &mut Object,
+    private: &mut Object,
+) -> Result<()> {
+    if let Some(params) = public.get(ck::CKA_EC_PARAMS) {
+        private.put(ck::CKA_EC_PARAMS, params.clone());
+    }
+    put_x25519_private(private, key)?;
+    put_x25519_public(public, &key.public())
+}
+
 /// Puts the value of a secret key, its length and its check value into its object.
 ///
 /// # Errors
 /// `CKR_ATTRIBUTE_VALUE_INVALID` for a length that the key type does not have, and for a wrong check value.
 pub(crate) fn put_secret(object: &mut Object, value: Zeroizing<Vec<u8>>) -> Result<()> {
-    let len_fits = match object.key_type() {
-        Some(ck::CKK_AES) => is_aes_len(value.len()),
-        Some(ck::CKK_AES_XTS) => is_xts_len(value.len()),
-        _ => !value.is_empty(),
-    };
-    if !len_fits {
+    if value.is_empty() || lengths(object.key_type()).is_some_and(|fit| !fit.contains(&value.len())) {
         return Err(wrong(
             ck::CKA_VALUE,
             "has a length that a key of this type cannot have",
@@ -112,18 +122,22 @@ pub(crate) fn put_private(object: &mut Object, key: PrivateKey) -> Result<Key> {
             put_ed25519_private(object, &key)?;
             Key::Ed25519Private(key)
         }
+        (Some(ck::CKK_EC_MONTGOMERY), PrivateKey::X25519(key)) => {
+            object.put(ck::CKA_EC_PARAMS, Value::bytes(montgomery::OID));
+            put_x25519_private(object, &key)?;
+            Key::X25519Private(key)
+        }
         _ => return Err(wrong(ck::CKA_KEY_TYPE, "is not the type of the key")),
     })
 }
 
-/// Whether an AES key has so many bytes.
-pub(crate) fn is_aes_len(len: usize) -> bool {
-    matches!(len, 16 | 24 | 32)
-}
-
-/// Whether an AES-XTS key has so many bytes.
-pub(crate) fn is_xts_len(len: usize) -> bool {
-    matches!(len, 32 | 64)
+/// The lengths that a secret key of a type may have, in bytes and ascending; `None` where any but 0 will do.
+pub(crate) const fn lengths(key_type: Option<ck::CK_KEY_TYPE>) -> Option<&'static [usize]> {
+    match key_type {
+        Some(ck::CKK_AES) => Some(&[16, 24, 32]),
+        Some(ck::CKK_AES_XTS) => Some(&[32, 64]),
+        _ => None,
+    }
 }
 
 /// With two equal keys XTS is no more than ECB to somebody who chooses the data (SP 800-38E, IG C.I of FIPS 140-3).
@@ -169,6 +183,8 @@ fn complete_key(object: &mut Object) -> Result<Key> {
         Key::EcPublic(key) => put_ec_public(object, key)?,
         Key::Ed25519Private(key) => put_ed25519_private(object, key)?,
         Key::Ed25519Public(key) => put_ed25519_public(object, key)?,
+        Key::X25519Private(key) => put_x25519_private(object, key)?,
+        Key::X25519Public(key) => put_x25519_public(object, key)?,
         Key::Secret(_) => put_secret_check_value(object, &key)?,
     }
     Ok(key)
@@ -276,6 +292,24 @@ fn put_ed25519_private(object: &mut Object, key: &Ed25519PrivateKey) -> Result<(
 /// OCTET STRING, which is what libp11 and the older releases of OpenSC and pkcs11-provider insist on; their newer ones
 /// read PKCS#11 3.2's bare bytes as well (Java 17's SunPKCS11 has no Edwards keys).
 fn put_ed25519_public(object: &mut Object, key: &Ed25519PublicKey) -> Result<()> {
+    object.put(ck::CKA_EC_POINT, Value::bytes(wrap_octet_string(key.as_bytes())));
+    put_public_key_info(object, key.spki_der())
+}
+
+fn put_x25519_private(object: &mut Object, key: &X25519PrivateKey) -> Result<()> {
+    let public = key.public();
+    if let Some(given) = object.bytes(ck::CKA_EC_POINT).filter(|given| !given.is_empty())
+        && crate::keys::x25519_point(given)? != public
+    {
+        return Err(wrong(ck::CKA_EC_POINT, "is not the point of CKA_VALUE"));
+    }
+    let bytes = key.bytes().map_err(|error| Doing::Internal.failed(error))?;
+    object.put(ck::CKA_VALUE, Value::Bytes(bytes));
+    put_x25519_public(object, &public)
+}
+
+/// In the same form as the points of edwards25519, for the same reason.
+fn put_x25519_public(object: &mut Object, key: &X25519PublicKey) -> Result<()> {
     object.put(ck::CKA_EC_POINT, Value::bytes(wrap_octet_string(key.as_bytes())));
     put_public_key_info(object, key.spki_der())
 }

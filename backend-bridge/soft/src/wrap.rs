@@ -4,6 +4,9 @@
 //! What is wrapped is the value of a secret key, or the PKCS #8 PrivateKeyInfo of a private key (PKCS#11 3.2, "Wrapping
 //! and unwrapping private keys"); how it is wrapped is an encryption like any other.
 
+mod envelope;
+mod rsa;
+
 use std::sync::Arc;
 
 use cryptoki_sys as ck;
@@ -16,6 +19,7 @@ use keyenclave_model::template::Template;
 use keyenclave_model::token::{CallCx, End, ObjectId, OperationClass, Out, Part, Step, Wrapping};
 use zeroize::Zeroizing;
 
+use self::envelope::Envelope;
 use crate::engine::Engine;
 use crate::keys::Key;
 use crate::login::Sealers;
@@ -46,6 +50,12 @@ impl<S: Store, K: Sealers> Engine<S, K> {
             })?;
         let key = self.key(cx.access, what.key)?;
         check_wrap(&wrapping.object, &key.object, what.mechanism)?;
+        if what.mechanism.algorithm() == Algorithm::RsaRaw && key.object.class() != Some(ck::CKO_SECRET_KEY) {
+            return Err(Error::new(
+                Rv::KeyNotWrappable,
+                "this mechanism wraps secret keys only",
+            ));
+        }
         Ok(Allowed {
             wrapping: wrapping.ready_key()?,
             content: content(&key)?,
@@ -75,7 +85,7 @@ impl<S: Store, K: Sealers> Engine<S, K> {
         let mut object = Object::admit(Origin::Unwrap, None, &template, cx.access.login)?;
         objects::check_new(cx.access, &object)?;
         let ticket = self.session.ticket(cx.session);
-        let content = decrypt(cx, mechanism, unwrapping.ready_key()?, wrapped)?;
+        let content = unsealed(cx, mechanism, unwrapping.ready_key()?, wrapped, &object)?;
         let key = take_in(&mut object, content, mechanism.algorithm())?;
         object.conclude(Origin::Unwrap);
         let [handle] = self.add(&ticket, [(object, Some(key))])?;
@@ -86,6 +96,9 @@ impl<S: Store, K: Sealers> Engine<S, K> {
 impl Allowed {
     /// How long the wrapped key is at the most, in bytes.
     pub(crate) fn len(&self, mechanism: &Mechanism) -> Result<usize> {
+        if let Some(envelope) = Envelope::of(mechanism) {
+            return envelope.len(&self.wrapping, self.content.len());
+        }
         let operation = operation::begin(OperationClass::Encrypt, mechanism, Arc::clone(&self.wrapping))?;
         let content = padded(self.content.clone(), mechanism.algorithm());
         let len = operation.output_len(Part::Single(content.len()));
@@ -94,6 +107,9 @@ impl Allowed {
 
     /// The wrapped key.
     pub(crate) fn wrap(self, cx: &CallCx, mechanism: &Mechanism) -> Result<Zeroizing<Vec<u8>>> {
+        if let Some(envelope) = Envelope::of(mechanism) {
+            return envelope.seal(&self.wrapping, &self.content);
+        }
         let content = padded(self.content, mechanism.algorithm());
         run(cx, OperationClass::Encrypt, mechanism, self.wrapping, &content).map_err(too_long)
     }
@@ -107,6 +123,32 @@ fn too_long(error: Error) -> Error {
             "the key is too long to be wrapped by this key and mechanism",
         ),
         _ => error,
+    }
+}
+
+/// What was wrapped, in the way of the mechanism.
+fn unsealed(
+    cx: &CallCx,
+    mechanism: &Mechanism,
+    key: Arc<Key>,
+    wrapped: &[u8],
+    object: &Object,
+) -> Result<Zeroizing<Vec<u8>>> {
+    if let Some(envelope) = Envelope::of(mechanism) {
+        return envelope.open(&key, wrapped);
+    }
+    let is_secret = object.class() == Some(ck::CKO_SECRET_KEY);
+    match (mechanism.algorithm(), &*key) {
+        (Algorithm::RsaPkcs1(_), Key::RsaPrivate(key)) if is_secret => rsa::unpadded(key, wrapped, object),
+        (Algorithm::RsaRaw, _) if is_secret => {
+            let number = decrypt(cx, mechanism, Arc::clone(&key), wrapped)?;
+            rsa::tail(&number, object)
+        }
+        (Algorithm::RsaRaw, _) => Err(Error::new(
+            Rv::TemplateInconsistent,
+            "this mechanism wraps secret keys only",
+        )),
+        _ => decrypt(cx, mechanism, Arc::clone(&key), wrapped),
     }
 }
 

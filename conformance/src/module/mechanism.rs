@@ -34,6 +34,22 @@ enum Param {
         mgf: CK_RSA_PKCS_MGF_TYPE,
         label: Vec<u8>,
     },
+    Ecdh {
+        kdf: CK_EC_KDF_TYPE,
+        shared: Vec<u8>,
+        public: Vec<u8>,
+    },
+    EcdhAes {
+        bits: CK_ULONG,
+        kdf: CK_EC_KDF_TYPE,
+        shared: Vec<u8>,
+    },
+    RsaAes {
+        bits: CK_ULONG,
+        hash: CK_MECHANISM_TYPE,
+        mgf: CK_RSA_PKCS_MGF_TYPE,
+        label: Vec<u8>,
+    },
 }
 
 impl From<CK_MECHANISM_TYPE> for Mech {
@@ -130,6 +146,43 @@ impl Mech {
         }
     }
 
+    /// `CKM_ECDH1_DERIVE` and its like with `CK_ECDH1_DERIVE_PARAMS`.
+    pub fn ecdh(kind: CK_MECHANISM_TYPE, kdf: CK_EC_KDF_TYPE, shared: &[u8], public: &[u8]) -> Self {
+        Self {
+            kind,
+            param: Param::Ecdh {
+                kdf,
+                shared: shared.to_vec(),
+                public: public.to_vec(),
+            },
+        }
+    }
+
+    /// `CKM_ECDH_AES_KEY_WRAP` and its like with `CK_ECDH_AES_KEY_WRAP_PARAMS`.
+    pub fn ecdh_aes(kind: CK_MECHANISM_TYPE, bits: CK_ULONG, kdf: CK_EC_KDF_TYPE, shared: &[u8]) -> Self {
+        Self {
+            kind,
+            param: Param::EcdhAes {
+                bits,
+                kdf,
+                shared: shared.to_vec(),
+            },
+        }
+    }
+
+    /// `CKM_RSA_AES_KEY_WRAP` with `CK_RSA_AES_KEY_WRAP_PARAMS`; `hash`, `mgf` and `label` are OAEP's.
+    pub fn rsa_aes(bits: CK_ULONG, hash: CK_MECHANISM_TYPE, mgf: CK_RSA_PKCS_MGF_TYPE, label: &[u8]) -> Self {
+        Self {
+            kind: CKM_RSA_AES_KEY_WRAP,
+            param: Param::RsaAes {
+                bits,
+                hash,
+                mgf,
+                label: label.to_vec(),
+            },
+        }
+    }
+
     /// Calls `function` with the mechanism as C takes it.
     pub(super) fn lend<T>(&self, function: impl FnOnce(CK_MECHANISM_PTR) -> T) -> T {
         let call = |pointer: *mut std::ffi::c_void, length: CK_ULONG| {
@@ -170,20 +223,74 @@ impl Mech {
                 };
                 call((&raw mut params).cast(), size_of_param::<CK_EDDSA_PARAMS>())
             }
-            Param::Oaep { hash, mgf, label } => {
-                let mut params = CK_RSA_PKCS_OAEP_PARAMS {
-                    hashAlg: *hash,
-                    mgf: *mgf,
-                    source: CKZ_DATA_SPECIFIED,
-                    pSourceData: label.as_ptr().cast_mut().cast(),
-                    ulSourceDataLen: length(label),
+            Param::Ecdh { kdf, shared, public } => {
+                let mut params = CK_ECDH1_DERIVE_PARAMS {
+                    kdf: *kdf,
+                    ulSharedDataLen: length(shared),
+                    pSharedData: or_null(shared),
+                    ulPublicDataLen: length(public),
+                    pPublicData: public.as_ptr().cast_mut(),
                 };
+                call(
+                    (&raw mut params).cast(),
+                    size_of_param::<CK_ECDH1_DERIVE_PARAMS>(),
+                )
+            }
+            Param::EcdhAes { bits, kdf, shared } => {
+                let mut params = CK_ECDH_AES_KEY_WRAP_PARAMS {
+                    ulAESKeyBits: *bits,
+                    kdf: *kdf,
+                    ulSharedDataLen: length(shared),
+                    pSharedData: or_null(shared),
+                };
+                call(
+                    (&raw mut params).cast(),
+                    size_of_param::<CK_ECDH_AES_KEY_WRAP_PARAMS>(),
+                )
+            }
+            Param::RsaAes {
+                bits,
+                hash,
+                mgf,
+                label,
+            } => {
+                let mut oaep = oaep(*hash, *mgf, label);
+                let mut params = CK_RSA_AES_KEY_WRAP_PARAMS {
+                    ulAESKeyBits: *bits,
+                    pOAEPParams: &raw mut oaep,
+                };
+                call(
+                    (&raw mut params).cast(),
+                    size_of_param::<CK_RSA_AES_KEY_WRAP_PARAMS>(),
+                )
+            }
+            Param::Oaep { hash, mgf, label } => {
+                let mut params = oaep(*hash, *mgf, label);
                 call(
                     (&raw mut params).cast(),
                     size_of_param::<CK_RSA_PKCS_OAEP_PARAMS>(),
                 )
             }
         }
+    }
+}
+
+/// A pointer to bytes, null where there are none: some structures insist on that.
+fn or_null(bytes: &[u8]) -> CK_BYTE_PTR {
+    match bytes {
+        [] => null_mut(),
+        bytes => bytes.as_ptr().cast_mut(),
+    }
+}
+
+/// Points to `label`, which must live as long as it is used.
+fn oaep(hash: CK_MECHANISM_TYPE, mgf: CK_RSA_PKCS_MGF_TYPE, label: &[u8]) -> CK_RSA_PKCS_OAEP_PARAMS {
+    CK_RSA_PKCS_OAEP_PARAMS {
+        hashAlg: hash,
+        mgf,
+        source: CKZ_DATA_SPECIFIED,
+        pSourceData: label.as_ptr().cast_mut().cast(),
+        ulSourceDataLen: length(label),
     }
 }
 

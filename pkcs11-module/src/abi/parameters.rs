@@ -10,8 +10,8 @@ use cryptoki_sys as ck;
 use keyenclave_model::algorithm::Hash;
 use keyenclave_model::error::{Error, Result, Rv};
 use keyenclave_model::mechanism::{
-    CcmParams, ChainedDataParams, CounterParams, EdDsaParams, GcmParams, Mechanism, MechanismRow, OaepParams,
-    ParamShape, Params, PssParams,
+    CcmParams, ChainedDataParams, CounterParams, EcdhAesParams, EcdhParams, EdDsaParams, GcmParams, Kdf,
+    Mechanism, MechanismRow, OaepParams, ParamShape, Params, PssParams, RsaAesParams,
 };
 
 use keyenclave_model::token::ObjectId;
@@ -118,6 +118,9 @@ impl<'a> Parameter<'a> {
             ParamShape::Ccm => ccm(&self.structure()?),
             ParamShape::EdDsa if self.len == 0 => Ok(Params::None),
             ParamShape::EdDsa => eddsa(&self.structure()?),
+            ParamShape::Ecdh => ecdh(&self.structure()?),
+            ParamShape::EcdhAes => ecdh_aes(&self.structure()?),
+            ParamShape::RsaAes => rsa_aes(&self.structure()?),
         }
     }
 
@@ -141,6 +144,9 @@ impl Structure for ck::CK_AES_CBC_ENCRYPT_DATA_PARAMS {}
 impl Structure for ck::CK_GCM_PARAMS {}
 impl Structure for ck::CK_CCM_PARAMS {}
 impl Structure for ck::CK_EDDSA_PARAMS {}
+impl Structure for ck::CK_ECDH1_DERIVE_PARAMS {}
+impl Structure for ck::CK_ECDH_AES_KEY_WRAP_PARAMS {}
+impl Structure for ck::CK_RSA_AES_KEY_WRAP_PARAMS {}
 impl Structure for ck::CK_KEY_DERIVATION_STRING_DATA {}
 
 fn string_data(raw: &ck::CK_KEY_DERIVATION_STRING_DATA) -> Result<Params> {
@@ -213,6 +219,46 @@ fn eddsa(raw: &ck::CK_EDDSA_PARAMS) -> Result<Params> {
         prehash,
         context: part(raw.pContextData, raw.ulContextDataLen)?,
     }))
+}
+
+fn ecdh(raw: &ck::CK_ECDH1_DERIVE_PARAMS) -> Result<Params> {
+    Ok(Params::Ecdh(EcdhParams {
+        kdf: kdf(raw.kdf)?,
+        shared: part(raw.pSharedData, raw.ulSharedDataLen)?,
+        public: part(raw.pPublicData, raw.ulPublicDataLen)?,
+    }))
+}
+
+fn ecdh_aes(raw: &ck::CK_ECDH_AES_KEY_WRAP_PARAMS) -> Result<Params> {
+    Ok(Params::EcdhAes(EcdhAesParams {
+        key_len: aes_len(raw.ulAESKeyBits)?,
+        kdf: kdf(raw.kdf)?,
+        shared: part(raw.pSharedData, raw.ulSharedDataLen)?,
+    }))
+}
+
+fn rsa_aes(raw: &ck::CK_RSA_AES_KEY_WRAP_PARAMS) -> Result<Params> {
+    // SAFETY: what a parameter points to can be read, as promised to `RawMechanism::new`.
+    let inner = unsafe { read(raw.pOAEPParams.cast_const()) };
+    match oaep(&inner.ok_or(Error::from(Rv::MechanismParamInvalid))?)? {
+        Params::Oaep(oaep) => Ok(Params::RsaAes(RsaAesParams {
+            key_len: aes_len(raw.ulAESKeyBits)?,
+            oaep,
+        })),
+        _ => invalid(),
+    }
+}
+
+/// The length of an AES key that is given in bits, in bytes.
+fn aes_len(bits: ck::CK_ULONG) -> Result<usize> {
+    match bits {
+        128 | 192 | 256 => size(bits / 8),
+        _ => invalid(),
+    }
+}
+
+fn kdf(number: ck::CK_EC_KDF_TYPE) -> Result<Kdf> {
+    Kdf::find(number).ok_or_else(|| Rv::MechanismParamInvalid.into())
 }
 
 fn hash(mechanism: ck::CK_MECHANISM_TYPE) -> Result<Hash> {

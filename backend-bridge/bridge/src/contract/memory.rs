@@ -228,6 +228,7 @@ fn spki(key: &PrivateKey) -> keyenclave_crypto::Result<Vec<u8>> {
         PrivateKey::Rsa(key) => key.public()?.spki_der(),
         PrivateKey::Ec(key) => key.public()?.spki_der(),
         PrivateKey::Ed25519(key) => key.public().spki_der(),
+        PrivateKey::X25519(key) => key.public().spki_der(),
     }
 }
 

@@ -151,10 +151,26 @@ pub(super) fn mechanisms(capability: &Capability) -> Vec<MechanismInfo> {
         .iter()
         .filter_map(|row| {
             let flags = row.flags & offered(capability, row);
-            let info = row.info();
+            let mut info = row.info();
+            if let Some((min, max)) = made_sizes(capability, row.algorithm) {
+                (info.min_key_size, info.max_key_size) = (min, max);
+            }
             (flags & USES != 0).then_some(MechanismInfo { flags, ..info })
         })
         .collect()
+}
+
+/// The smallest and the largest key that the service makes with a mechanism, in bits.
+fn made_sizes(capability: &Capability, algorithm: Mechanical) -> Option<(ck::CK_ULONG, ck::CK_ULONG)> {
+    let bits = || {
+        let each = capability.generates.iter();
+        each.filter_map(move |spec| match (algorithm, spec) {
+            (Mechanical::RsaKeyPair, KeySpec::Rsa(bits)) => Some(ck::CK_ULONG::from(*bits)),
+            (Mechanical::EcKeyPair, KeySpec::Ec(curve)) => ck::CK_ULONG::try_from(curve.row().bits).ok(),
+            _ => None,
+        })
+    };
+    bits().min().zip(bits().max())
 }
 
 /// The flags that say what a mechanism is for.
@@ -186,6 +202,7 @@ fn offered(capability: &Capability, row: &MechanismRow) -> ck::CK_FLAGS {
     };
     match row.algorithm {
         Mechanical::RsaPkcs1(_)
+        | Mechanical::RsaRaw
         | Mechanical::RsaPss(_)
         | Mechanical::RsaOaep
         | Mechanical::Ecdsa(_)
@@ -209,7 +226,15 @@ fn offered(capability: &Capability, row: &MechanismRow) -> ck::CK_FLAGS {
         | Mechanical::AesKeyWrap(_)
         | Mechanical::Hmac { .. }
         | Mechanical::Digest(_) => !(WITH_KEYS | MESSAGES),
-        Mechanical::AesEncryptData { .. } | Mechanical::Combine(_) | Mechanical::Foreign => 0,
+        Mechanical::RsaX931KeyPair
+        | Mechanical::RsaAesKeyWrap
+        | Mechanical::EcdhAesKeyWrap(_)
+        | Mechanical::EcKeyPairExtraBits
+        | Mechanical::MontgomeryKeyPair
+        | Mechanical::Ecdh { .. }
+        | Mechanical::AesEncryptData { .. }
+        | Mechanical::Combine(_)
+        | Mechanical::Foreign => 0,
     }
 }
 

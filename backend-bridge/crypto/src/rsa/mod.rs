@@ -9,6 +9,7 @@ mod oaep;
 mod private;
 mod public;
 mod unpad;
+mod x931;
 
 pub use components::RsaComponents;
 pub use private::RsaPrivateKey;
@@ -57,4 +58,10 @@ fn bits(key: &Pkey) -> c_uint {
 /// The length of the modulus, in bytes.
 fn modulus_len(key: &Pkey) -> usize {
     bits(key).div_ceil(8) as usize
+}
+
+/// A number with zeros in front of it; [`Error::InputLength`] if it is longer than `len`.
+fn left_padded(number: &[u8], len: usize) -> Result<Vec<u8>> {
+    let zeros = len.checked_sub(number.len()).ok_or(Error::InputLength)?;
+    Ok([vec![0; zeros].as_slice(), number].concat())
 }

@@ -4,8 +4,9 @@
 use super::components::RsaComponents;
 use super::oaep::Oaep;
 use super::public::{RsaPublicKey, check_digest_len, salt};
-use super::unpad::unpad;
-use super::{MAX_BYTES, PKCS1_OVERHEAD, RSA_MAX_BITS, bits, check_size, modulus_len, rsa};
+use super::unpad::{Lengths, unpad};
+use super::x931;
+use super::{MAX_BYTES, PKCS1_OVERHEAD, RSA_MAX_BITS, bits, check_size, left_padded, modulus_len, rsa};
 use crate::error::{Error, Result, check, checked, room};
 use crate::hash::{digest, evp_md, nid};
 use crate::hmac::HmacKey;
@@ -37,21 +38,19 @@ impl RsaPrivateKey {
     /// Makes a key of 2048 to 8192 bits, a multiple of 128, with an odd public exponent (big-endian) between 2^16
     /// and 2^32. [`Error::Unsupported`] for other sizes, [`Error::InvalidInput`] for other exponents.
     pub fn generate(bits: u32, public_exponent: &[u8]) -> Result<Self> {
-        if !(MIN_NEW_BITS..=RSA_MAX_BITS).contains(&bits) || !bits.is_multiple_of(NEW_BITS_STEP) {
-            return Err(Error::Unsupported);
-        }
-        if public_exponent.len() > MAX_BYTES {
-            return Err(Error::InvalidInput);
-        }
-        let e = Number::from_be(public_exponent)?;
-        if !e.is_odd() || !NEW_EXPONENT_BITS.contains(&e.bits()) {
-            return Err(Error::InvalidInput);
-        }
+        let e = new_exponent(bits, public_exponent)?;
         let bits = c_int::try_from(bits).map_err(|_| Error::Unsupported)?;
         let rsa = Owned::<sys::RSA>::new()?;
         // SAFETY: a live key of ours alone; the exponent is copied; no progress callback.
         checked(unsafe { sys::RSA_generate_key_ex(rsa.as_ptr(), bits, e.as_ptr(), null_mut()) })?;
         Self::from_pkey(pkey::from_rsa(&rsa)?)
+    }
+
+    /// The same with primes as ANSI X9.31 wants them: p - 1 and p + 1 have each a large prime factor (FIPS 186-4,
+    /// appendix B.3.6). It takes longer, and its time depends on the key; it is done once.
+    pub fn generate_x931(bits: u32, public_exponent: &[u8]) -> Result<Self> {
+        let e = new_exponent(bits, public_exponent)?;
+        Self::from_pkey(pkey::from_rsa(&x931::generate(bits, &e)?)?)
     }
 
     /// The key with these numbers; those that are missing are computed. [`Error::InvalidKey`] if they contradict
@@ -184,6 +183,26 @@ impl RsaPrivateKey {
     /// 7). The only failures are [`Error::InputLength`] and [`Error::Decryption`] for a ciphertext that is no number
     /// between 2 and n - 2, which everybody can see.
     pub fn decrypt_pkcs1(&self, ciphertext: &[u8], out: &mut [u8]) -> Result<usize> {
+        self.decrypt_pkcs1_as(ciphertext, Lengths::Any, out)
+    }
+
+    /// The same for a key, which has one of `lengths` (in bytes; none means any but 0): a message of another length is
+    /// replaced like one with bad padding, by a substitute of one of these lengths. So an unwrapped key always fits,
+    /// and nobody learns the padding by giving garbage to be unwrapped. [`Error::InputLength`] also for a length that
+    /// no message has.
+    pub fn decrypt_pkcs1_key(&self, ciphertext: &[u8], lengths: &[usize], out: &mut [u8]) -> Result<usize> {
+        let longest = self.modulus_len().saturating_sub(PKCS1_OVERHEAD);
+        if lengths.iter().any(|length| *length > longest) {
+            return Err(Error::InputLength);
+        }
+        let lengths = match lengths {
+            [] => Lengths::Key,
+            lengths => Lengths::KeyOf(lengths),
+        };
+        self.decrypt_pkcs1_as(ciphertext, lengths, out)
+    }
+
+    fn decrypt_pkcs1_as(&self, ciphertext: &[u8], lengths: Lengths<'_>, out: &mut [u8]) -> Result<usize> {
         let out = room(out, self.modulus_len())?;
         self.check_ciphertext_len(ciphertext)?;
         let mut room = Zeroizing::new([0; MAX_BYTES]);
@@ -193,7 +212,21 @@ impl RsaPrivateKey {
         let code = unsafe { sys::RSA_decrypt(key, &mut len, to, MAX_BYTES, from, ciphertext.len(), padding) };
         check(code, Error::Decryption)?;
         let block = room.get(..len).ok_or(Error::Library(0))?;
-        unpad(block, ciphertext, self.rejection()?, out)
+        unpad(block, ciphertext, self.rejection()?, lengths, out)
+    }
+
+    /// The bare function (RSADP, RSASP1): a number of at most [`Self::modulus_len`] bytes to the power of d.
+    /// [`Error::InputLength`] for a longer one, [`Error::InvalidInput`] for one that is not below the modulus. Returns
+    /// the length of the result, which is that of the modulus.
+    pub fn raise(&self, number: &[u8], out: &mut [u8]) -> Result<usize> {
+        let out = room(out, self.modulus_len())?;
+        let block = Zeroizing::new(left_padded(number, out.len())?);
+        let (key, padding, mut len) = (rsa(&self.key), sys::RSA_NO_PADDING, 0);
+        let (to, room, from) = (out.as_mut_ptr(), out.len(), block.as_ptr());
+        // SAFETY: as in `sign_pkcs1_raw`.
+        let code = unsafe { sys::RSA_sign_raw(key, &mut len, to, room, from, block.len(), padding) };
+        check(code, Error::InvalidInput)?;
+        Ok(len)
     }
 
     /// RSAES-OAEP. `out` has room for [`Self::modulus_len`] bytes; returns the length of the message.
@@ -246,5 +279,21 @@ impl RsaPrivateKey {
     ) -> Zeroizing<Vec<u8>> {
         // SAFETY: null or a number of a live key, which nobody writes to.
         unsafe { minimal_be(self.number(which)) }
+    }
+}
+
+/// The public exponent of a new key of a size.
+fn new_exponent(bits: u32, public_exponent: &[u8]) -> Result<Number> {
+    if !(MIN_NEW_BITS..=RSA_MAX_BITS).contains(&bits) || !bits.is_multiple_of(NEW_BITS_STEP) {
+        return Err(Error::Unsupported);
+    }
+    if public_exponent.len() > MAX_BYTES {
+        return Err(Error::InvalidInput);
+    }
+    let e = Number::from_be(public_exponent)?;
+    if e.is_odd() && NEW_EXPONENT_BITS.contains(&e.bits()) {
+        Ok(e)
+    } else {
+        Err(Error::InvalidInput)
     }
 }

@@ -3,7 +3,7 @@
 
 use super::components::check_public;
 use super::oaep::Oaep;
-use super::{MAX_BYTES, PKCS1_OVERHEAD, bits, check_size, modulus_len, rsa};
+use super::{MAX_BYTES, PKCS1_OVERHEAD, bits, check_size, left_padded, modulus_len, rsa};
 use crate::error::{Error, Result, check, checked, room};
 use crate::hash::{evp_md, nid};
 use crate::number::{Number, minimal_be};
@@ -12,6 +12,7 @@ use crate::{ct_eq, ptr::Owned};
 use aws_lc_sys as sys;
 use keyenclave_model::algorithm::Hash;
 use std::ffi::c_int;
+use zeroize::Zeroizing;
 
 /// An RSA public key. Any number of threads may use it at once.
 pub struct RsaPublicKey {
@@ -163,6 +164,20 @@ impl RsaPublicKey {
             }
             _ => Err(Error::InputLength),
         }
+    }
+
+    /// The bare function (RSAEP, RSAVP1): a number of at most [`Self::modulus_len`] bytes to the power of e.
+    /// [`Error::InputLength`] for a longer one, [`Error::InvalidInput`] for one that is not below the modulus. Returns
+    /// the length of the result, which is that of the modulus.
+    pub fn raise(&self, number: &[u8], out: &mut [u8]) -> Result<usize> {
+        let out = room(out, self.modulus_len())?;
+        let block = Zeroizing::new(left_padded(number, out.len())?);
+        let (key, padding, mut len) = (rsa(&self.key), sys::RSA_NO_PADDING, 0);
+        let (to, room, from) = (out.as_mut_ptr(), out.len(), block.as_ptr());
+        // SAFETY: a live key; pointers and lengths describe the two slices.
+        let code = unsafe { sys::RSA_encrypt(key, &mut len, to, room, from, block.len(), padding) };
+        check(code, Error::InvalidInput)?;
+        Ok(len)
     }
 
     fn check_signature_len(&self, signature: &[u8]) -> Result<()> {

@@ -19,18 +19,36 @@ const LENGTH_CANDIDATES: usize = 128;
 /// A block type of 2 is followed by at least eight bytes of padding, so a separator stands here or later.
 const FIRST_SEPARATOR: usize = 2 + 8;
 
-/// Takes the message out of a padded block, or the substitute, in time that depends on the block's length and on
-/// the length of what is returned. Writes to the front of `out`, which is as long as the block.
+/// Which messages are good, so that whoever looks at the length of what came out learns nothing of the padding.
+#[derive(Clone, Copy)]
+pub(super) enum Lengths<'a> {
+    /// Any.
+    Any,
+    /// A key of any length but 0.
+    Key,
+    /// A key of one of these lengths, in bytes.
+    KeyOf(&'a [usize]),
+}
+
+/// Takes the message out of a padded block, or the substitute, in time that depends on the block's length, on what
+/// lengths are good and on the length of what is returned. Writes to the front of `out`, which is as long as the block.
 ///
 /// `secret` is the HMAC key made of the private exponent.
-pub(super) fn unpad(block: &[u8], ciphertext: &[u8], secret: &HmacKey, out: &mut [u8]) -> Result<usize> {
+pub(super) fn unpad(
+    block: &[u8],
+    ciphertext: &[u8],
+    secret: &HmacKey,
+    lengths: Lengths<'_>,
+    out: &mut [u8],
+) -> Result<usize> {
     let key = HmacKey::new(Hash::Sha256, &Zeroizing::new(secret.sign(ciphertext)?))?;
     let mut room = Zeroizing::new([0; MAX_BYTES]);
     let substitute = room.get_mut(..block.len()).unwrap_or_default();
     expand(&key, b"message", substitute)?;
-    let substitute_start = narrow(block.len()).wrapping_sub(substitute_len(&key, block.len())?);
+    let substitute_start = narrow(block.len()).wrapping_sub(lengths.draw(&key, block.len())?);
 
     let (good, message_start) = separator(block);
+    let good = good & lengths.has(narrow(block.len()).wrapping_sub(message_start));
     let start = choose(good, message_start, substitute_start) as usize;
     let mask = good.to_le_bytes()[0];
     let mut len = 0;
@@ -59,6 +77,37 @@ fn separator(block: &[u8]) -> (u32, u32) {
     }
     good &= found & !less(start, narrow(FIRST_SEPARATOR + 1));
     (black_box(good), start)
+}
+
+impl Lengths<'_> {
+    /// All ones if a message of this length is good, else 0.
+    fn has(self, len: u32) -> u32 {
+        match self {
+            Self::Any => u32::MAX,
+            Self::Key => !is_zero(len),
+            Self::KeyOf(lengths) => lengths
+                .iter()
+                .fold(0, |good, length| good | is_zero(len ^ narrow(*length))),
+        }
+    }
+
+    /// The length of the substitute.
+    fn draw(self, key: &HmacKey, block_len: usize) -> Result<u32> {
+        let drawn = substitute_len(key, block_len)?;
+        Ok(match self {
+            Self::Any => drawn,
+            Self::Key => choose(is_zero(drawn), 1, drawn),
+            Self::KeyOf(lengths) => {
+                // The bits that were drawn for a length choose one of few instead.
+                let mut choice = Zeroizing::new([0; 4]);
+                expand(key, b"length", &mut *choice)?;
+                let choice = u32::from_be_bytes(*choice) % narrow(lengths.len()).max(1);
+                (0..).zip(lengths).fold(0, |len, (index, length)| {
+                    choose(is_zero(choice ^ index), narrow(*length), len)
+                })
+            }
+        })
+    }
 }
 
 /// The length of the substitute: the last of the drawn lengths that a real message could have.

@@ -173,3 +173,82 @@ fn ciphertexts_that_are_no_number_below_the_modulus_are_refused() {
         Err(Error::OutputLength)
     );
 }
+
+#[test]
+fn the_bare_function_undoes_itself_and_takes_numbers_below_the_modulus_only() {
+    let (mut raised, mut back) = ([0; 256], [0; 256]);
+    assert_eq!(KEY.raise(b"a number", &mut raised), Ok(256));
+    assert_eq!(PUBLIC.raise(&raised, &mut back), Ok(256));
+    assert_eq!(back[248..], *b"a number");
+    assert_eq!(back[..248], [0; 248]);
+    assert_eq!(PUBLIC.raise(&back, &mut raised), Ok(256));
+    assert_eq!(KEY.raise(&raised, &mut back), Ok(256));
+    assert_eq!(back[248..], *b"a number");
+    for (bad, error) in [
+        (vec![0xff; 256], Error::InvalidInput),
+        (PUBLIC.modulus(), Error::InvalidInput),
+        (vec![0; 257], Error::InputLength),
+    ] {
+        assert_eq!(KEY.raise(&bad, &mut back), Err(error));
+        assert_eq!(PUBLIC.raise(&bad, &mut back), Err(error));
+    }
+    assert_eq!(KEY.raise(b"1", &mut back[1..]), Err(Error::OutputLength));
+}
+
+#[test]
+fn an_unwrapped_key_fits_whatever_the_padding_is() {
+    let (mut sealed, mut plain) = ([0; 256], [0; 256]);
+    let mut open = |block: &[u8], lengths: &[usize]| {
+        PUBLIC.raise(block, &mut sealed).unwrap();
+        let len = KEY.decrypt_pkcs1_key(&sealed, lengths, &mut plain).unwrap();
+        let first = plain[..len].to_vec();
+        assert_eq!(KEY.decrypt_pkcs1_key(&sealed, lengths, &mut plain), Ok(len));
+        assert_eq!(plain[..len], first);
+        first
+    };
+    let block = |start: [u8; 2], len: usize| [&start[..], &vec![7; 253 - len], &[0], &vec![9; len]].concat();
+    let aes = [16, 24, 32];
+    for len in aes {
+        assert_eq!(open(&block([0, 2], len), &aes), vec![9; len]);
+        assert_eq!(open(&block([0, 2], len), &[len]), vec![9; len]);
+        assert_eq!(open(&block([0, 2], len), &[]), vec![9; len]);
+    }
+    let mut lengths = std::collections::BTreeSet::new();
+    for seed in 0..60 {
+        let mut bad = block([0, 1], 32);
+        bad[10] = seed + 1;
+        let key = open(&bad, &aes);
+        assert!(aes.contains(&key.len()) && key[..8] != [9; 8]);
+        lengths.insert(key.len());
+        assert_eq!(open(&bad, &[24]).len(), 24);
+        assert!(!open(&bad, &[]).is_empty());
+    }
+    assert_eq!(lengths.len(), 3, "each length comes up");
+    for len in [0, 15, 33] {
+        assert_eq!(open(&block([0, 2], len), &[16]).len(), 16);
+    }
+    assert!(!open(&block([0, 2], 0), &[]).is_empty());
+    assert_eq!(
+        KEY.decrypt_pkcs1_key(&[1; 256], &[246], &mut [0; 256]),
+        Err(Error::InputLength)
+    );
+}
+
+#[test]
+fn a_key_of_x9_31_is_one() {
+    let key = RsaPrivateKey::generate_x931(2048, &F4).unwrap();
+    assert_eq!(key.bits(), 2048);
+    let signature = pkcs1(&key, b"message");
+    key.public()
+        .unwrap()
+        .verify_pkcs1(Hash::Sha256, &digest(Hash::Sha256, b"message"), &signature)
+        .unwrap();
+    assert_eq!(
+        RsaPrivateKey::generate_x931(2049, &F4).err(),
+        Some(Error::Unsupported)
+    );
+    assert_eq!(
+        RsaPrivateKey::generate_x931(2048, &[2]).err(),
+        Some(Error::InvalidInput)
+    );
+}

@@ -5,28 +5,46 @@ use cryptoki_sys as ck;
 
 use crate::algorithm::Hash;
 use crate::edwards;
+use crate::montgomery;
 
 /// What a mechanism computes, free of PKCS#11's numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Algorithm {
     /// RSA key pair generation.
     RsaKeyPair,
+    /// RSA key pair generation with the primes of ANSI X9.31.
+    RsaX931KeyPair,
     /// Elliptic curve key pair generation.
     EcKeyPair,
+    /// The same from more random bits than a key has (FIPS 186-5, appendix A.2.1).
+    EcKeyPairExtraBits,
     /// Ed25519 key pair generation.
     EdwardsKeyPair,
+    /// X25519 key pair generation.
+    MontgomeryKeyPair,
     /// AES key generation.
     AesKey,
     /// Generic secret generation.
     GenericSecret,
     /// RSASSA-PKCS1-v1_5; without a hash the application supplies the block. Also RSAES-PKCS1-v1_5 (RFC 8017).
     RsaPkcs1(Option<Hash>),
+    /// RSA without padding, for signatures and encryption.
+    RsaRaw,
+    /// RSA-OAEP of an AES key that wraps in turn.
+    RsaAesKeyWrap,
+    /// ECDH with a new key pair, for an AES key that wraps in turn.
+    EcdhAesKeyWrap(EcdhKeys),
     /// RSASSA-PSS; without a hash the application supplies the digest (RFC 8017).
     RsaPss(Option<Hash>),
     /// RSAES-OAEP (RFC 8017).
     RsaOaep,
     /// ECDSA; without a hash the application supplies the digest (FIPS 186-5).
     Ecdsa(Option<Hash>),
+    /// Elliptic curve Diffie-Hellman (NIST SP 800-56A; RFC 7748).
+    Ecdh {
+        /// Whether the secret is multiplied by the curve's cofactor, which is 1 for every curve here.
+        cofactor: bool,
+    },
     /// EdDSA over edwards25519: Ed25519, Ed25519ctx and Ed25519ph, as the parameter says (RFC 8032).
     EdDsa,
     /// AES, block by block.
@@ -107,6 +125,27 @@ pub enum StreamMode {
     Cfb128,
 }
 
+/// Which keys one of the mechanisms takes that wrap with ECDH and AES.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EcdhKeys {
+    /// On any curve.
+    All,
+    /// On a Weierstrass curve.
+    Weierstrass,
+    /// On a Montgomery curve.
+    Montgomery,
+}
+
+impl EcdhKeys {
+    const fn accept(self, key_type: ck::CK_KEY_TYPE) -> bool {
+        match key_type {
+            ck::CKK_EC => !matches!(self, Self::Montgomery),
+            ck::CKK_EC_MONTGOMERY => !matches!(self, Self::Weierstrass),
+            _ => false,
+        }
+    }
+}
+
 /// What becomes of data that AES key wrap does not take as it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum WrapForm {
@@ -119,7 +158,7 @@ pub enum WrapForm {
 }
 
 /// Smallest and largest RSA modulus, in bits.
-pub const RSA_BITS: (ck::CK_ULONG, ck::CK_ULONG) = (2048, 4096);
+pub const RSA_BITS: (ck::CK_ULONG, ck::CK_ULONG) = (2048, 8192);
 /// Smallest and largest generic secret that is generated, in bytes.
 pub const GENERIC_SECRET_LEN: (usize, usize) = (1, 512);
 
@@ -127,9 +166,16 @@ impl Algorithm {
     /// The type of the keys that it makes or uses; `None` where there is no key, or where several types fit.
     pub const fn key_type(self) -> Option<ck::CK_KEY_TYPE> {
         match self {
-            Self::RsaKeyPair | Self::RsaPkcs1(_) | Self::RsaPss(_) | Self::RsaOaep => Some(ck::CKK_RSA),
-            Self::EcKeyPair | Self::Ecdsa(_) => Some(ck::CKK_EC),
+            Self::RsaKeyPair
+            | Self::RsaX931KeyPair
+            | Self::RsaPkcs1(_)
+            | Self::RsaRaw
+            | Self::RsaPss(_)
+            | Self::RsaOaep
+            | Self::RsaAesKeyWrap => Some(ck::CKK_RSA),
+            Self::EcKeyPair | Self::EcKeyPairExtraBits | Self::Ecdsa(_) => Some(ck::CKK_EC),
             Self::EdwardsKeyPair | Self::EdDsa => Some(ck::CKK_EC_EDWARDS),
+            Self::MontgomeryKeyPair => Some(ck::CKK_EC_MONTGOMERY),
             Self::AesKey
             | Self::AesEcb
             | Self::AesCbc { .. }
@@ -143,7 +189,12 @@ impl Algorithm {
             | Self::AesKeyWrap(_) => Some(ck::CKK_AES),
             Self::AesXts | Self::AesXtsKey => Some(ck::CKK_AES_XTS),
             Self::GenericSecret | Self::RemoteSymmetric => Some(ck::CKK_GENERIC_SECRET),
-            Self::Hmac { .. } | Self::Digest(_) | Self::Combine(_) | Self::Foreign => None,
+            Self::Hmac { .. }
+            | Self::Digest(_)
+            | Self::Combine(_)
+            | Self::Ecdh { .. }
+            | Self::EcdhAesKeyWrap(_)
+            | Self::Foreign => None,
         }
     }
 
@@ -152,6 +203,10 @@ impl Algorithm {
         match self {
             Self::Hmac { hash, .. } => key_type == ck::CKK_GENERIC_SECRET || key_type == hmac_key_type(hash),
             Self::Combine(_) => is_secret(key_type),
+            Self::EcdhAesKeyWrap(keys) => keys.accept(key_type),
+            Self::Ecdh { cofactor } => {
+                key_type == ck::CKK_EC || (!cofactor && key_type == ck::CKK_EC_MONTGOMERY)
+            }
             Self::Digest(_) => false,
             _ => self.key_type() == Some(key_type),
         }
@@ -183,10 +238,23 @@ impl Algorithm {
     /// Smallest and largest key, in the unit that the specification gives the mechanism.
     pub(super) const fn key_sizes(self) -> (ck::CK_ULONG, ck::CK_ULONG) {
         match self {
-            Self::RsaKeyPair | Self::RsaPkcs1(_) | Self::RsaPss(_) | Self::RsaOaep => RSA_BITS,
-            Self::EcKeyPair | Self::Ecdsa(_) => (256, 521),
+            Self::RsaKeyPair
+            | Self::RsaX931KeyPair
+            | Self::RsaPkcs1(_)
+            | Self::RsaRaw
+            | Self::RsaPss(_)
+            | Self::RsaOaep
+            | Self::RsaAesKeyWrap => RSA_BITS,
+            Self::EcKeyPair
+            | Self::EcKeyPairExtraBits
+            | Self::Ecdsa(_)
+            | Self::Ecdh { .. }
+            | Self::EcdhAesKeyWrap(EcdhKeys::All | EcdhKeys::Weierstrass) => (224, 521),
             Self::EdwardsKeyPair | Self::EdDsa => {
                 (edwards::BITS as ck::CK_ULONG, edwards::BITS as ck::CK_ULONG)
+            }
+            Self::MontgomeryKeyPair | Self::EcdhAesKeyWrap(EcdhKeys::Montgomery) => {
+                (montgomery::BITS as ck::CK_ULONG, montgomery::BITS as ck::CK_ULONG)
             }
             Self::AesKey
             | Self::AesEcb
@@ -213,7 +281,10 @@ impl Algorithm {
 
 /// Whether it is a type of secret keys.
 fn is_secret(key_type: ck::CK_KEY_TYPE) -> bool {
-    !matches!(key_type, ck::CKK_RSA | ck::CKK_EC | ck::CKK_EC_EDWARDS)
+    !matches!(
+        key_type,
+        ck::CKK_RSA | ck::CKK_EC | ck::CKK_EC_EDWARDS | ck::CKK_EC_MONTGOMERY
+    )
 }
 
 /// The key type that is meant for the HMAC of one hash.

@@ -6,6 +6,7 @@
 //! be is decided here.
 
 mod aead;
+mod agreement;
 mod algorithm;
 mod lookup;
 mod params;
@@ -14,8 +15,9 @@ mod table;
 use cryptoki_sys as ck;
 
 pub use aead::{AeadParams, Generator, Tag};
+pub use agreement::{EcdhAesParams, EcdhParams, Kdf, RsaAesParams};
 pub use algorithm::{
-    Algorithm, Combination, GENERIC_SECRET_LEN, RSA_BITS, StreamMode, WrapForm, hmac_key_type,
+    Algorithm, Combination, EcdhKeys, GENERIC_SECRET_LEN, RSA_BITS, StreamMode, WrapForm, hmac_key_type,
 };
 pub use params::{
     CcmParams, ChainedDataParams, CounterParams, EdDsaParams, GcmParams, OaepParams, ParamShape, Params,

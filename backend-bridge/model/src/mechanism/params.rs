@@ -5,6 +5,7 @@ use zeroize::Zeroizing;
 
 use super::MechanismRow;
 use super::aead::AeadParams;
+use super::agreement::{EcdhAesParams, EcdhParams, RsaAesParams};
 use super::algorithm::Algorithm;
 use crate::algorithm::Hash;
 use crate::edwards;
@@ -44,6 +45,12 @@ pub enum ParamShape {
     Ccm,
     /// `CK_EDDSA_PARAMS`, or none.
     EdDsa,
+    /// `CK_ECDH1_DERIVE_PARAMS`.
+    Ecdh,
+    /// `CK_ECDH_AES_KEY_WRAP_PARAMS`.
+    EcdhAes,
+    /// `CK_RSA_AES_KEY_WRAP_PARAMS`.
+    RsaAes,
 }
 
 /// A mechanism's parameter, read.
@@ -77,6 +84,12 @@ pub enum Params {
     Aead(AeadParams),
     /// For EdDSA.
     EdDsa(EdDsaParams),
+    /// For ECDH.
+    Ecdh(EcdhParams),
+    /// For wrapping with ECDH and AES.
+    EcdhAes(EcdhAesParams),
+    /// For wrapping with RSA and AES.
+    RsaAes(RsaAesParams),
     /// Unread, as it stands in the application's memory. What it points to is there as long as the C function runs.
     Given(Vec<u8>),
 }
@@ -183,6 +196,9 @@ pub(super) fn check(row: &MechanismRow, params: &Params) -> Result<()> {
         (shape @ (ParamShape::Gcm | ParamShape::Ccm), Params::Aead(aead)) => aead.fits(shape),
         (ParamShape::EdDsa, Params::None) => true,
         (ParamShape::EdDsa, Params::EdDsa(eddsa)) => eddsa.context.len() <= edwards::MAX_CONTEXT,
+        (ParamShape::Ecdh, Params::Ecdh(ecdh)) => ecdh.fits(),
+        (ParamShape::EcdhAes, Params::EcdhAes(wrap)) => wrap.fits(),
+        (ParamShape::RsaAes, Params::RsaAes(wrap)) => wrap.fits(),
         _ => false,
     };
     if fits {

@@ -4,7 +4,7 @@
 use cryptoki_sys as ck;
 
 use super::MechanismRow;
-use super::algorithm::{Algorithm::*, Combination, StreamMode, WrapForm};
+use super::algorithm::{Algorithm::*, Combination, EcdhKeys, StreamMode, WrapForm};
 use super::params::ParamShape as P;
 use crate::algorithm::Hash::*;
 use crate::vendor::constants;
@@ -12,10 +12,11 @@ use crate::vendor::constants;
 const SIGN: ck::CK_FLAGS = ck::CKF_SIGN | ck::CKF_VERIFY;
 const RECOVER: ck::CK_FLAGS = ck::CKF_SIGN_RECOVER | ck::CKF_VERIFY_RECOVER;
 const CRYPT: ck::CK_FLAGS = ck::CKF_ENCRYPT | ck::CKF_DECRYPT;
+const WRAP_ONLY: ck::CK_FLAGS = ck::CKF_WRAP | ck::CKF_UNWRAP;
 /// Encryption with which keys are wrapped as well.
 const WRAP: ck::CK_FLAGS = CRYPT | ck::CKF_WRAP | ck::CKF_UNWRAP;
 const EC: ck::CK_FLAGS = ck::CKF_EC_F_P | ck::CKF_EC_OID | ck::CKF_EC_CURVENAME | ck::CKF_EC_UNCOMPRESS;
-/// A point of an Edwards curve is one coordinate and a sign.
+/// A point of an Edwards or a Montgomery curve is one coordinate.
 const EDWARDS: ck::CK_FLAGS = ck::CKF_EC_F_P | ck::CKF_EC_OID | ck::CKF_EC_CURVENAME | ck::CKF_EC_COMPRESS;
 
 /// Reads like the table that it makes: constant, algorithm, flags, parameter.
@@ -34,26 +35,48 @@ macro_rules! mechanisms {
 
 mechanisms! {
     CKM_RSA_PKCS_KEY_PAIR_GEN: RsaKeyPair, ck::CKF_GENERATE_KEY_PAIR, P::None;
+    CKM_RSA_X9_31_KEY_PAIR_GEN: RsaX931KeyPair, ck::CKF_GENERATE_KEY_PAIR, P::None;
+    CKM_RSA_X_509:             RsaRaw, SIGN | RECOVER | WRAP, P::None;
     CKM_RSA_PKCS:              RsaPkcs1(None), SIGN | RECOVER | WRAP, P::None;
     CKM_SHA1_RSA_PKCS:         RsaPkcs1(Some(Sha1)), SIGN, P::None;
     CKM_SHA224_RSA_PKCS:       RsaPkcs1(Some(Sha224)), SIGN, P::None;
     CKM_SHA256_RSA_PKCS:       RsaPkcs1(Some(Sha256)), SIGN, P::None;
     CKM_SHA384_RSA_PKCS:       RsaPkcs1(Some(Sha384)), SIGN, P::None;
     CKM_SHA512_RSA_PKCS:       RsaPkcs1(Some(Sha512)), SIGN, P::None;
+    CKM_SHA3_224_RSA_PKCS:     RsaPkcs1(Some(Sha3_224)), SIGN, P::None;
+    CKM_SHA3_256_RSA_PKCS:     RsaPkcs1(Some(Sha3_256)), SIGN, P::None;
+    CKM_SHA3_384_RSA_PKCS:     RsaPkcs1(Some(Sha3_384)), SIGN, P::None;
+    CKM_SHA3_512_RSA_PKCS:     RsaPkcs1(Some(Sha3_512)), SIGN, P::None;
     CKM_RSA_PKCS_PSS:          RsaPss(None), SIGN, P::Pss;
     CKM_SHA1_RSA_PKCS_PSS:     RsaPss(Some(Sha1)), SIGN, P::Pss;
     CKM_SHA224_RSA_PKCS_PSS:   RsaPss(Some(Sha224)), SIGN, P::Pss;
     CKM_SHA256_RSA_PKCS_PSS:   RsaPss(Some(Sha256)), SIGN, P::Pss;
     CKM_SHA384_RSA_PKCS_PSS:   RsaPss(Some(Sha384)), SIGN, P::Pss;
     CKM_SHA512_RSA_PKCS_PSS:   RsaPss(Some(Sha512)), SIGN, P::Pss;
+    CKM_SHA3_224_RSA_PKCS_PSS: RsaPss(Some(Sha3_224)), SIGN, P::Pss;
+    CKM_SHA3_256_RSA_PKCS_PSS: RsaPss(Some(Sha3_256)), SIGN, P::Pss;
+    CKM_SHA3_384_RSA_PKCS_PSS: RsaPss(Some(Sha3_384)), SIGN, P::Pss;
+    CKM_SHA3_512_RSA_PKCS_PSS: RsaPss(Some(Sha3_512)), SIGN, P::Pss;
     CKM_RSA_PKCS_OAEP:         RsaOaep, WRAP, P::Oaep;
+    CKM_RSA_AES_KEY_WRAP:      RsaAesKeyWrap, WRAP_ONLY, P::RsaAes;
     CKM_EC_KEY_PAIR_GEN:       EcKeyPair, ck::CKF_GENERATE_KEY_PAIR | EC, P::None;
+    CKM_EC_KEY_PAIR_GEN_W_EXTRA_BITS: EcKeyPairExtraBits, ck::CKF_GENERATE_KEY_PAIR | EC, P::None;
     CKM_ECDSA:                 Ecdsa(None), SIGN | EC, P::None;
     CKM_ECDSA_SHA1:            Ecdsa(Some(Sha1)), SIGN | EC, P::None;
     CKM_ECDSA_SHA224:          Ecdsa(Some(Sha224)), SIGN | EC, P::None;
     CKM_ECDSA_SHA256:          Ecdsa(Some(Sha256)), SIGN | EC, P::None;
     CKM_ECDSA_SHA384:          Ecdsa(Some(Sha384)), SIGN | EC, P::None;
     CKM_ECDSA_SHA512:          Ecdsa(Some(Sha512)), SIGN | EC, P::None;
+    CKM_ECDSA_SHA3_224:        Ecdsa(Some(Sha3_224)), SIGN | EC, P::None;
+    CKM_ECDSA_SHA3_256:        Ecdsa(Some(Sha3_256)), SIGN | EC, P::None;
+    CKM_ECDSA_SHA3_384:        Ecdsa(Some(Sha3_384)), SIGN | EC, P::None;
+    CKM_ECDSA_SHA3_512:        Ecdsa(Some(Sha3_512)), SIGN | EC, P::None;
+    CKM_ECDH1_DERIVE:          Ecdh { cofactor: false }, ck::CKF_DERIVE | EC, P::Ecdh;
+    CKM_ECDH1_COFACTOR_DERIVE: Ecdh { cofactor: true }, ck::CKF_DERIVE | EC, P::Ecdh;
+    CKM_ECDH_AES_KEY_WRAP:     EcdhAesKeyWrap(EcdhKeys::All), WRAP_ONLY | EC, P::EcdhAes;
+    CKM_ECDH_COF_AES_KEY_WRAP: EcdhAesKeyWrap(EcdhKeys::Weierstrass), WRAP_ONLY | EC, P::EcdhAes;
+    CKM_ECDH_X_AES_KEY_WRAP:   EcdhAesKeyWrap(EcdhKeys::Montgomery), WRAP_ONLY | EDWARDS, P::EcdhAes;
+    CKM_EC_MONTGOMERY_KEY_PAIR_GEN: MontgomeryKeyPair, ck::CKF_GENERATE_KEY_PAIR | EDWARDS, P::None;
     CKM_EC_EDWARDS_KEY_PAIR_GEN: EdwardsKeyPair, ck::CKF_GENERATE_KEY_PAIR | EDWARDS, P::None;
     CKM_EDDSA:                 EdDsa, SIGN | EDWARDS, P::EdDsa;
     CKM_AES_KEY_GEN:           AesKey, ck::CKF_GENERATE, P::None;

@@ -12,6 +12,7 @@ mod eddsa;
 mod hmac;
 mod key_wrap;
 mod rsa;
+mod rsa_raw;
 
 use std::sync::Arc;
 
@@ -41,6 +42,7 @@ pub(crate) fn begin(
             Algorithm::RsaPkcs1(None) | Algorithm::RsaOaep,
             OperationClass::Encrypt | OperationClass::Decrypt,
         ) => rsa::Crypt::begin(mechanism, key),
+        (Algorithm::RsaRaw, _) => Ok(Box::new(rsa_raw::Raw::new(class, key))),
         (Algorithm::RsaPkcs1(None), OperationClass::VerifyRecover) => Ok(Box::new(rsa::Recovering::new(key))),
         (Algorithm::RsaPkcs1(_) | Algorithm::RsaPss(_), _) => rsa::Signing::begin(mechanism, key),
         (Algorithm::Ecdsa(hash), _) => Ok(Box::new(ecdsa::Signing::new(hash, key))),

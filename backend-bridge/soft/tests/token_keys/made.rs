@@ -71,9 +71,9 @@ fn curves_are_taken_by_name_and_unknown_ones_refused() {
     let (key, _) = generate(b"\x13\x09secp384r1").unwrap();
     let key = fixture.view(public(), key).unwrap();
     assert_eq!(key.bytes(ck::CKA_EC_PARAMS), Some(Curve::P384.row().oid));
-    // secp224r1
+    // secp192r1
     assert_eq!(
-        rv(generate(b"\x06\x05\x2b\x81\x04\x00\x21")),
+        rv(generate(b"\x06\x08\x2a\x86\x48\xce\x3d\x03\x01\x01")),
         Rv::CurveNotSupported
     );
     assert_eq!(rv(generate(b"")), Rv::CurveNotSupported);

@@ -15,8 +15,8 @@ use keyenclave_crypto as crypto;
 use keyenclave_model::algorithm::{CURVES, Curve, HASHES, Hash};
 use keyenclave_model::error::{Result, Rv};
 use keyenclave_model::mechanism::{
-    Algorithm, CcmParams, ChainedDataParams, CounterParams, GcmParams, MECHANISMS, Mechanism, OaepParams,
-    ParamShape, Params, PssParams,
+    Algorithm, CcmParams, ChainedDataParams, CounterParams, EcdhAesParams, EcdhParams, GcmParams, Kdf,
+    MECHANISMS, Mechanism, OaepParams, ParamShape, Params, PssParams, RsaAesParams,
 };
 use keyenclave_model::token::{
     End, ObjectId, Operation, OperationClass as Class, Out, OutputLen, Part, Token, Work,
@@ -171,6 +171,23 @@ fn every_mechanism_that_is_told_of_works() {
             ParamShape::Counter => counter(128),
             ParamShape::ChainedData => chained(&[1; 16]),
             ParamShape::EdDsa => Params::None,
+            ParamShape::Ecdh => Params::Ecdh(EcdhParams {
+                kdf: Kdf::Null,
+                shared: vec![],
+                public: vec![4],
+            }),
+            ParamShape::EcdhAes => Params::EcdhAes(EcdhAesParams {
+                key_len: 32,
+                kdf: Kdf::Null,
+                shared: vec![],
+            }),
+            ParamShape::RsaAes => Params::RsaAes(RsaAesParams {
+                key_len: 32,
+                oaep: match oaep(Hash::Sha1, Hash::Sha1, b"") {
+                    Params::Oaep(oaep) => oaep,
+                    _ => unreachable!(),
+                },
+            }),
         };
         let mechanism = mechanism(row.id, params);
         let (private, public_key) = match row.algorithm.key_type() {

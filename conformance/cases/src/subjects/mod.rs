@@ -7,7 +7,9 @@ mod attributes;
 mod bad_input;
 mod digests;
 mod dual;
+mod ecdh;
 mod eddsa;
+mod key_transport;
 mod life_cycle;
 mod macs;
 mod mistakes;
@@ -15,13 +17,14 @@ mod objects;
 mod operations;
 mod pins;
 mod rsa_encryption;
+mod rsa_raw;
 mod sessions;
 mod signatures;
 mod slots;
 
 use crate::case::Case;
 
-const SUBJECTS: [&[Case]; 17] = [
+const SUBJECTS: [&[Case]; 20] = [
     life_cycle::CASES,
     slots::CASES,
     pins::CASES,
@@ -34,9 +37,12 @@ const SUBJECTS: [&[Case]; 17] = [
     aes::CASES,
     aes_modes::CASES,
     rsa_encryption::CASES,
+    rsa_raw::CASES,
+    key_transport::CASES,
     dual::CASES,
     signatures::CASES,
     eddsa::CASES,
+    ecdh::CASES,
     bad_input::CASES,
     mistakes::CASES,
 ];

@@ -55,6 +55,26 @@ cases! {
         [CKM_EC_KEY_PAIR_GEN, CKM_ECDSA], [Curve(2)];
     "sign.ecdsa.secp256k1.digest-lengths" => ecdsa_takes_digests_of_any_length::<3>, "ECDSA without hashing",
         [CKM_EC_KEY_PAIR_GEN, CKM_ECDSA], [Curve(3)];
+    "sign.ecdsa.p-224.openssl" => ecdsa_signs_as_openssl_verifies::<4>,
+        "ECDSA without hashing",
+        [CKM_EC_KEY_PAIR_GEN, CKM_ECDSA], [Curve(4), Program("openssl")];
+    "sign.ecdsa.p-224.digest-lengths" => ecdsa_takes_digests_of_any_length::<4>, "ECDSA without hashing",
+        [CKM_EC_KEY_PAIR_GEN, CKM_ECDSA], [Curve(4)];
+    "sign.ecdsa.brainpool-256.openssl" => ecdsa_signs_as_openssl_verifies::<5>,
+        "ECDSA without hashing",
+        [CKM_EC_KEY_PAIR_GEN, CKM_ECDSA], [Curve(5), Program("openssl")];
+    "sign.ecdsa.brainpool-256.digest-lengths" => ecdsa_takes_digests_of_any_length::<5>, "ECDSA without hashing",
+        [CKM_EC_KEY_PAIR_GEN, CKM_ECDSA], [Curve(5)];
+    "sign.ecdsa.brainpool-384.openssl" => ecdsa_signs_as_openssl_verifies::<6>,
+        "ECDSA without hashing",
+        [CKM_EC_KEY_PAIR_GEN, CKM_ECDSA], [Curve(6), Program("openssl")];
+    "sign.ecdsa.brainpool-384.digest-lengths" => ecdsa_takes_digests_of_any_length::<6>, "ECDSA without hashing",
+        [CKM_EC_KEY_PAIR_GEN, CKM_ECDSA], [Curve(6)];
+    "sign.ecdsa.brainpool-512.openssl" => ecdsa_signs_as_openssl_verifies::<7>,
+        "ECDSA without hashing",
+        [CKM_EC_KEY_PAIR_GEN, CKM_ECDSA], [Curve(7), Program("openssl")];
+    "sign.ecdsa.brainpool-512.digest-lengths" => ecdsa_takes_digests_of_any_length::<7>, "ECDSA without hashing",
+        [CKM_EC_KEY_PAIR_GEN, CKM_ECDSA], [Curve(7)];
     "verify.ecdsa.zeros" => ecdsa_refuses_signatures_of_zeros, "C_Verify",
         [CKM_EC_KEY_PAIR_GEN, CKM_ECDSA], [];
     "verify.rsa.length" => an_rsa_signature_of_another_length_is_told_apart, "C_Verify",

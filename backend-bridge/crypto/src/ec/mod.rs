@@ -1,8 +1,18 @@
 // SPDX-License-Identifier: MIT
-//! ECDSA (FIPS 186-5, section 6) over the NIST prime curves and secp256k1.
+//! ECDSA (FIPS 186-5, section 6) and ECDH over the NIST prime curves, secp256k1 and the brainpool curves.
 //!
 //! Signatures are `r ‖ s`, each as long as a field element, which is the form of PKCS#11; points are SEC 1 octets.
 //! Nonces come from aws-lc's generator with the key and the digest mixed in.
+//!
+//! # Constant time
+//! P-224, P-256, P-384 and P-521 have code of their own in aws-lc. secp256k1 and the brainpool curves go through its
+//! general code: Montgomery arithmetic of fixed width, digits of a fixed window without signs, and a look-up that
+//! touches every entry of the window's table. Nothing there depends on the scalar: the one branch, for the sum of equal
+//! points, is never reached by such digits. What that code lacks beside the NIST curves' is a formal proof, and speed:
+//! it takes some ten times as long as P-256.
+
+mod agreement;
+mod extra_bits;
 
 use crate::error::{Error, Result, check, checked, clear_queue, room};
 use crate::number::{Number, write_padded};
@@ -30,6 +40,11 @@ impl EcPrivateKey {
             key: pkey::from_ec(&ec)?,
             curve,
         })
+    }
+
+    /// Makes a key as FIPS 186-5, appendix A.2.1, has it: from 64 more random bits than the order of the curve has.
+    pub fn generate_with_extra_bits(curve: Curve) -> Result<Self> {
+        Self::from_scalar(curve, &extra_bits::scalar(curve)?)
     }
 
     /// The key with a big-endian scalar, shorter or longer by zeros than a field element; [`Error::InvalidKey`] if
@@ -126,6 +141,10 @@ impl EcPublicKey {
     /// The key with a point in SEC 1 form, uncompressed or compressed; [`Error::InvalidKey`] if it is not a point
     /// of the curve, or the one at infinity.
     pub fn from_point(curve: Curve, octets: &[u8]) -> Result<Self> {
+        // aws-lc reads the hybrid form as well, which says the same thing twice and has no user.
+        if !matches!(octets, [2..=4, ..]) {
+            return Err(Error::InvalidKey);
+        }
         let ec = empty(curve)?;
         let point = Point::new(&ec)?;
         let (group, to) = (group(&ec), point.0.as_ptr());
@@ -211,11 +230,15 @@ impl Point {
     }
 }
 
-const NIDS: [(Curve, c_int); 4] = [
+const NIDS: [(Curve, c_int); 8] = [
+    (Curve::P224, sys::NID_secp224r1),
     (Curve::P256, sys::NID_X9_62_prime256v1),
     (Curve::P384, sys::NID_secp384r1),
     (Curve::P521, sys::NID_secp521r1),
     (Curve::Secp256k1, sys::NID_secp256k1),
+    (Curve::BrainpoolP256r1, sys::NID_brainpoolP256r1),
+    (Curve::BrainpoolP384r1, sys::NID_brainpoolP384r1),
+    (Curve::BrainpoolP512r1, sys::NID_brainpoolP512r1),
 ];
 
 /// A key with a group and nothing else.

@@ -1,0 +1,428 @@
+// SPDX-License-Identifier: MIT
+//! Agreement on keys over elliptic curves: published secrets, OpenSSL's key derivation, public keys that are none.
+
+use crate::case::Need::{Curve, Own, Program};
+use crate::case::cases;
+use crate::subjects::signatures::hex;
+use cryptoki_sys::*;
+use keyenclave_conformance::Rv;
+use keyenclave_conformance::module::{Attr, Mech, bytes, flag, number};
+use keyenclave_conformance::openssl::{der, openssl};
+use keyenclave_conformance::place::Place;
+use keyenclave_conformance::token::{CURVES, Token};
+
+cases! {
+    "ecdh.published.p-224" => two_keys_agree_on_the_published_secret::<0>,
+        "Elliptic Curve Diffie-Hellman key derivation", [CKM_ECDH1_DERIVE], [Curve(4)];
+    "ecdh.published.p-256" => two_keys_agree_on_the_published_secret::<1>,
+        "Elliptic Curve Diffie-Hellman key derivation", [CKM_ECDH1_DERIVE], [Curve(0)];
+    "ecdh.published.p-256.zeros" => two_keys_agree_on_the_published_secret::<2>,
+        "Elliptic Curve Diffie-Hellman key derivation", [CKM_ECDH1_DERIVE], [Curve(0)];
+    "ecdh.published.p-521" => two_keys_agree_on_the_published_secret::<3>,
+        "Elliptic Curve Diffie-Hellman key derivation", [CKM_ECDH1_DERIVE], [Curve(2)];
+    "ecdh.published.secp256k1" => two_keys_agree_on_the_published_secret::<4>,
+        "Elliptic Curve Diffie-Hellman key derivation", [CKM_ECDH1_DERIVE], [Curve(3)];
+    "ecdh.published.brainpool-256" => two_keys_agree_on_the_published_secret::<5>,
+        "Elliptic Curve Diffie-Hellman key derivation", [CKM_ECDH1_DERIVE], [Curve(5)];
+    "ecdh.published.brainpool-384" => two_keys_agree_on_the_published_secret::<6>,
+        "Elliptic Curve Diffie-Hellman key derivation", [CKM_ECDH1_DERIVE], [Curve(6)];
+    "ecdh.published.brainpool-512" => two_keys_agree_on_the_published_secret::<7>,
+        "Elliptic Curve Diffie-Hellman key derivation", [CKM_ECDH1_DERIVE], [Curve(7)];
+    "ecdh.published.x25519" => two_x25519_keys_agree_on_the_secret_of_the_rfc,
+        "Elliptic Curve Diffie-Hellman key derivation", [CKM_ECDH1_DERIVE, CKM_EC_MONTGOMERY_KEY_PAIR_GEN], [];
+    "ecdh.cofactor" => the_cofactor_changes_nothing_on_these_curves,
+        "Elliptic Curve Diffie-Hellman with cofactor key derivation",
+        [CKM_ECDH1_DERIVE, CKM_ECDH1_COFACTOR_DERIVE], [Curve(0)];
+    "ecdh.kdf.openssl" => keys_are_made_of_secrets_as_openssl_makes_them, "CK_EC_KDF_TYPE",
+        [CKM_ECDH1_DERIVE], [Own, Curve(0), Program("openssl")];
+    "ecdh.point-forms" => the_other_point_is_taken_bare_and_in_der, "CK_ECDH1_DERIVE_PARAMS",
+        [CKM_ECDH1_DERIVE], [Curve(0)];
+    "ecdh.lengths" => an_agreed_key_has_the_length_of_its_template_or_its_type,
+        "Elliptic Curve Diffie-Hellman key derivation", [CKM_ECDH1_DERIVE], [Own, Curve(0)];
+    "ecdh.bad-points" => points_that_are_none_agree_on_nothing, "CK_ECDH1_DERIVE_PARAMS",
+        [CKM_ECDH1_DERIVE], [Own, Curve(0)];
+    "ecdh.x25519.small-order" => x25519_keys_of_small_order_agree_on_nothing,
+        "Elliptic Curve Diffie-Hellman key derivation",
+        [CKM_ECDH1_DERIVE, CKM_EC_MONTGOMERY_KEY_PAIR_GEN], [Own];
+    "ecdh.parameters" => ecdh_parameters_that_are_none_are_refused, "CK_ECDH1_DERIVE_PARAMS",
+        [CKM_ECDH1_DERIVE], [Own, Curve(0)];
+    "ecdh.usage" => a_key_that_may_not_derive_does_not, "Elliptic Curve Diffie-Hellman key derivation",
+        [CKM_ECDH1_DERIVE, CKM_EC_KEY_PAIR_GEN], [Curve(0)];
+    "ecdh.x25519.generated" => generated_x25519_keys_agree,
+        "Montgomery Elliptic Curve key pair generation",
+        [CKM_ECDH1_DERIVE, CKM_EC_MONTGOMERY_KEY_PAIR_GEN], [];
+    "ecdh.x25519.curve" => x25519_pairs_are_made_by_their_own_mechanism_only,
+        "Montgomery Elliptic Curve key pair generation", [CKM_EC_MONTGOMERY_KEY_PAIR_GEN, CKM_EC_KEY_PAIR_GEN], [Own];
+    "ec.extra-bits" => a_key_of_extra_bits_signs_like_any_other, "Elliptic Curve key pair generation",
+        [CKM_EC_KEY_PAIR_GEN_W_EXTRA_BITS, CKM_ECDSA], [Curve(0)];
+}
+
+/// Place of the curve in [`CURVES`]; the other side's point, the scalar and the secret: Wycheproof, ecdh_*_test, test 1
+/// of each; the second of P-256 is ecdh_secp256r1_ecpoint_test, test 3.
+const SHARED: [(usize, &str, &str, &str); 8] = [
+    (
+        4,
+        "047d8ac211e1228eb094e285a957d9912e93deee433ed777440ae9fc719b01d050dfbe653e72f39491be87fb1a2742daa6e0a2aada98bb1aca",
+        "565577a49415ca761a0322ad54e4ad0ae7625174baf372c2816f5328",
+        "b8ecdb552d39228ee332bafe4886dbff272f7109edf933bc7542bd4f",
+    ),
+    (
+        0,
+        "0462d5bd3372af75fe85a040715d0f502428e07046868b0bfdfa61d731afe44f26\
+           ac333a93a9e70a81cd5a95b5bf8d13990eb741c8c38872b4a07d275a014e30cf",
+        "0612465c89a023ab17855b0a6bcebfd3febb53aef84138647b5352e02c10c346",
+        "53020d908b0219328b658b525f26780e3ae12bcd952bb25a93bc0895e1714285",
+    ),
+    (
+        0,
+        "0458fd4168a87795603e2b04390285bdca6e57de6027fe211dd9d25e2212d29e62\
+           080d36bd224d7405509295eed02a17150e03b314f96da37445b0d1d29377d12c",
+        "0a0d622a47e48f6bc1038ace438c6f528aa00ad2bd1da5f13ee46bf5f633d71a",
+        "0000000000000000000000000000000000000000000000000000000000000000",
+    ),
+    (
+        2,
+        "040064da3e94733db536a74a0d8a5cb2265a31c54a1da6529a198377fbd38575d9d79769ca2bdf2d4c972642926d444891a652e7f492\
+           337251adf1613cf3077999b5ce00e04ad19cf9fd4722b0c824c069f70c3c0e7ebc5288940dfa92422152ae4a4f79183ced375afb54\
+           db1409ddf338b85bb6dbfc5950163346bb63a90a70c5aba098f7",
+        "01939982b529596ce77a94bc6efd03e92c21a849eb4f87b8f619d506efc9bb22e7c61640c90d598f795b64566dc6df43992ae34a1341\
+         d458574440a7371f611c7dcd",
+        "01f1e410f2c6262bce6879a3f46dfb7dd11d30eeee9ab49852102e1892201dd10f27266c2cf7cbccc7f6885099043dad80ff57f0df96\
+         acf283fb090de53df95f7d87",
+    ),
+    (
+        3,
+        "04d8096af8a11e0b80037e1ee68246b5dcbb0aeb1cf1244fd767db80f3fa27da2b\
+           396812ea1686e7472e9692eaf3e958e50e9500d3b4c77243db1f2acd67ba9cc4",
+        "00f4b7ff7cccc98813a69fae3df222bfe3f4e28f764bf91b4a10d8096ce446b254",
+        "544dfae22af6af939042b1d85b71a1e49e9a5614123c4d6ad0c8af65baf87d65",
+    ),
+    (
+        5,
+        "044cee5e1072b30d64f70bf01958e22c044a2127ddd744ce3060c15990ff0fe114\
+           8c6ee56559829a5a84dd5c8646ee0c43d0b7c50181f234ec09eba43bc86b169e",
+        "0113db979e07d9c8fdbea5b06a682c0d2ad67170ffcb65d7547d8c442d3ac237",
+        "3f00d9af7607fd32809ef7a4a30b396e3da9f465adf20597c9e2046f16a7b1be",
+    ),
+    (
+        6,
+        "0470ffb350173256eb437b140365842397ebaf3611b6389596c1f17c5ff5ce5201f24f6985b8fe0890dcae54b2603dfb40\
+           87242aaf7b2d95b3199bfa03e8fce54ef680b57109847274db3b3a65512b7f832248e70b1030e95db6429589775c3346",
+        "24ddf0fbb41c28365d302dd9d26ff9c32c76c85fa8b9138a3ec621d0caff6de8a724b45d6fe0d9180044242b9f41c84b",
+        "22522760edc39280ff3277b121e17e7539165e7c677a65c8d0dc8159111f8e5d3df7035fe8ce33ac0a0e047ed0842a92",
+    ),
+    (
+        7,
+        "048a73a66605a5db252ef418ff2c43969bd4128187ce431c36a33d3ff3034cf8910fb0021ce849723621199d0d7ea480\
+           5f3cdab82f6c909257762da2a97e26305b078c1fd791fa957e975e30df5b876054758267129e4974a083372b0ce07118\
+           0d05e1978bd90b8407c0a7ff7f6651bd3ffcf1a574dfe95a2e8af3866cbb385d21",
+        "6280eb95405fa8c0e9d970547301bbefb152c8c8114abc730c89bf6db3f7d949\
+         fcfd7ebb82fd2dbd43d28d47bf4ed95de97baed19f7d087cf303d2b0cd413767",
+        "9690120edf3c583f627774ac2837f792e1049b3768199e3cc68c75cc16f73d4e\
+         ca828f87880de91e2fbe0671b7066fcc814cb2e190832adae3a6dc7d9d9e71d3",
+    ),
+];
+
+/// RFC 7748, section 6.1: a private key, the other side's public key, the secret.
+const X25519: [&str; 3] = [
+    "77076d0a7318a57d3c16c17251b26645df4c2f87ebc0992ab177fba51db92c2a",
+    "de9edb7d7b7dc1b4d35b61c2ece435373f8343c85b78674dadfc7e146f882b4f",
+    "4a5d9d5ba4ce2de1728e3bf480350f25e07e21c947d19e3376f09b3c1e161742",
+];
+const CURVE25519: &[u8] = b"\x06\x03\x2b\x65\x6e";
+
+fn private(
+    token: &Token,
+    session: CK_SESSION_HANDLE,
+    kind: CK_KEY_TYPE,
+    curve: &[u8],
+    value: &[u8],
+) -> CK_ULONG {
+    let attrs = [
+        number(CKA_CLASS, CKO_PRIVATE_KEY),
+        number(CKA_KEY_TYPE, kind),
+        flag(CKA_DERIVE, true),
+        bytes(CKA_EC_PARAMS, curve),
+        bytes(CKA_VALUE, value),
+    ];
+    token
+        .create_object(session, &attrs)
+        .expect("an imported private key")
+}
+
+/// The private key of an example.
+fn imported(token: &Token, session: CK_SESSION_HANDLE, example: usize) -> CK_ULONG {
+    let (curve, _, scalar, _) = SHARED[example];
+    private(token, session, CKK_EC, CURVES[curve].0, &hex(scalar))
+}
+
+/// A derived key that shows itself.
+fn open(len: Option<usize>) -> Vec<Attr> {
+    let mut attrs = vec![
+        number(CKA_CLASS, CKO_SECRET_KEY),
+        number(CKA_KEY_TYPE, CKK_GENERIC_SECRET),
+        flag(CKA_SENSITIVE, false),
+        flag(CKA_EXTRACTABLE, true),
+    ];
+    attrs.extend(len.map(|len| number(CKA_VALUE_LEN, CK_ULONG::try_from(len).unwrap())));
+    attrs
+}
+
+fn agreed(
+    token: &Token,
+    session: CK_SESSION_HANDLE,
+    mech: Mech,
+    base: CK_ULONG,
+    attrs: &[Attr],
+) -> Result<Vec<u8>, Rv> {
+    let key = token.derive(session, mech, base, attrs)?;
+    token.read(session, key, CKA_VALUE)
+}
+
+fn plain(point: &[u8]) -> Mech {
+    Mech::ecdh(CKM_ECDH1_DERIVE, CKD_NULL, b"", point)
+}
+
+fn two_keys_agree_on_the_published_secret<const EXAMPLE: usize>() {
+    let (token, session) = Token::with_user();
+    let (_, point, _, secret) = SHARED[EXAMPLE];
+    let key = imported(&token, session, EXAMPLE);
+    let (point, secret) = (hex(point), hex(secret));
+    let made = agreed(&token, session, plain(&point), key, &open(Some(secret.len())));
+    assert_eq!(made.unwrap(), secret);
+}
+
+fn two_x25519_keys_agree_on_the_secret_of_the_rfc() {
+    let (token, session) = Token::with_user();
+    let [own, other, secret] = X25519.map(hex);
+    let key = private(&token, session, CKK_EC_MONTGOMERY, CURVE25519, &own);
+    let made = agreed(&token, session, plain(&other), key, &open(Some(32)));
+    assert_eq!(made.unwrap(), secret);
+}
+
+fn the_cofactor_changes_nothing_on_these_curves() {
+    let (token, session) = Token::with_user();
+    let (_, point, _, secret) = SHARED[1];
+    let key = imported(&token, session, 1);
+    let mech = Mech::ecdh(CKM_ECDH1_COFACTOR_DERIVE, CKD_NULL, b"", &hex(point));
+    let made = agreed(&token, session, mech, key, &open(Some(32)));
+    assert_eq!(made.unwrap(), hex(secret));
+}
+
+fn keys_are_made_of_secrets_as_openssl_makes_them() {
+    let place = Place::of_this_process();
+    let (token, session) = Token::with_user();
+    let (_, point, _, secret) = SHARED[1];
+    let (key, point) = (imported(&token, session, 1), hex(point));
+    for (kdf, name, hash) in [
+        (CKD_SHA1_KDF, "X963KDF", "SHA1"),
+        (CKD_SHA224_KDF, "X963KDF", "SHA224"),
+        (CKD_SHA256_KDF, "X963KDF", "SHA256"),
+        (CKD_SHA384_KDF, "X963KDF", "SHA384"),
+        (CKD_SHA512_KDF, "X963KDF", "SHA512"),
+        (CKD_SHA1_KDF_SP800, "SSKDF", "SHA1"),
+        (CKD_SHA224_KDF_SP800, "SSKDF", "SHA224"),
+        (CKD_SHA256_KDF_SP800, "SSKDF", "SHA256"),
+        (CKD_SHA384_KDF_SP800, "SSKDF", "SHA384"),
+        (CKD_SHA512_KDF_SP800, "SSKDF", "SHA512"),
+    ] {
+        for (info, text) in [(&b""[..], ""), (b"\x01\x02both know", "0102626f7468206b6e6f77")] {
+            let mech = Mech::ecdh(CKM_ECDH1_DERIVE, kdf, info, &point);
+            let made = agreed(&token, session, mech, key, &open(Some(77))).unwrap();
+            let digest = format!("digest:{hash}");
+            let secret = format!("hexsecret:{secret}");
+            let info = format!("hexinfo:{text}");
+            let mut arguments = vec![
+                "kdf", "-keylen", "77", "-binary", "-out", "key", "-kdfopt", &digest,
+            ];
+            arguments.extend(["-kdfopt", &secret]);
+            if !text.is_empty() {
+                arguments.extend(["-kdfopt", &info]);
+            }
+            arguments.push(name);
+            openssl(&place, &arguments);
+            assert_eq!(
+                made,
+                std::fs::read(place.file("key")).unwrap(),
+                "{name} {hash} {text}"
+            );
+        }
+    }
+}
+
+fn the_other_point_is_taken_bare_and_in_der() {
+    let (token, session) = Token::with_user();
+    let (_, point, _, secret) = SHARED[1];
+    let (key, point) = (imported(&token, session, 1), hex(point));
+    for form in [point.clone(), der(4, &point)] {
+        let made = agreed(&token, session, plain(&form), key, &open(Some(32)));
+        assert_eq!(made.unwrap(), hex(secret));
+    }
+}
+
+fn an_agreed_key_has_the_length_of_its_template_or_its_type() {
+    let (token, session) = Token::with_user();
+    let (_, point, _, secret) = SHARED[1];
+    let (key, point, secret) = (imported(&token, session, 1), hex(point), hex(secret));
+    let made = |mech: Mech, attrs: &[Attr]| agreed(&token, session, mech, key, attrs);
+    assert_eq!(made(plain(&point), &open(None)).unwrap(), secret);
+    let end = made(plain(&point), &open(Some(16))).unwrap();
+    assert_eq!(end, secret[16..], "the beginning is cut off");
+    assert_eq!(
+        made(plain(&point), &open(Some(33))).unwrap_err(),
+        CKR_KEY_SIZE_RANGE
+    );
+    assert_eq!(
+        made(plain(&point), &open(Some(1))).unwrap_err(),
+        CKR_KEY_SIZE_RANGE
+    );
+    let mut aes = open(None);
+    aes[1] = number(CKA_KEY_TYPE, CKK_AES);
+    assert_eq!(made(plain(&point), &aes).unwrap(), secret);
+    let hashed = Mech::ecdh(CKM_ECDH1_DERIVE, CKD_SHA384_KDF, b"", &point);
+    assert_eq!(made(hashed.clone(), &aes).unwrap().len(), 32);
+    assert_eq!(made(hashed, &open(None)).unwrap().len(), 48);
+    aes.push(number(CKA_VALUE_LEN, 17));
+    made(plain(&point), &aes).expect_err("no AES key has 17 bytes");
+}
+
+fn points_that_are_none_agree_on_nothing() {
+    let (token, session) = Token::with_user();
+    let (_, point, ..) = SHARED[1];
+    let (key, point) = (imported(&token, session, 1), hex(point));
+    let mut off = point.clone();
+    off[64] ^= 1;
+    let mut hybrid = point.clone();
+    hybrid[0] = 6 + (hybrid[64] & 1);
+    let elsewhere = hex(SHARED[4].1);
+    for bad in [
+        &off[..],
+        &hybrid,
+        &elsewhere,
+        &point[1..],
+        &point[..64],
+        &[0],
+        &[4; 65],
+        &[4, 0],
+    ] {
+        let refused = agreed(&token, session, plain(bad), key, &open(Some(32)));
+        assert_eq!(refused.unwrap_err(), CKR_MECHANISM_PARAM_INVALID, "{bad:02x?}");
+    }
+}
+
+fn x25519_keys_of_small_order_agree_on_nothing() {
+    let (token, session) = Token::with_user();
+    let key = private(&token, session, CKK_EC_MONTGOMERY, CURVE25519, &hex(X25519[0]));
+    let mut one = [0; 32];
+    for point in [
+        hex("0000000000000000000000000000000000000000000000000000000000000000"),
+        hex("e0eb7a7c3b41b8ae1656e3faf19fc46ada098deb9c32b1fd866205165f49b800"),
+        hex("5f9c95bca3508c24b1d0b1559c83ef5b04445cc4581c8e86d8224eddd09f1157"),
+        {
+            one[0] = 1;
+            one.to_vec()
+        },
+        vec![1; 31],
+        vec![1; 33],
+    ] {
+        let refused = agreed(&token, session, plain(&point), key, &open(Some(32)));
+        assert_eq!(refused.unwrap_err(), CKR_MECHANISM_PARAM_INVALID, "{point:02x?}");
+    }
+    let cofactor = Mech::ecdh(CKM_ECDH1_COFACTOR_DERIVE, CKD_NULL, b"", &hex(X25519[1]));
+    let refused = agreed(&token, session, cofactor, key, &open(Some(32)));
+    assert_eq!(refused.unwrap_err(), CKR_KEY_TYPE_INCONSISTENT);
+}
+
+fn ecdh_parameters_that_are_none_are_refused() {
+    let (token, session) = Token::with_user();
+    let (key, point) = (imported(&token, session, 1), hex(SHARED[1].1));
+    for mech in [
+        Mech::from(CKM_ECDH1_DERIVE),
+        Mech::null(CKM_ECDH1_DERIVE, 40),
+        Mech::null(CKM_ECDH1_DERIVE, CK_ULONG::MAX),
+        Mech::with(CKM_ECDH1_DERIVE, [0; 39]),
+        Mech::with(CKM_ECDH1_DERIVE, [0; 40]),
+        Mech::ecdh(CKM_ECDH1_DERIVE, 0, b"", &point),
+        Mech::ecdh(CKM_ECDH1_DERIVE, 0x7777, b"", &point),
+        Mech::ecdh(CKM_ECDH1_DERIVE, CKD_NULL, b"data", &point),
+        Mech::ecdh(CKM_ECDH1_DERIVE, CKD_NULL, b"", b""),
+    ] {
+        let refused = agreed(&token, session, mech.clone(), key, &open(Some(32)));
+        assert_eq!(refused.unwrap_err(), CKR_MECHANISM_PARAM_INVALID, "{mech:?}");
+    }
+    let (_, rsa) = token.rsa(session, 2048, &[]);
+    let refused = agreed(&token, session, plain(&point), rsa, &open(Some(32)));
+    assert_eq!(refused.unwrap_err(), CKR_KEY_TYPE_INCONSISTENT);
+}
+
+fn a_key_that_may_not_derive_does_not() {
+    let (token, session) = Token::with_user();
+    let public = [bytes(CKA_EC_PARAMS, CURVES[0].0)];
+    let (_, key) = token
+        .generate_key_pair(session, CKM_EC_KEY_PAIR_GEN, &public, &[flag(CKA_DERIVE, false)])
+        .unwrap();
+    let refused = agreed(&token, session, plain(&hex(SHARED[1].1)), key, &open(Some(32)));
+    assert_eq!(refused.unwrap_err(), CKR_KEY_FUNCTION_NOT_PERMITTED);
+}
+
+fn generated_x25519_keys_agree() {
+    let (token, session) = Token::with_user();
+    let pair = || {
+        let public = [bytes(CKA_EC_PARAMS, CURVE25519)];
+        let private = [flag(CKA_DERIVE, true)];
+        let pair = token.generate_key_pair(session, CKM_EC_MONTGOMERY_KEY_PAIR_GEN, &public, &private);
+        let (public, private) = pair.unwrap();
+        // Version 3.0 of the specification wants it in DER, later ones as the bare bytes.
+        let octets = token.read(session, public, CKA_EC_POINT).unwrap();
+        (octets[octets.len() - 32..].to_vec(), private)
+    };
+    let ((one, own), (other, their)) = (pair(), pair());
+    let made = agreed(&token, session, plain(&other), own, &open(Some(32))).unwrap();
+    assert_eq!(
+        agreed(&token, session, plain(&one), their, &open(Some(32))).unwrap(),
+        made
+    );
+    assert_ne!(made, [0; 32]);
+}
+
+fn x25519_pairs_are_made_by_their_own_mechanism_only() {
+    let (token, session) = Token::with_user();
+    let pair = |mechanism, params: &[u8]| {
+        let public = [bytes(CKA_EC_PARAMS, params)];
+        token
+            .generate_key_pair(session, mechanism, &public, &[])
+            .map(drop)
+    };
+    for name in [
+        CURVE25519,
+        b"\x13\x0acurve25519",
+        b"\x06\x0a\x2b\x06\x01\x04\x01\x97\x55\x01\x05\x01",
+    ] {
+        pair(CKM_EC_MONTGOMERY_KEY_PAIR_GEN, name).unwrap();
+        assert_eq!(
+            pair(CKM_EC_KEY_PAIR_GEN, name).unwrap_err(),
+            CKR_CURVE_NOT_SUPPORTED
+        );
+    }
+    let refused = pair(CKM_EC_MONTGOMERY_KEY_PAIR_GEN, CURVES[0].0);
+    assert_eq!(refused.unwrap_err(), CKR_CURVE_NOT_SUPPORTED);
+}
+
+fn a_key_of_extra_bits_signs_like_any_other() {
+    let (token, session) = Token::with_user();
+    let public = [bytes(CKA_EC_PARAMS, CURVES[0].0), flag(CKA_VERIFY, true)];
+    let pair = token.generate_key_pair(
+        session,
+        CKM_EC_KEY_PAIR_GEN_W_EXTRA_BITS,
+        &public,
+        &[flag(CKA_SIGN, true)],
+    );
+    let (public, private) = pair.unwrap();
+    let signature = token.sign(session, CKM_ECDSA, private, &[7; 32]).unwrap();
+    assert_eq!(
+        token.check(session, CKM_ECDSA, public, &[7; 32], &signature),
+        Rv::OK
+    );
+    let made = token.read_number(session, private, CKA_KEY_GEN_MECHANISM);
+    assert_eq!(made.unwrap(), CKM_EC_KEY_PAIR_GEN_W_EXTRA_BITS);
+}
