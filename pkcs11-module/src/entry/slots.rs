@@ -83,14 +83,14 @@ pub fn get_token_info(
     Ok(())
 }
 
-/// What is told of a token that is no device: the library's versions, no memory of its own, no clock
-/// (`CKF_CLOCK_ON_TOKEN`).
+/// What is told of a token that is no device: the library's versions, no memory of its own, which is 0 (ADR 17), no
+/// clock (`CKF_CLOCK_ON_TOKEN`).
 fn no_device() -> Device {
     Device {
         hardware: library_version(),
         firmware: library_version(),
-        public_memory: [ck::CK_UNAVAILABLE_INFORMATION; 2],
-        private_memory: [ck::CK_UNAVAILABLE_INFORMATION; 2],
+        public_memory: [0; 2],
+        private_memory: [0; 2],
         utc_time: [b' '; 16],
     }
 }
