@@ -316,14 +316,14 @@ fn gcm_matches_its_specification_with_every_tag_length_and_part() {
 #[test]
 fn gcm_takes_every_length_of_iv() {
     let key = AesKey::new(&[1; 16]).unwrap();
-    for len in 1..=256 {
+    for len in (1..=257).chain([4096]) {
         let iv: Vec<u8> = (0..len).map(|at| (at % 251) as u8).collect();
         let sealed = seal(&key, &iv, b"aad", b"message", 16, 100);
         let mut out = [0; 7];
         assert_eq!(key.gcm_open(&iv, b"aad", 16, &sealed, &mut out), Ok(7));
         assert_eq!(&out, b"message");
     }
-    for (iv_len, tag_len) in [(0, 16), (257, 16), (12, 0), (12, 3), (12, 17)] {
+    for (iv_len, tag_len) in [(0, 16), (12, 0), (12, 3), (12, 17)] {
         assert_eq!(
             key.gcm_encrypt(&vec![0; iv_len], b"", tag_len).err(),
             Some(Error::InvalidInput)

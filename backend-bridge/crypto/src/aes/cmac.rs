@@ -30,7 +30,7 @@ impl AesKey {
         Ok(AesCmac(context))
     }
 
-    /// Starts a GMAC with an initialisation vector of 1 to 256 bytes, which must never be used twice with a key, and a
+    /// Starts a GMAC with an initialisation vector of at least a byte, which must never be used twice with a key, and a
     /// tag of 4 to 16 bytes.
     pub fn gmac(&self, iv: &[u8], tag_len: usize) -> Result<AesGmac> {
         let context = self.gcm(iv, &[], tag_len, Direction::Encrypt)?;

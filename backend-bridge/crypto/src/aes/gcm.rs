@@ -14,8 +14,8 @@ use zeroize::Zeroize;
 
 const GCM: Ciphers = [sys::EVP_aes_128_gcm, sys::EVP_aes_192_gcm, sys::EVP_aes_256_gcm];
 
-/// Allowed lengths of the initialisation vector, in bytes (`CK_GCM_PARAMS`).
-const IV_LEN: RangeInclusive<usize> = 1..=256;
+/// Allowed lengths of the initialisation vector, in bytes: `CK_GCM_PARAMS` takes twice as many, aws-lc counts in `int`.
+const IV_LEN: RangeInclusive<usize> = 1..=0x7fff_ffff;
 /// Allowed lengths of the tag, in bytes.
 const TAG_LEN: RangeInclusive<usize> = 4..=16;
 /// The longest plaintext, in bytes (SP 800-38D, section 5.2.1.1).
@@ -36,7 +36,7 @@ pub struct AesGcmDecrypt {
 }
 
 impl AesKey {
-    /// Starts to encrypt with an initialisation vector of 1 to 256 bytes, which must never be used twice with a key,
+    /// Starts to encrypt with an initialisation vector of at least a byte, which must never be used twice with a key,
     /// additional data, and a tag of 4 to 16 bytes.
     pub fn gcm_encrypt(&self, iv: &[u8], aad: &[u8], tag_len: usize) -> Result<AesGcmEncrypt> {
         let context = self.gcm(iv, aad, tag_len, Direction::Encrypt)?;

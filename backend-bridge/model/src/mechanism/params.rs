@@ -119,7 +119,7 @@ pub struct OaepParams {
 /// `CK_GCM_PARAMS`, checked.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct GcmParams {
-    /// The initialisation vector, 1 to 256 bytes.
+    /// The initialisation vector, at least a byte.
     pub iv: Vec<u8>,
     /// Additional authenticated data.
     pub aad: Vec<u8>,
@@ -210,7 +210,7 @@ pub(super) fn check(row: &MechanismRow, params: &Params) -> Result<()> {
 
 /// Whether GCM has such an initialisation vector and tag, in bytes.
 pub(super) fn gcm_fits(iv_len: usize, tag_len: usize) -> bool {
-    (1..=256).contains(&iv_len) && (4..=16).contains(&tag_len)
+    iv_len > 0 && (4..=16).contains(&tag_len)
 }
 
 /// Whether CCM has such a nonce and tag, in bytes.
