@@ -73,6 +73,11 @@ fn pkcs11_tool_makes_keys_signs_and_keeps_objects() {
 }
 
 #[test]
+fn pkcs11_tool_finds_no_errors() {
+    needing(&["bash", "pkcs11-tool"], || client("pkcs11-tool-test.sh"));
+}
+
+#[test]
 fn pkcs11_tool_forks() {
     needing(&["bash", "pkcs11-tool"], || client("pkcs11-tool-fork.sh"));
 }
