@@ -33,6 +33,8 @@ pub struct Abilities {
     pub sessions: bool,
     /// Whether it is KeyEnclave's own module.
     pub own: bool,
+    /// Whether the token is another module's, behind a slot of KeyEnclave's.
+    pub behind: bool,
 }
 
 const FILE: &str = "abilities.json";
@@ -86,6 +88,7 @@ pub(crate) fn probe() {
         saved_state: saved_state(&token, session),
         sessions: limits.ulMaxSessionCount != 1 && limits.ulMaxRwSessionCount != 1,
         own: Tested::of_environment().is_keyenclave(),
+        behind: Tested::of_environment().behind.is_some(),
     };
     let text = serde_json::to_string(&abilities).expect("plain data");
     Place::of_this_process().write(FILE, &text);

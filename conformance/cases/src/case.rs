@@ -2,6 +2,7 @@
 //! What a case is, and what it may need of a module.
 
 use crate::abilities::Abilities;
+use crate::profiles;
 use cryptoki_sys::CK_MECHANISM_TYPE;
 use keyenclave_conformance::case::is_present;
 use keyenclave_conformance::token::CURVES;
@@ -33,6 +34,8 @@ pub enum Need {
     Data,
     /// This function. Modules list all functions, so it shows when the case calls it.
     Function(&'static str),
+    /// The files of the OASIS profiles' test cases.
+    Oasis,
     /// A security officer who can log in to a token that has a user's PIN.
     Officer,
     /// KeyEnclave's own module: the case is about a choice that the specification leaves open.
@@ -83,6 +86,15 @@ impl Need {
             ),
             Self::Data => (abilities.data, "the token stores no data objects".to_owned()),
             Self::Function(_) => (true, String::new()),
+            Self::Oasis if abilities.behind => (
+                false,
+                "the token is another module's, held to them alone".to_owned(),
+            ),
+            Self::Oasis => (
+                profiles::directory().is_some(),
+                "the test cases of the OASIS profiles are not here: KEYENCLAVE_OASIS names their directory"
+                    .to_owned(),
+            ),
             Self::Officer => (
                 abilities.officer,
                 "the security officer cannot log in beside a user's PIN".to_owned(),

@@ -6,6 +6,7 @@
 
 use crate::abilities;
 use crate::case::Case;
+use crate::wycheproof;
 use keyenclave_conformance::case::{self, Ended};
 use keyenclave_conformance::place::Place;
 use keyenclave_conformance::returns;
@@ -67,6 +68,10 @@ pub fn child() -> Option<ExitCode> {
     let id = std::env::var(CASE).ok()?;
     if id == PROBE {
         abilities::probe();
+        return Some(ExitCode::SUCCESS);
+    }
+    if id == wycheproof::PLAY {
+        wycheproof::child();
         return Some(ExitCode::SUCCESS);
     }
     let case = crate::all()

@@ -5,6 +5,9 @@
 //! module, and a function that panics if the module is wrong. Each runs in a process of its own ([`isolated`]), by
 //! `cargo test` as a test and by the program `keyenclave-conformance` against any module, held to a file of
 //! expectations ([`expectations`]).
+//!
+//! Beside them stand the test cases of the OASIS profiles, which are cases as well ([`profiles`]), and Wycheproof's test
+//! vectors, all in one process ([`wycheproof`]).
 #![forbid(unsafe_code)]
 #![allow(
     clippy::unwrap_used,
@@ -18,8 +21,10 @@ pub mod case;
 pub mod expectations;
 pub mod isolated;
 pub mod peers;
+pub mod profiles;
 pub mod report;
 pub mod run;
 mod subjects;
+pub mod wycheproof;
 
 pub use subjects::all;

@@ -10,7 +10,8 @@ use keyenclave_conformance::tested::Tested;
 use keyenclave_conformance_cases::expectations::Expectations;
 use keyenclave_conformance_cases::peers::{self, Peer};
 use keyenclave_conformance_cases::run::Run;
-use keyenclave_conformance_cases::{all, isolated, report};
+use keyenclave_conformance_cases::wycheproof::expected::Expected;
+use keyenclave_conformance_cases::{all, isolated, report, wycheproof};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -46,6 +47,9 @@ struct Arguments {
     /// A page whose table of modules gets this run's line.
     #[arg(long, conflicts_with = "filter")]
     page: Option<PathBuf>,
+    /// Wycheproof's test vectors instead of the cases; FILTER then is a part of the sets' names.
+    #[arg(long, conflicts_with_all = ["behind", "expectations", "json", "junit"])]
+    wycheproof: bool,
     /// Says which cases there are, and runs none.
     #[arg(long)]
     list: bool,
@@ -80,6 +84,9 @@ fn run(arguments: &Arguments) -> Result<bool, String> {
     let Some((name, tested, expectations)) = chosen(arguments)? else {
         return Ok(true);
     };
+    if arguments.wycheproof {
+        return vectors(arguments, &name, &tested);
+    }
     let run = Run::of(&tested, &expectations, &arguments.filter, |one| {
         println!("{}", report::line(one));
     })?;
@@ -93,6 +100,24 @@ fn run(arguments: &Arguments) -> Result<bool, String> {
         return Err(format!("no case is called like {}", arguments.filter));
     }
     Ok(run.counts().wrong == 0)
+}
+
+/// Whether all of Wycheproof's vectors come to what they must. Of other modules that is told and not judged.
+fn vectors(arguments: &Arguments, name: &str, tested: &Tested) -> Result<bool, String> {
+    let played = wycheproof::play(tested, &arguments.filter)?;
+    println!("{}", report::vectors(&played));
+    if played.is_empty() {
+        return Err(format!("no set is called like {}", arguments.filter));
+    }
+    if let Some(page) = &arguments.page {
+        report::update_vectors(page, name, &played)?;
+    }
+    if !tested.is_keyenclave() {
+        return Ok(true);
+    }
+    let wrong = Expected::of_ours()?.judge(&played);
+    wrong.iter().for_each(|wrong| println!("WRONG     {wrong}"));
+    Ok(wrong.is_empty())
 }
 
 /// `None` if it is a peer that is not installed.

@@ -8,7 +8,8 @@ use keyenclave_conformance::tested::Tested;
 use keyenclave_conformance_cases::abilities::Abilities;
 use keyenclave_conformance_cases::case::Case;
 use keyenclave_conformance_cases::isolated::{self, Outcome};
-use keyenclave_conformance_cases::{all, run};
+use keyenclave_conformance_cases::wycheproof::expected::Expected;
+use keyenclave_conformance_cases::{all, run, wycheproof};
 use libtest_mimic::{Arguments, Failed, Trial};
 use std::process::ExitCode;
 use std::sync::LazyLock;
@@ -21,7 +22,8 @@ static MODULE: LazyLock<(Tested, Result<Abilities, String>)> = LazyLock::new(|| 
 
 fn main() -> ExitCode {
     isolated::child().unwrap_or_else(|| {
-        let tests = all().map(|case| Trial::test(case.id, || test(case))).collect();
+        let cases = all().map(|case| Trial::test(case.id, || test(case)));
+        let tests = cases.chain([Trial::test("wycheproof", vectors)]).collect();
         libtest_mimic::run(&Arguments::from_args(), tests).exit_code()
     })
 }
@@ -35,5 +37,19 @@ fn test(case: &Case) -> Result<(), Failed> {
             Ok(())
         }
         Outcome::Failed(how, output) => Err(format!("{}: {how}\n{output}", case.sentence()).into()),
+    }
+}
+
+/// All of Wycheproof's vectors. Other modules are not held to them: what they do is told by the runner.
+fn vectors() -> Result<(), Failed> {
+    let (tested, _) = &*MODULE;
+    if !tested.is_keyenclave() {
+        skipped("wycheproof", "expectations are about KeyEnclave's own module");
+        return Ok(());
+    }
+    let wrong = Expected::of_ours()?.judge(&wycheproof::play(tested, "")?);
+    match wrong.as_slice() {
+        [] => Ok(()),
+        _ => Err(wrong.join("\n").into()),
     }
 }

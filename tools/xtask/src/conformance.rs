@@ -2,7 +2,7 @@
 //! `cargo xtask conformance`: holds a PKCS#11 module, ours by default, to the black-box cases, and reports.
 //!
 //! What it takes is the runner's: `--module FILE`, `--peer NAME` or `--behind NAME`, `--expectations FILE`, `--json FILE`,
-//! `--junit FILE`, `--page FILE`, `--list`, and a part of the cases' ids.
+//! `--junit FILE`, `--page FILE`, `--wycheproof`, `--list`, and a part of the cases' ids.
 
 use crate::{peers, project, run, test};
 use std::process::Command;

@@ -41,7 +41,7 @@ const TASKS: &[(&str, &str, Task)] = &[
     ),
     (
         "conformance",
-        "hold a module to the black-box cases [--peer NAME] [--module FILE] [--help]",
+        "hold a module to the black-box cases [--peer NAME] [--module FILE] [--wycheproof] [--help]",
         conformance::run,
     ),
     (

@@ -5,11 +5,13 @@ mod json;
 mod junit;
 mod page;
 mod text;
+mod vectors;
 
 pub use json::json;
 pub use junit::junit;
-pub use page::update;
+pub use page::{update, update_vectors};
 pub use text::{line, summary};
+pub use vectors::vectors;
 
 #[cfg(test)]
 mod tests {

@@ -23,8 +23,9 @@ mod signatures;
 mod slots;
 
 use crate::case::Case;
+use crate::profiles;
 
-const SUBJECTS: [&[Case]; 20] = [
+const SUBJECTS: [&[Case]; 21] = [
     life_cycle::CASES,
     slots::CASES,
     pins::CASES,
@@ -45,6 +46,7 @@ const SUBJECTS: [&[Case]; 20] = [
     ecdh::CASES,
     bad_input::CASES,
     mistakes::CASES,
+    profiles::CASES,
 ];
 
 /// Every case, in the order in which they are reported.
