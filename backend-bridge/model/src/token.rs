@@ -9,11 +9,13 @@
 mod info;
 mod messages;
 mod operation;
+mod signature;
 mod step;
 
 pub use info::{Device, TokenInfo};
 pub use messages::{Message, MessageEnd, MessageStep, Messages, Processed};
 pub use operation::{End, Operation, OperationClass, OutputLen, Part};
+pub use signature::{step_with_signature, with_signature};
 pub use step::{Out, Pending, Step};
 
 use std::time::Instant;
@@ -254,6 +256,17 @@ pub enum Work<'a> {
         mechanism: &'a Mechanism,
         /// With which key; `None` for digests.
         key: Option<ObjectId>,
+    },
+    /// `C_VerifySignatureInit`: a verification that has its signature from the beginning, and ends with [`End::Begun`]:
+    /// answer: [`Out::Operation`]. [`with_signature`] makes one of any verification, for tokens to which it is all
+    /// the same when the signature comes.
+    BeginVerifySignature {
+        /// How.
+        mechanism: &'a Mechanism,
+        /// With which key.
+        key: ObjectId,
+        /// What is verified.
+        signature: &'a [u8],
     },
     /// `C_MessageEncryptInit` and the like: answer: [`Out::Messages`]. Only for encryption, decryption, signing and
     /// verification.

@@ -16,7 +16,7 @@ use keyenclave_model::serial::serial_number;
 use keyenclave_model::template::Template;
 use keyenclave_model::token::{
     CallCx, HandleSource, ObjectId, Operation, OperationClass, Out, Role, SessionId, Step, Token, TokenInfo,
-    Work,
+    Work, with_signature,
 };
 
 use crate::engine::Engine;
@@ -182,6 +182,13 @@ impl<S: Store + 'static, K: Sealers> SoftToken<S, K> {
                 mechanism,
                 key,
             } => self.begin(cx, class, mechanism, key).map(Out::Operation),
+            Work::BeginVerifySignature {
+                mechanism,
+                key,
+                signature,
+            } => self
+                .begin(cx, OperationClass::Verify, mechanism, Some(key))
+                .map(|operation| Out::Operation(with_signature(operation, signature))),
             Work::Restore { class, state, keys } => self.restore(class, state, keys).map(Out::Operation),
             Work::Random(out) => {
                 rand::fill(out).map_err(|error| Doing::Internal.failed(error))?;

@@ -456,10 +456,10 @@ functions! {
             key: Place<CK_OBJECT_HANDLE>
         ) => entry keys::decapsulate_key(session, mechanism, private_key, template, ciphertext, key);
         "5.15.7" C_VerifySignatureInit(session: SessionId, mechanism: Mechanism, key: ObjectId, signature: Input)
-            => unsupported in_session(session);
-        "5.15.8" C_VerifySignature(session: SessionId, data: Input) => unsupported in_session(session);
-        "5.15.9" C_VerifySignatureUpdate(session: SessionId, part: Input) => unsupported in_session(session);
-        "5.15.10" C_VerifySignatureFinal(session: SessionId) => unsupported in_session(session);
+            => entry signatures::init(session, mechanism, key, signature);
+        "5.15.8" C_VerifySignature(session: SessionId, data: Input) => entry signatures::single(session, data);
+        "5.15.9" C_VerifySignatureUpdate(session: SessionId, part: Input) => entry signatures::update(session, part);
+        "5.15.10" C_VerifySignatureFinal(session: SessionId) => entry signatures::finish(session);
         "5.6.11" C_GetSessionValidationFlags(
             session: SessionId, kind: CK_SESSION_VALIDATION_FLAGS_TYPE, flags: Place<CK_FLAGS>
         ) => unsupported in_session(session);

@@ -13,6 +13,7 @@ pub mod messages;
 pub mod objects;
 pub mod random;
 pub mod sessions;
+pub mod signatures;
 pub mod slots;
 pub mod state;
 mod taken;

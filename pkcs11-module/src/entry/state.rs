@@ -28,7 +28,9 @@ pub fn get_operation_state(lib: &Library, session: SessionId, mut output: Output
     let started = active.started;
     let state = match &active.work {
         Next::Run(operation) => operation.state(),
-        Next::Messages(_) | Next::Deliver { .. } | Next::Wait(_) => Err(Rv::StateUnsaveable.into()),
+        Next::RunWithSignature(_) | Next::Messages(_) | Next::Deliver { .. } | Next::Wait(_) => {
+            Err(Rv::StateUnsaveable.into())
+        }
     };
     place.put_back(active)?;
     let saved = Saved {

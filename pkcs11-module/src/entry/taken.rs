@@ -5,6 +5,7 @@
 //! left behind, whatever happens, and that nothing is dropped under the session's lock.
 
 use keyenclave_model::error::{Result, Rv};
+use keyenclave_model::token::OperationClass;
 
 use crate::library::Caller;
 use crate::session::activity::Activity;
@@ -40,11 +41,36 @@ impl<'a> Taken<'a> {
     /// # Errors
     /// As [`Operations::take`](crate::session::operation::Operations::take).
     pub(super) fn take(caller: &'a Caller<'a>, activity: impl Into<Activity>) -> Result<(Self, Active)> {
-        let activity = activity.into();
+        Self::take_if(caller, activity.into(), |active| !active.is_with_signature())
+    }
+
+    /// Takes the verification out that has had its signature. It has the place of one that has not, and each is
+    /// nothing to the functions of the other.
+    ///
+    /// # Errors
+    /// As [`Operations::take`](crate::session::operation::Operations::take).
+    pub(super) fn take_with_signature(caller: &'a Caller<'a>) -> Result<(Self, Active)> {
+        Self::take_if(caller, OperationClass::Verify.into(), Active::is_with_signature)
+    }
+
+    fn take_if(
+        caller: &'a Caller<'a>,
+        activity: Activity,
+        is_wanted: impl Fn(&Active) -> bool,
+    ) -> Result<(Self, Active)> {
+        let login = caller.slot.login_number();
         let mut operations = caller.session.operations.lock();
-        let active = operations.take(activity, caller.slot.login_number())?;
+        let active = operations.take(activity, login)?;
+        let refused = if is_wanted(&active) {
+            Ok(active)
+        } else {
+            Err(operations.put_back(activity, Some(active), login))
+        };
         drop(operations);
-        Ok((Self::of(caller, activity, Rv::OperationNotInitialized), active))
+        match refused {
+            Ok(active) => Ok((Self::of(caller, activity, Rv::OperationNotInitialized), active)),
+            Err(_) => Err(Rv::OperationNotInitialized.into()),
+        }
     }
 
     /// Puts an operation back, or for the first time.

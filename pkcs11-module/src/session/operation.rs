@@ -27,6 +27,8 @@ pub struct Active {
 pub enum Next {
     /// Runs.
     Run(Box<dyn Operation>),
+    /// Runs, and has had the signature that it checks (`C_VerifySignatureInit`).
+    RunWithSignature(Box<dyn Operation>),
     /// Takes messages. `started` says whether one has begun and not ended.
     Messages(Box<dyn Messages>),
     /// Has run, but the memory that the caller brought was too short: the result, for when there is enough.
@@ -159,7 +161,7 @@ impl Operations {
     ///
     /// # Errors
     /// `CKR_OPERATION_NOT_INITIALIZED` if there is none, `CKR_STATE_UNSAVEABLE` if there are several, or if it waits
-    /// for its result.
+    /// for its result or has had the signature that it checks.
     pub fn only(&self, login: u64) -> Result<OperationClass> {
         let mut active =
             OperationClass::ALL
@@ -172,7 +174,9 @@ impl Operations {
                 });
         match (active.next(), active.next()) {
             (None, _) => Err(Rv::OperationNotInitialized.into()),
-            (Some((_, Place::Here(active))), None) if active.waiting().is_some() => {
+            (Some((_, Place::Here(active))), None)
+                if active.waiting().is_some() || active.is_with_signature() =>
+            {
                 Err(Rv::StateUnsaveable.into())
             }
             (Some((class, _)), None) => Ok(class),
@@ -271,6 +275,15 @@ impl Active {
         }
     }
 
+    /// A new operation that has had the signature that it checks.
+    pub fn with_signature(operation: Box<dyn Operation>, login: u64) -> Self {
+        Self {
+            work: Next::RunWithSignature(operation),
+            started: false,
+            login: Some(login),
+        }
+    }
+
     /// A new operation on messages.
     pub fn on_messages(messages: Box<dyn Messages>, login: u64) -> Self {
         Self {
@@ -295,7 +308,7 @@ impl Active {
     /// `CKR_OPERATION_ACTIVE` if it has run and only its result is waited for.
     pub fn running(&mut self) -> Result<&mut Box<dyn Operation>> {
         match &mut self.work {
-            Next::Run(operation) => Ok(operation),
+            Next::Run(operation) | Next::RunWithSignature(operation) => Ok(operation),
             Next::Messages(_) | Next::Deliver { .. } | Next::Wait(_) => Err(Rv::OperationActive.into()),
         }
     }
@@ -306,7 +319,7 @@ impl Active {
     /// `CKR_OPERATION_ACTIVE` if it has run and only its result is waited for.
     pub fn into_operation(self) -> Result<Box<dyn Operation>> {
         match self.work {
-            Next::Run(operation) => Ok(operation),
+            Next::Run(operation) | Next::RunWithSignature(operation) => Ok(operation),
             Next::Messages(_) | Next::Deliver { .. } | Next::Wait(_) => Err(Rv::OperationActive.into()),
         }
     }
@@ -315,14 +328,19 @@ impl Active {
     pub fn into_memory(self) -> Option<KeptOutput> {
         match self.work {
             Next::Wait(waiting) => waiting.memory,
-            Next::Run(_) | Next::Messages(_) | Next::Deliver { .. } => None,
+            Next::Run(_) | Next::RunWithSignature(_) | Next::Messages(_) | Next::Deliver { .. } => None,
         }
+    }
+
+    /// Whether it has had the signature that it checks.
+    pub fn is_with_signature(&self) -> bool {
+        matches!(self.work, Next::RunWithSignature(_))
     }
 
     pub(super) fn waiting(&self) -> Option<&Waiting> {
         match &self.work {
             Next::Wait(waiting) => Some(waiting),
-            Next::Run(_) | Next::Messages(_) | Next::Deliver { .. } => None,
+            Next::Run(_) | Next::RunWithSignature(_) | Next::Messages(_) | Next::Deliver { .. } => None,
         }
     }
 

@@ -10,4 +10,5 @@
 
 mod keys;
 mod messages;
+mod signatures;
 mod token;

@@ -9,8 +9,8 @@ use cryptoki_sys as ck;
 use keyenclave_model::error::{Error, Result, Rv};
 use keyenclave_model::mechanism::MechanismInfo;
 use keyenclave_model::token::{
-    CallCx, HandleSource, Message, MessageEnd, MessageStep, Messages, ObjectId, Out, Processed, SessionId,
-    Step, Token, TokenInfo, Work,
+    CallCx, End, HandleSource, Message, MessageEnd, MessageStep, Messages, ObjectId, Operation, Out,
+    OutputLen, Part, Processed, SessionId, Step, Token, TokenInfo, Work, with_signature,
 };
 use keyenclave_module::abi::values::{Input, Output, OutputBytes, Place, RawMechanism, RawTemplate};
 use keyenclave_module::entry::sessions;
@@ -89,6 +89,11 @@ impl Token for Noting {
             self.note(asked);
         }
         let out = match work {
+            Work::Begin { .. } => Out::Operation(Box::new(Verifying::default())),
+            Work::BeginVerifySignature { signature, .. } => {
+                let begun = Box::new(Verifying::default());
+                Out::Operation(with_signature(begun, signature))
+            }
             Work::BeginMessages { .. } => Out::Messages(Box::new(Self(Arc::clone(&self.0)))),
             Work::WrapLen(_) | Work::EncapsulateLen(_) => Out::Size(WRAPPED.len() as u64),
             Work::Wrap(_) => Out::Bytes(Zeroizing::new(WRAPPED.to_vec())),
@@ -128,6 +133,30 @@ impl Messages for Noting {
     }
     fn finish(self: Box<Self>, _cx: &CallCx) -> Result<()> {
         Ok(())
+    }
+}
+
+/// A verification: the one signature is right of any data but [`BAD`].
+#[derive(Default)]
+struct Verifying(Vec<u8>);
+
+impl Operation for Verifying {
+    fn output_len(&self, _part: Part) -> Result<OutputLen> {
+        Ok(OutputLen::Exact(0))
+    }
+    fn single(mut self: Box<Self>, _cx: &CallCx, input: &[u8], end: End<'_>) -> Step {
+        self.0.extend_from_slice(input);
+        match end {
+            End::Signature(SIGNATURE) if self.0 != BAD => Ok(Out::Done).into(),
+            _ => Err(Rv::SignatureInvalid.into()).into(),
+        }
+    }
+    fn update(&mut self, _cx: &CallCx, input: &[u8], _out: &mut [u8]) -> Result<usize> {
+        self.0.extend_from_slice(input);
+        Ok(0)
+    }
+    fn finish(self: Box<Self>, cx: &CallCx, end: End<'_>) -> Step {
+        self.single(cx, &[], end)
     }
 }
 

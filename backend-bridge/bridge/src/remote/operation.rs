@@ -235,6 +235,7 @@ impl Remote {
             End::Output(_) => None,
             End::Signature(given) if given.len() != len => return Err(Rv::SignatureLenRange.into()),
             End::Signature(given) => Some(given.to_vec()),
+            End::Begun => return Err(Rv::GeneralError.into()),
         };
         let call = MacMessage {
             key: self.key(),

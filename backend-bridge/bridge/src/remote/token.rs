@@ -11,7 +11,9 @@ use keyenclave_model::error::{Error, Result, Rv};
 use keyenclave_model::mechanism::MechanismInfo;
 use keyenclave_model::object::Object;
 use keyenclave_model::serial::serial_number;
-use keyenclave_model::token::{CallCx, HandleSource, Out, SessionId, Step, Token, TokenInfo, Work};
+use keyenclave_model::token::{
+    CallCx, HandleSource, OperationClass, Out, SessionId, Step, Token, TokenInfo, Work, step_with_signature,
+};
 use keyenclave_soft::Sidecar;
 
 use super::catalogue::Catalogue;
@@ -123,6 +125,14 @@ impl RemoteToken {
                 mechanism,
                 key,
             } => parts.begin(cx, class, mechanism, key),
+            Work::BeginVerifySignature {
+                mechanism,
+                key,
+                signature,
+            } => {
+                let begun = parts.begin(cx, OperationClass::Verify, mechanism, Some(key))?;
+                Ok(step_with_signature(begun, signature))
+            }
             Work::GenerateKey { .. }
             | Work::GenerateKeyPair { .. }
             | Work::LoginUser { .. }

@@ -137,10 +137,12 @@ impl OutputLen {
     }
 }
 
-/// What ends an operation: memory for its output, or the signature to be checked.
+/// What ends an operation: memory for its output, or the signature to be checked, if it has not come already.
 pub enum End<'a> {
     /// The output goes here.
     Output(&'a mut [u8]),
     /// The signature or MAC that the application has.
     Signature(&'a [u8]),
+    /// The signature came when the operation began ([`Work::BeginVerifySignature`](super::Work::BeginVerifySignature)).
+    Begun,
 }

@@ -135,6 +135,7 @@ fn sign_or_verify(
         End::Signature(signature) => verify(signature)
             .map(|()| Out::Done)
             .map_err(|error| Doing::Verifying.failed(error)),
+        End::Begun => Err(mismatch()),
     }
 }
 
@@ -149,6 +150,7 @@ fn code(code: &[u8], len: usize, end: End<'_>) -> Result<Out> {
         End::Signature(given) if given.len() != len => Err(Rv::SignatureLenRange.into()),
         End::Signature(given) if crypto::ct_eq(given, code) => Ok(Out::Done),
         End::Signature(_) => Err(Rv::SignatureInvalid.into()),
+        End::Begun => Err(mismatch()),
     }
 }
 
@@ -156,7 +158,7 @@ fn code(code: &[u8], len: usize, end: End<'_>) -> Result<Out> {
 fn output(end: End<'_>) -> Result<&mut [u8]> {
     match end {
         End::Output(out) => Ok(out),
-        End::Signature(_) => Err(mismatch()),
+        End::Signature(_) | End::Begun => Err(mismatch()),
     }
 }
 

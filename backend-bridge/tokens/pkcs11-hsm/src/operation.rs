@@ -32,6 +32,8 @@ use lengths::{learn_length, tells_length};
 pub(crate) struct VendorOperation {
     core: Arc<Core>,
     class: OperationClass,
+    /// Whether it began with the signature that it checks.
+    has_signature: bool,
     /// In the vendor's session until it ends.
     lease: Option<Lease>,
     /// With what it began; `None` where that cannot be had again.
@@ -51,17 +53,24 @@ struct Begun {
     id: ck::CK_MECHANISM_TYPE,
     parameter: Option<OwnParameter>,
     key: Option<ObjectId>,
+    signature: Option<Vec<u8>>,
 }
 
 impl Begun {
     /// A copy; `None` where there can be none. To be called inside of the application's call.
-    fn copy(mechanism: &Mechanism, key: Option<ObjectId>) -> Option<Self> {
+    fn copy(mechanism: &Mechanism, key: Option<ObjectId>, signature: Option<&[u8]>) -> Option<Self> {
         let id = mechanism.id();
         let parameter = match parameter(mechanism) {
             Some(flat) => Some(OwnParameter::copy(id, flat)?),
             None => None,
         };
-        Some(Self { id, parameter, key })
+        let signature = signature.map(<[u8]>::to_vec);
+        Some(Self {
+            id,
+            parameter,
+            key,
+            signature,
+        })
     }
 
     fn mechanism(&self) -> Mechanism {
@@ -71,7 +80,7 @@ impl Begun {
 }
 
 impl VendorOperation {
-    /// `C_SignInit` and the like.
+    /// `C_SignInit` and the like; `C_VerifySignatureInit` if there is a signature.
     ///
     /// # Errors
     /// The vendor's; `CKR_KEY_HANDLE_INVALID`.
@@ -81,8 +90,9 @@ impl VendorOperation {
         class: OperationClass,
         mechanism: &Mechanism,
         key: Option<ObjectId>,
+        signature: Option<&[u8]>,
     ) -> Result<Self> {
-        let begun = Begun::copy(mechanism, key);
+        let begun = Begun::copy(mechanism, key, signature);
         // Some modules write to what the parameter points to until the operation ends. The application's memory is there
         // as long; for a worker it has to be ours.
         let kept = begun.as_ref().filter(|_| is_for_worker(cx)).map(Begun::mechanism);
@@ -90,7 +100,7 @@ impl VendorOperation {
         let (entry, lease) = core
             .connection
             .run_keeping(cx, Need::Shared, Repeat::Always, |lease| {
-                let entry = begin_in(core, lease, class, mechanism, key)?;
+                let entry = begin_in(core, lease, class, (mechanism, key, signature))?;
                 if let Some(key) = entry.as_ref().filter(|_| cx.may_pend) {
                     learn_length(core, lease, class, mechanism, key);
                 }
@@ -99,6 +109,7 @@ impl VendorOperation {
         Ok(Self {
             core: Arc::clone(core),
             class,
+            has_signature: signature.is_some(),
             lease,
             begun,
             key: entry,
@@ -114,6 +125,7 @@ impl VendorOperation {
         Self {
             core: Arc::clone(core),
             class,
+            has_signature: false,
             lease,
             begun: None,
             key: None,
@@ -129,6 +141,7 @@ impl VendorOperation {
         Self {
             core: Arc::clone(&self.core),
             class: self.class,
+            has_signature: self.has_signature,
             lease: None,
             begun: None,
             key: None,
@@ -169,7 +182,13 @@ impl VendorOperation {
                 core.call(|module| module.update(session, class, input, Some(&mut *out)))
             })?,
             _ => {
-                self.call(|core, session| core.call(|module| module.absorb(session, class, input)))?;
+                let has_signature = self.has_signature;
+                self.call(|core, session| {
+                    core.call(|module| match has_signature {
+                        true => module.absorb_with_signature(session, input),
+                        false => module.absorb(session, class, input),
+                    })
+                })?;
                 0
             }
         };
@@ -223,7 +242,14 @@ impl VendorOperation {
             self.core.note_size_query_ends();
             self.core.connection.give_back(&lease, Fate::Clean);
         }
-        let mut new = Self::begin(&self.core, &self.cx, self.class, &begun.mechanism(), begun.key)?;
+        let mut new = Self::begin(
+            &self.core,
+            &self.cx,
+            self.class,
+            &begun.mechanism(),
+            begun.key,
+            begun.signature.as_deref(),
+        )?;
         self.lease = new.lease.take();
         // What the vendor has been given stays.
         if is_for_worker(&self.cx) {
@@ -284,6 +310,11 @@ impl VendorOperation {
                 self.end();
                 Ok(Out::Done)
             }
+            End::Begun => {
+                self.call(|core, session| core.call(|module| module.verify_signature(session, input)))?;
+                self.end();
+                Ok(Out::Done)
+            }
         }
     }
 
@@ -295,6 +326,11 @@ impl VendorOperation {
             }),
             End::Signature(signature) => {
                 self.call(|core, session| core.call(|module| module.verify_final(session, signature)))?;
+                self.end();
+                Ok(Out::Done)
+            }
+            End::Begun => {
+                self.call(|core, session| core.call(|module| module.verify_signature_final(session)))?;
                 self.end();
                 Ok(Out::Done)
             }
@@ -346,6 +382,7 @@ impl VendorOperation {
                 let signature = signature.to_vec();
                 workers.submit(move || work(&mut this, &input, End::Signature(&signature)))
             }
+            End::Begun => workers.submit(move || work(&mut this, &input, End::Begun)),
             End::Output(out) => {
                 let room = out.len();
                 workers.submit(move || {
@@ -377,8 +414,7 @@ fn begin_in(
     core: &Core,
     lease: &Lease,
     class: OperationClass,
-    mechanism: &Mechanism,
-    key: Option<ObjectId>,
+    (mechanism, key, signature): (&Mechanism, Option<ObjectId>, Option<&[u8]>),
 ) -> Answer<Option<Arc<Entry>>> {
     let (handle, entry) = match key {
         Some(key) => {
@@ -388,7 +424,11 @@ fn begin_in(
         None => (ck::CK_INVALID_HANDLE as Handle, None),
     };
     let parameter = translated(core, lease, mechanism)?;
-    core.call(|module| module.begin(lease.session, class, mech(mechanism, &parameter), handle))?;
+    let (session, mech) = (lease.session, mech(mechanism, &parameter));
+    core.call(|module| match signature {
+        Some(signature) => module.begin_with_signature(session, mech, handle, signature),
+        None => module.begin(session, class, mech, handle),
+    })?;
     core.connection.pool.note_begun(lease);
     Ok(entry)
 }

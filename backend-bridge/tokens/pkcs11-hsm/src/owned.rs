@@ -38,6 +38,7 @@ pub(crate) enum OwnWork {
     Encapsulate(Kept, ObjectId, Template),
     Decapsulate(Kept, ObjectId, Bytes, Template),
     Begin(OperationClass, Kept, Option<ObjectId>),
+    BeginVerifySignature(Kept, ObjectId, Bytes),
     BeginMessages(OperationClass, Kept, ObjectId),
     Restore(OperationClass, Bytes, [Option<ObjectId>; 2]),
     /// So many bytes, which come back as [`Out::Bytes`].
@@ -134,6 +135,11 @@ impl OwnWork {
                 mechanism,
                 key,
             } => Self::Begin(*class, kept(mechanism)?, *key),
+            Work::BeginVerifySignature {
+                mechanism,
+                key,
+                signature,
+            } => Self::BeginVerifySignature(kept(mechanism)?, *key, bytes(signature)),
             Work::Restore { class, state, keys } => Self::Restore(*class, bytes(state), *keys),
             Work::Random(room) => Self::Random(room.len()),
             Work::Seed(seed) => Self::Seed(bytes(seed)),
@@ -252,6 +258,11 @@ impl OwnWork {
                 class: *class,
                 mechanism: &kept.mechanism,
                 key: *key,
+            },
+            Self::BeginVerifySignature(kept, key, signature) => Work::BeginVerifySignature {
+                mechanism: &kept.mechanism,
+                key: *key,
+                signature,
             },
             Self::BeginMessages(class, kept, key) => Work::BeginMessages {
                 class: *class,

@@ -10,7 +10,9 @@ use std::sync::Arc;
 
 use cryptoki_sys as ck;
 use keyenclave_model::error::{Error, Result, Rv};
-use keyenclave_model::token::{CallCx, Out, Pin, Role, Work};
+use keyenclave_model::mechanism::Mechanism;
+use keyenclave_model::token::OperationClass::Verify;
+use keyenclave_model::token::{CallCx, ObjectId, Out, Pin, Role, Work, with_signature};
 use zeroize::Zeroizing;
 
 use crate::core::Core;
@@ -121,8 +123,13 @@ pub(crate) fn do_work(core: &Arc<Core>, slot: SlotNumber, cx: &CallCx, work: Wor
             class,
             mechanism,
             key,
-        } => VendorOperation::begin(core, cx, class, mechanism, key)
+        } => VendorOperation::begin(core, cx, class, mechanism, key, None)
             .map(|operation| Out::Operation(Box::new(operation))),
+        Work::BeginVerifySignature {
+            mechanism,
+            key,
+            signature,
+        } => begin_with_signature(core, cx, mechanism, key, signature),
         Work::BeginMessages {
             class,
             mechanism,
@@ -155,6 +162,24 @@ pub(crate) fn do_work(core: &Arc<Core>, slot: SlotNumber, cx: &CallCx, work: Wor
                 core.call(|module| module.seed(lease.session, seed))
             })
             .map(done),
+    }
+}
+
+/// As the vendor does it from version 3.2 on. To one that does not, the signature is given at the end.
+fn begin_with_signature(
+    core: &Arc<Core>,
+    cx: &CallCx,
+    mechanism: &Mechanism,
+    key: ObjectId,
+    signature: &[u8],
+) -> Result<Out> {
+    let begin = |signature| VendorOperation::begin(core, cx, Verify, mechanism, Some(key), signature);
+    match begin(Some(signature)) {
+        Err(error) if error.rv() == Rv::FunctionNotSupported => {
+            let operation = Box::new(begin(None)?);
+            Ok(Out::Operation(with_signature(operation, signature)))
+        }
+        begun => Ok(Out::Operation(Box::new(begun?))),
     }
 }
 

@@ -56,6 +56,14 @@ fn keys_sign_and_encrypt() {
 }
 
 #[test]
+fn a_signature_may_come_first() {
+    in_own_process(&module(), |_| {
+        let (_libraries, mut app) = logged_in();
+        app.signatures_may_come_first();
+    });
+}
+
+#[test]
 fn operations_that_are_dropped_are_cancelled() {
     in_own_process(&module(), |_| {
         let (_libraries, app) = logged_in();

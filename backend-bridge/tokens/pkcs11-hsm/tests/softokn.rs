@@ -484,3 +484,12 @@ fn all_keys_of_one_derivation_are_the_applications() {
         })
     });
 }
+
+/// Softokn has no functions for it: the signature waits here.
+#[test]
+fn a_signature_may_come_first() {
+    in_own_process(SOFTOKN, |place| {
+        let (_libraries, mut app) = logged_in(place);
+        app.signatures_may_come_first();
+    });
+}

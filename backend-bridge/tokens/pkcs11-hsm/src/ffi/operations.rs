@@ -149,6 +149,37 @@ impl Module {
         call!(self, C_VerifyFinal(session, bytes(signature), count(signature)))
     }
 
+    /// `C_VerifySignatureInit`, from version 3.2 on.
+    pub fn begin_with_signature(
+        &self,
+        session: Session,
+        mech: Mech<'_>,
+        key: Handle,
+        signature: &[u8],
+    ) -> Answer<()> {
+        let mut mechanism = mech.raw();
+        let (signature, len) = (bytes(signature), count(signature));
+        call!(
+            self,
+            C_VerifySignatureInit(session, &raw mut mechanism, key, signature, len)
+        )
+    }
+
+    /// `C_VerifySignature`.
+    pub fn verify_signature(&self, session: Session, input: &[u8]) -> Answer<()> {
+        call!(self, C_VerifySignature(session, bytes(input), count(input)))
+    }
+
+    /// `C_VerifySignatureUpdate`.
+    pub fn absorb_with_signature(&self, session: Session, input: &[u8]) -> Answer<()> {
+        call!(self, C_VerifySignatureUpdate(session, bytes(input), count(input)))
+    }
+
+    /// `C_VerifySignatureFinal`.
+    pub fn verify_signature_final(&self, session: Session) -> Answer<()> {
+        call!(self, C_VerifySignatureFinal(session))
+    }
+
     /// `C_GetOperationState`; how long it is, if there is no room.
     pub fn operation_state(&self, session: Session, out: Option<&mut [u8]>) -> Answer<usize> {
         written(out, |out, len| {
