@@ -76,11 +76,11 @@ impl Place {
         }
     }
 
-    /// Writes the configuration: one soft slot, after `extra` top-level lines.
+    /// Writes the configuration: one soft slot that offers everything, after `extra` top-level lines.
     pub fn configure(&self, extra: &str) {
         let store = self.store();
         let slot = format!(
-            "[[slot]]\nlabel = \"test\"\nbackend = \"soft\"\npath = \"{}\"\n",
+            "[[slot]]\nlabel = \"test\"\nbackend = \"soft\"\nlegacy_mechanisms = true\npath = \"{}\"\n",
             store.display()
         );
         self.write(

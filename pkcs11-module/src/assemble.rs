@@ -103,6 +103,7 @@ fn soft_token(soft: &SoftConfig, handles: &Arc<HandleSource>) -> Arc<dyn Token> 
 fn options(directory: &Path, soft: &SoftConfig) -> SoftOptions {
     SoftOptions {
         max_pin_attempts: soft.max_pin_attempts,
+        legacy_mechanisms: soft.legacy_mechanisms,
         ..SoftOptions::new(directory)
     }
 }
@@ -160,6 +161,7 @@ mod tests {
         BackendConfig::Soft(SoftConfig {
             directory: Some(directory.to_owned()),
             max_pin_attempts: 10,
+            legacy_mechanisms: false,
         })
     }
 

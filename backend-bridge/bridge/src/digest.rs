@@ -71,6 +71,10 @@ const DIGEST_INFOS: &[(Hash, &[u8])] = &[
         Hash::Sha3_512,
         b"\x30\x51\x30\x0d\x06\x09\x60\x86\x48\x01\x65\x03\x04\x02\x0a\x05\x00\x04\x40",
     ),
+    (
+        Hash::Md5,
+        b"\x30\x20\x30\x0c\x06\x08\x2a\x86\x48\x86\xf7\x0d\x02\x05\x05\x00\x04\x10",
+    ),
 ];
 
 /// The hash and the digest in a `DigestInfo`, which is what `CKM_RSA_PKCS` is mostly given.

@@ -64,8 +64,8 @@ pub fn digest(hash: Hash, data: &[u8]) -> HashValue {
         Hash::Sha3_256 => from_digest(&digest::digest(&digest::SHA3_256, data)),
         Hash::Sha3_384 => from_digest(&digest::digest(&digest::SHA3_384, data)),
         Hash::Sha3_512 => from_digest(&digest::digest(&digest::SHA3_512, data)),
-        // The safe API does not have these two.
-        Hash::Sha512_224 | Hash::Sha3_224 => {
+        // The safe API does not have these.
+        Hash::Sha512_224 | Hash::Sha3_224 | Hash::Md5 => {
             let mut running = Digest::new(hash);
             running.update(data);
             running.value()
@@ -115,4 +115,5 @@ names! {
     Sha3_256: EVP_sha3_256, NID_sha3_256;
     Sha3_384: EVP_sha3_384, NID_sha3_384;
     Sha3_512: EVP_sha3_512, NID_sha3_512;
+    Md5: EVP_md5, NID_md5;
 }

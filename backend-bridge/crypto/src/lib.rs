@@ -17,6 +17,7 @@
 //! | [`AesKey`], [`AesCipher`], [`AesStream`], [`AesStealing`], the GCM types | `EVP_CIPHER_*` |
 //! | [`AesCmac`] | `CMAC_*` |
 //! | [`KeyWrap`] | `AES_wrap_key`, `AES_wrap_key_padded` |
+//! | [`ChaChaKey`] | `CRYPTO_chacha_20`, `EVP_AEAD_*` |
 //! | [`PublicKey`], [`PrivateKey`] (DER) | `EVP_parse_*`, `EVP_marshal_*` |
 //!
 //! Rules that hold for every type:
@@ -28,6 +29,7 @@
 //!   empty.
 
 mod aes;
+mod chacha;
 mod digest;
 mod ec;
 mod ed25519;
@@ -52,6 +54,7 @@ pub use aes::{
     AesXtsKey, BlockMode, Direction, KeyWrap, Padding, StreamMode, ccm_most, is_ccm_nonce_len,
     is_ccm_tag_len, padded_len,
 };
+pub use chacha::{CHACHA_KEY_LEN, ChaChaKey, ChaChaStream, POLY1305_TAG_LEN};
 pub use digest::Digest;
 pub use ec::{EcPrivateKey, EcPublicKey};
 pub use ed25519::{Ed25519PrivateKey, Ed25519PublicKey, Ed25519Scheme};

@@ -90,6 +90,7 @@ foreign! {
     ECDSA_SIG: ECDSA_SIG_new, ECDSA_SIG_free;
     EVP_PKEY: EVP_PKEY_new, EVP_PKEY_free;
     EVP_PKEY_CTX: , EVP_PKEY_CTX_free;
+    EVP_AEAD_CTX: , EVP_AEAD_CTX_free;
     EVP_MD_CTX: EVP_MD_CTX_new, EVP_MD_CTX_free;
     HMAC_CTX: HMAC_CTX_new, HMAC_CTX_free;
     CMAC_CTX: CMAC_CTX_new, CMAC_CTX_free;

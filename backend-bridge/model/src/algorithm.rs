@@ -70,6 +70,8 @@ hashes! {
     Sha3_384: "SHA3-384", 48, 104, CKM_SHA3_384, Some(ck::CKG_MGF1_SHA3_384), CKK_SHA3_384_HMAC;
     /// SHA3-512 (FIPS 202).
     Sha3_512: "SHA3-512", 64, 72, CKM_SHA3_512, Some(ck::CKG_MGF1_SHA3_512), CKK_SHA3_512_HMAC;
+    /// MD5 (RFC 1321): broken, and for digests only, see [`Hash::is_legacy`].
+    Md5: "MD5", 16, 64, CKM_MD5, None, CKK_MD5_HMAC;
 }
 
 impl Hash {
@@ -91,12 +93,18 @@ impl Hash {
         self.row().block
     }
 
-    /// The hash that a digest mechanism number names.
+    /// Whether it is broken: it is for hosts that ask for its digests, and in nothing that is built on a hash.
+    pub const fn is_legacy(self) -> bool {
+        matches!(self, Self::Md5)
+    }
+
+    /// The hash that a digest mechanism number names inside of another mechanism's parameter.
     pub fn from_mechanism(mechanism: ck::CK_MECHANISM_TYPE) -> Option<Self> {
         HASHES
             .iter()
-            .find(|row| row.mechanism == mechanism)
-            .map(|row| row.hash)
+            .map(|row| (row.mechanism, row.hash))
+            .find(|(known, hash)| *known == mechanism && !hash.is_legacy())
+            .map(|(_, hash)| hash)
     }
 
     /// The hash that a mask generation function number names.

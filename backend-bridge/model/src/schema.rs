@@ -195,12 +195,17 @@ const SECRET_KEY: &[Rule] = &[
     rule(ck::CKA_DERIVE_TEMPLATE, FREE, Absent),
     rule(ck::CKA_CHECK_VALUE, FREE, Absent),
     rule(ck::CKA_VALUE, SECRET.and(CREATE), Absent),
-    rule(
-        ck::CKA_VALUE_LEN,
-        Rules::BARRED_CREATE.and(Rules::NEEDED_GENERATE),
-        Absent,
-    ),
 ];
+
+/// Keys of which there are several lengths.
+const ANY_LEN: &[Rule] = &[rule(
+    ck::CKA_VALUE_LEN,
+    Rules::BARRED_CREATE.and(Rules::NEEDED_GENERATE),
+    Absent,
+)];
+
+/// Keys that are all of one length, so that it need not be said.
+const ONE_LEN: &[Rule] = &[rule(ck::CKA_VALUE_LEN, Rules::BARRED_CREATE, Absent)];
 
 const RSA_PUBLIC: &[Rule] = &[
     rule(ck::CKA_ENCRYPT, SETTABLE, YES),
@@ -316,8 +321,9 @@ const fn kind(
     }
 }
 
-const SECRET_GROUPS: &[&[Rule]] = &[STORAGE, KEY, SECRET_KEY, CIPHER];
-const MAC_GROUPS: &[&[Rule]] = &[STORAGE, KEY, SECRET_KEY, MAC];
+const SECRET_GROUPS: &[&[Rule]] = &[STORAGE, KEY, SECRET_KEY, ANY_LEN, CIPHER];
+const ONE_LEN_GROUPS: &[&[Rule]] = &[STORAGE, KEY, SECRET_KEY, ONE_LEN, CIPHER];
+const MAC_GROUPS: &[&[Rule]] = &[STORAGE, KEY, SECRET_KEY, ANY_LEN, MAC];
 
 /// Every kind of object, one row each.
 pub const KINDS: &[ObjectKind] = &[
@@ -378,6 +384,7 @@ pub const KINDS: &[ObjectKind] = &[
     ),
     kind(ck::CKO_SECRET_KEY, Some(ck::CKK_AES), true, SECRET_GROUPS),
     kind(ck::CKO_SECRET_KEY, Some(ck::CKK_AES_XTS), true, SECRET_GROUPS),
+    kind(ck::CKO_SECRET_KEY, Some(ck::CKK_CHACHA20), true, ONE_LEN_GROUPS),
     kind(ck::CKO_SECRET_KEY, Some(ck::CKK_GENERIC_SECRET), true, MAC_GROUPS),
     kind(ck::CKO_SECRET_KEY, Some(ck::CKK_SHA_1_HMAC), true, MAC_GROUPS),
     kind(ck::CKO_SECRET_KEY, Some(ck::CKK_SHA224_HMAC), true, MAC_GROUPS),

@@ -293,6 +293,42 @@ pub enum Work<'a> {
     Seed(&'a [u8]),
 }
 
+impl<'a> Work<'a> {
+    /// The mechanism that it is done with, if it is one that takes a mechanism.
+    pub fn mechanism(&self) -> Option<&'a Mechanism> {
+        match self {
+            Self::GenerateKey { mechanism, .. }
+            | Self::GenerateKeyPair { mechanism, .. }
+            | Self::Unwrap { mechanism, .. }
+            | Self::Derive { mechanism, .. }
+            | Self::Decapsulate { mechanism, .. }
+            | Self::Begin { mechanism, .. }
+            | Self::BeginMessages { mechanism, .. }
+            | Self::BeginVerifySignature { mechanism, .. } => Some(mechanism),
+            Self::WrapLen(what) | Self::Wrap(what) => Some(what.mechanism),
+            Self::EncapsulateLen(what) | Self::Encapsulate(what) => Some(what.mechanism),
+            Self::InitToken { .. }
+            | Self::InitPin(_)
+            | Self::SetPin { .. }
+            | Self::Login { .. }
+            | Self::LoginUser { .. }
+            | Self::Authenticate(_)
+            | Self::Logout
+            | Self::Find(_)
+            | Self::View(_)
+            | Self::Attributes { .. }
+            | Self::Size(_)
+            | Self::Create(_)
+            | Self::Copy { .. }
+            | Self::Set { .. }
+            | Self::Destroy(_)
+            | Self::Restore { .. }
+            | Self::Random(_)
+            | Self::Seed(_) => None,
+        }
+    }
+}
+
 /// What is wrapped, and how.
 #[derive(Clone, Copy)]
 pub struct Wrapping<'a> {

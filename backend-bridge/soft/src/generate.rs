@@ -41,9 +41,11 @@ pub(crate) struct PlannedPair {
 pub(crate) fn plan(mechanism: &Mechanism, template: &Template, role: Option<Role>) -> Result<Planned> {
     let (algorithm, origin) = (mechanism.algorithm(), Origin::Generate(mechanism.id()));
     let key_type = match algorithm {
-        Algorithm::AesKey | Algorithm::AesXtsKey | Algorithm::GenericSecret => {
-            algorithm.key_type().unwrap_or_default()
-        }
+        Algorithm::AesKey
+        | Algorithm::AesXtsKey
+        | Algorithm::GenericSecret
+        | Algorithm::HmacKey(_)
+        | Algorithm::ChaChaKey => algorithm.key_type().unwrap_or_default(),
         _ => return Err(Rv::MechanismInvalid.into()),
     };
     let object = Object::admit(origin, Some((ck::CKO_SECRET_KEY, key_type)), template, role)?;
@@ -180,11 +182,11 @@ fn secret_len(object: &Object, algorithm: Algorithm) -> Result<usize> {
     let given = object.get(ck::CKA_VALUE_LEN);
     let len = match given {
         Some(Value::Ulong(len)) => usize::try_from(*len).unwrap_or(usize::MAX),
-        _ => 0,
+        _ => object.key_type().and_then(material::only_len).unwrap_or_default(),
     };
     let (min, max) = GENERIC_SECRET_LEN;
     let fits = match algorithm {
-        Algorithm::AesKey | Algorithm::AesXtsKey => {
+        Algorithm::AesKey | Algorithm::AesXtsKey | Algorithm::ChaChaKey => {
             material::lengths(object.key_type()).is_some_and(|fit| fit.contains(&len))
         }
         _ => (min..=max).contains(&len),

@@ -5,7 +5,7 @@ use once_cell::sync::OnceCell;
 
 use cryptoki_sys as ck;
 use keyenclave_crypto::{
-    AesKey, AesXtsKey, EcPrivateKey, EcPublicKey, Ed25519PrivateKey, Ed25519PublicKey, HmacKey,
+    AesKey, AesXtsKey, ChaChaKey, EcPrivateKey, EcPublicKey, Ed25519PrivateKey, Ed25519PublicKey, HmacKey,
     RsaComponents, RsaPrivateKey, RsaPublicKey, X25519PrivateKey, X25519PublicKey,
 };
 use keyenclave_model::algorithm::{CURVES, Curve, HASHES, Hash};
@@ -94,6 +94,11 @@ impl SecretKey {
             xts: OnceCell::new(),
             hmac: OnceCell::new(),
         }
+    }
+
+    /// As a ChaCha20 key.
+    pub(crate) fn chacha(&self) -> Result<ChaChaKey> {
+        ChaChaKey::new(&self.value).map_err(|error| Doing::Internal.failed(error))
     }
 
     /// As an AES key.

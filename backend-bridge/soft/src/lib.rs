@@ -4,6 +4,7 @@
 
 mod codec;
 mod derive;
+mod described;
 mod engine;
 mod error;
 mod generate;

@@ -6,9 +6,9 @@
 
 use cryptoki_sys as ck;
 use keyenclave_crypto::{
-    AES_BLOCK_LEN, AesKey, BlockMode, Direction, EcPrivateKey, EcPublicKey, Ed25519PrivateKey,
-    Ed25519PublicKey, Padding, PrivateKey, RsaPrivateKey, RsaPublicKey, X25519PrivateKey, X25519PublicKey,
-    digest,
+    AES_BLOCK_LEN, AesKey, BlockMode, CHACHA_KEY_LEN, Direction, EcPrivateKey, EcPublicKey,
+    Ed25519PrivateKey, Ed25519PublicKey, Padding, PrivateKey, RsaPrivateKey, RsaPublicKey, X25519PrivateKey,
+    X25519PublicKey, digest,
 };
 use keyenclave_model::algorithm::Hash;
 use keyenclave_model::attribute::{self, Value};
@@ -136,6 +136,7 @@ pub(crate) const fn lengths(key_type: Option<ck::CK_KEY_TYPE>) -> Option<&'stati
     match key_type {
         Some(ck::CKK_AES) => Some(&[16, 24, 32]),
         Some(ck::CKK_AES_XTS) => Some(&[32, 64]),
+        Some(ck::CKK_CHACHA20) => Some(&[CHACHA_KEY_LEN]),
         _ => None,
     }
 }
@@ -144,6 +145,14 @@ pub(crate) const fn lengths(key_type: Option<ck::CK_KEY_TYPE>) -> Option<&'stati
 fn has_equal_halves(value: &[u8]) -> bool {
     let (data, tweak) = value.split_at(value.len() / 2);
     keyenclave_crypto::ct_eq(data, tweak)
+}
+
+/// The length of keys of a type that are all of one length, in bytes.
+pub(crate) fn only_len(key_type: ck::CK_KEY_TYPE) -> Option<usize> {
+    match lengths(Some(key_type)) {
+        Some([len]) => Some(*len),
+        _ => None,
+    }
 }
 
 /// Adds the check value of a secret key. A template that gives it empty does without; one that gives another value

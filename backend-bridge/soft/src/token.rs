@@ -19,6 +19,7 @@ use keyenclave_model::token::{
     Work, with_signature,
 };
 
+use crate::described::Described;
 use crate::engine::Engine;
 use crate::error::{Doing, from_store};
 use crate::login::{PIN_LEN, PinSealers, Sealers, store_role};
@@ -40,6 +41,8 @@ pub struct SoftOptions {
     pub max_pin_attempts: u32,
     /// What a try at a PIN that is set from now on costs.
     pub pin_cost: PinCost,
+    /// Whether mechanisms that are broken or outdated are offered.
+    pub legacy_mechanisms: bool,
 }
 
 impl SoftOptions {
@@ -49,6 +52,7 @@ impl SoftOptions {
             directory: directory.into(),
             max_pin_attempts: DEFAULT_LIMIT,
             pin_cost: PinCost::DEFAULT,
+            legacy_mechanisms: false,
         }
     }
 }
@@ -58,6 +62,10 @@ pub struct SoftToken<S = SqliteStore, K = PinSealers> {
     pub(crate) engine: Arc<Engine<S, K>>,
     /// The serial number until the token has one of its own.
     blank_serial: [u8; 16],
+    /// Whether mechanisms that are broken or outdated are offered.
+    legacy_mechanisms: bool,
+    /// The objects with which it describes itself.
+    described: Described,
 }
 
 impl SoftToken {
@@ -69,7 +77,10 @@ impl SoftToken {
             cost: options.pin_cost,
             limit: options.max_pin_attempts.max(1),
         };
-        Self::with(store, sealers, &place, handles)
+        Self {
+            legacy_mechanisms: options.legacy_mechanisms,
+            ..Self::with(store, sealers, &place, handles)
+        }
     }
 }
 
@@ -79,7 +90,39 @@ impl<S: Store + 'static, K: Sealers> SoftToken<S, K> {
         Self {
             engine: Arc::new(Engine::new(store, sealers, handles)),
             blank_serial: serial_number(&digest(Hash::Sha256, place)),
+            legacy_mechanisms: false,
+            described: Described::default(),
         }
+    }
+
+    /// What is done with an object that describes the token; `None` for all other work.
+    fn work_on_described(&self, work: &Work<'_>) -> Option<Result<Out>> {
+        match work {
+            Work::Find(template) if Described::is_wanted(template) => {
+                let offered = MECHANISMS.iter().filter(|row| self.offers(row.algorithm));
+                let found = self.described.find(template, &self.engine.handles, offered);
+                Some(Ok(Out::Objects(found)))
+            }
+            Work::View(object) => {
+                let found = self.described.get(*object)?;
+                Some(Ok(Out::View(Arc::clone(found))))
+            }
+            Work::Size(object) => {
+                let found = self.described.get(*object)?;
+                Some(Ok(Out::Size(codec::encode(found).len() as u64)))
+            }
+            Work::Copy { object, .. } | Work::Set { object, .. } | Work::Destroy(object) => {
+                self.described.get(*object)?;
+                let detail = "the object describes the token: it cannot be copied, changed or destroyed";
+                Some(Err(Error::new(Rv::ActionProhibited, detail)))
+            }
+            _ => None,
+        }
+    }
+
+    /// Whether a mechanism that computes this is offered.
+    fn offers(&self, algorithm: Algorithm) -> bool {
+        !algorithm.is_remote() && (self.legacy_mechanisms || !algorithm.is_legacy())
     }
 
     fn begin(
@@ -89,7 +132,7 @@ impl<S: Store + 'static, K: Sealers> SoftToken<S, K> {
         mechanism: &Mechanism,
         key: Option<ObjectId>,
     ) -> Result<Box<dyn Operation>> {
-        if mechanism.algorithm().is_remote() || mechanism.row().flags & class.flag() == 0 {
+        if mechanism.row().flags & class.flag() == 0 {
             return Err(Rv::MechanismInvalid.into());
         }
         if let Algorithm::Digest(hash) = mechanism.algorithm() {
@@ -273,8 +316,8 @@ impl<S: Store + 'static, K: Sealers> Token for SoftToken<S, K> {
     }
 
     fn mechanisms(&self) -> Result<Vec<MechanismInfo>> {
-        let local = MECHANISMS.iter().filter(|row| !row.algorithm.is_remote());
-        Ok(local.map(MechanismRow::info).collect())
+        let offered = MECHANISMS.iter().filter(|row| self.offers(row.algorithm));
+        Ok(offered.map(MechanismRow::info).collect())
     }
 
     fn epoch(&self) -> u64 {
@@ -282,7 +325,15 @@ impl<S: Store + 'static, K: Sealers> Token for SoftToken<S, K> {
     }
 
     fn submit(&self, cx: &CallCx, work: Work<'_>) -> Step {
-        Step::Ready(self.work(cx, work))
+        if let Some(mechanism) = work
+            .mechanism()
+            .filter(|mechanism| !self.offers(mechanism.algorithm()))
+        {
+            let detail = format!("{} is not offered by this slot", mechanism.row().name);
+            return Error::new(Rv::MechanismInvalid, detail).into();
+        }
+        let described = self.work_on_described(&work);
+        Step::Ready(described.unwrap_or_else(|| self.work(cx, work)))
     }
 
     fn close_session(&self, session: SessionId) {

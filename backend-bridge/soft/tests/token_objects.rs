@@ -20,6 +20,58 @@ fn certificate(value: &[u8]) -> keyenclave_model::template::Template {
 }
 
 #[test]
+fn a_token_describes_itself_to_everybody_and_nobody_changes_that() {
+    let fixture = Fixture::initialised();
+    let of_class = |class| template([(ck::CKA_CLASS, number(class))]);
+    assert!(
+        fixture.find(public(), &template([])).is_empty(),
+        "a list of all objects is of keys"
+    );
+    let profiles = fixture.find(public(), &of_class(ck::CKO_PROFILE));
+    let ids: Vec<_> = profiles
+        .iter()
+        .map(|id| {
+            fixture
+                .view(public(), *id)
+                .unwrap()
+                .ulong(ck::CKA_PROFILE_ID)
+                .unwrap()
+        })
+        .collect();
+    assert_eq!(
+        ids,
+        [
+            ck::CKP_BASELINE_PROVIDER,
+            ck::CKP_EXTENDED_PROVIDER,
+            ck::CKP_AUTHENTICATION_TOKEN,
+            ck::CKP_PUBLIC_CERTIFICATES_TOKEN
+        ]
+    );
+    let told = fixture.token.mechanisms().unwrap();
+    let mechanisms = fixture.find(public(), &of_class(ck::CKO_MECHANISM));
+    assert_eq!(mechanisms.len(), told.len());
+    let wanted = template([
+        (ck::CKA_CLASS, number(ck::CKO_MECHANISM)),
+        (ck::CKA_MECHANISM_TYPE, number(ck::CKM_SHA256)),
+    ]);
+    let found = fixture.find(public(), &wanted);
+    let [sha256] = found.as_slice() else {
+        panic!("not one object");
+    };
+    let label = template([(ck::CKA_LABEL, Value::bytes("mine"))]);
+    assert_eq!(rv(fixture.set(public(), *sha256, &label)), Rv::ActionProhibited);
+    assert_eq!(rv(fixture.destroy(public(), *sha256)), Rv::ActionProhibited);
+    assert_eq!(rv(fixture.copy(public(), *sha256, &label)), Rv::ActionProhibited);
+    assert_eq!(fixture.find(public(), &wanted), found, "the same again");
+    let another = template([
+        (ck::CKA_CLASS, number(ck::CKO_PROFILE)),
+        (ck::CKA_PROFILE_ID, number(ck::CKP_COMPLETE_PROVIDER)),
+    ]);
+    assert!(fixture.find(public(), &another).is_empty());
+    assert_eq!(rv(fixture.create(public(), &another)), Rv::AttributeValueInvalid);
+}
+
+#[test]
 fn objects_are_found_by_every_attribute_and_by_several() {
     let fixture = Fixture::for_user();
     for cx in [false, true] {

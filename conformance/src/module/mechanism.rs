@@ -29,6 +29,15 @@ enum Param {
         prehash: CK_BBOOL,
         context: Vec<u8>,
     },
+    ChaCha20 {
+        counter: Vec<u8>,
+        nonce: Vec<u8>,
+    },
+    ChaChaPoly {
+        nonce: Vec<u8>,
+        nonce_len: CK_ULONG,
+        aad: Vec<u8>,
+    },
     Oaep {
         hash: CK_MECHANISM_TYPE,
         mgf: CK_RSA_PKCS_MGF_TYPE,
@@ -146,6 +155,29 @@ impl Mech {
         }
     }
 
+    /// `CKM_CHACHA20` with `CK_CHACHA20_PARAMS`.
+    pub fn chacha20(counter: &[u8], nonce: &[u8]) -> Self {
+        Self {
+            kind: CKM_CHACHA20,
+            param: Param::ChaCha20 {
+                counter: counter.to_vec(),
+                nonce: nonce.to_vec(),
+            },
+        }
+    }
+
+    /// `CKM_CHACHA20_POLY1305` with `CK_SALSA20_CHACHA20_POLY1305_PARAMS`; `nonce_len` as it stands there.
+    pub fn chacha20_poly1305(nonce: &[u8], nonce_len: CK_ULONG, aad: &[u8]) -> Self {
+        Self {
+            kind: CKM_CHACHA20_POLY1305,
+            param: Param::ChaChaPoly {
+                nonce: nonce.to_vec(),
+                nonce_len,
+                aad: aad.to_vec(),
+            },
+        }
+    }
+
     /// `CKM_ECDH1_DERIVE` and its like with `CK_ECDH1_DERIVE_PARAMS`.
     pub fn ecdh(kind: CK_MECHANISM_TYPE, kdf: CK_EC_KDF_TYPE, shared: &[u8], public: &[u8]) -> Self {
         Self {
@@ -207,6 +239,29 @@ impl Mech {
                     ulTagBits: *tag_bits,
                 };
                 call((&raw mut params).cast(), size_of_param::<CK_GCM_PARAMS>())
+            }
+            Param::ChaCha20 { counter, nonce } => {
+                let mut params = CK_CHACHA20_PARAMS {
+                    pBlockCounter: counter.as_ptr().cast_mut(),
+                    blockCounterBits: length(counter) * 8,
+                    pNonce: nonce.as_ptr().cast_mut(),
+                    ulNonceBits: length(nonce) * 8,
+                };
+                call((&raw mut params).cast(), size_of_param::<CK_CHACHA20_PARAMS>())
+            }
+            Param::ChaChaPoly {
+                nonce,
+                nonce_len,
+                aad,
+            } => {
+                let mut params = CK_SALSA20_CHACHA20_POLY1305_PARAMS {
+                    pNonce: nonce.as_ptr().cast_mut(),
+                    ulNonceLen: *nonce_len,
+                    pAAD: aad.as_ptr().cast_mut(),
+                    ulAADLen: length(aad),
+                };
+                let size = size_of_param::<CK_SALSA20_CHACHA20_POLY1305_PARAMS>();
+                call((&raw mut params).cast(), size)
             }
             Param::Pss(params) => {
                 let mut params = *params;

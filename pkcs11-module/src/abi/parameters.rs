@@ -10,8 +10,9 @@ use cryptoki_sys as ck;
 use keyenclave_model::algorithm::Hash;
 use keyenclave_model::error::{Error, Result, Rv};
 use keyenclave_model::mechanism::{
-    CcmParams, ChainedDataParams, CounterParams, EcdhAesParams, EcdhParams, EdDsaParams, GcmParams, Kdf,
-    Mechanism, MechanismRow, OaepParams, ParamShape, Params, PssParams, RsaAesParams,
+    CcmParams, ChaCha20Params, ChaChaPolyParams, ChainedDataParams, CounterParams, EcdhAesParams, EcdhParams,
+    EdDsaParams, GcmParams, Kdf, Mechanism, MechanismRow, OaepParams, ParamShape, Params, PssParams,
+    RsaAesParams,
 };
 
 use keyenclave_model::token::ObjectId;
@@ -121,6 +122,8 @@ impl<'a> Parameter<'a> {
             ParamShape::Ecdh => ecdh(&self.structure()?),
             ParamShape::EcdhAes => ecdh_aes(&self.structure()?),
             ParamShape::RsaAes => rsa_aes(&self.structure()?),
+            ParamShape::ChaCha20 => chacha20(&self.structure()?),
+            ParamShape::ChaChaPoly => chacha_poly(&self.structure()?),
         }
     }
 
@@ -148,6 +151,40 @@ impl Structure for ck::CK_ECDH1_DERIVE_PARAMS {}
 impl Structure for ck::CK_ECDH_AES_KEY_WRAP_PARAMS {}
 impl Structure for ck::CK_RSA_AES_KEY_WRAP_PARAMS {}
 impl Structure for ck::CK_KEY_DERIVATION_STRING_DATA {}
+impl Structure for ck::CK_CHACHA20_PARAMS {}
+impl Structure for ck::CK_SALSA20_CHACHA20_POLY1305_PARAMS {}
+
+/// The counter's bytes are in the order of the cipher's, the lowest first (RFC 8439, section 2.3).
+fn chacha20(raw: &ck::CK_CHACHA20_PARAMS) -> Result<Params> {
+    let counter = bits(raw.pBlockCounter, raw.blockCounterBits)?;
+    let nonce = bits(raw.pNonce, raw.ulNonceBits)?;
+    let block = match (counter.as_slice(), nonce.len()) {
+        (&[a, b, c, d], 8 | 12) => u32::from_le_bytes([a, b, c, d]).into(),
+        (&[a, b, c, d, e, f, g, h], 8) => u64::from_le_bytes([a, b, c, d, e, f, g, h]),
+        _ => return invalid(),
+    };
+    Ok(Params::ChaCha20(ChaCha20Params { block, nonce }))
+}
+
+/// The specification gives the nonce's length in bits, which few notice: bytes are understood as well.
+fn chacha_poly(raw: &ck::CK_SALSA20_CHACHA20_POLY1305_PARAMS) -> Result<Params> {
+    let nonce = match raw.ulNonceLen {
+        96 | 192 => bits(raw.pNonce, raw.ulNonceLen)?,
+        len => part(raw.pNonce, len)?,
+    };
+    Ok(Params::ChaChaPoly(ChaChaPolyParams {
+        nonce,
+        aad: part(raw.pAAD, raw.ulAADLen)?,
+    }))
+}
+
+/// So many bits, if they are whole bytes.
+fn bits(ptr: *const u8, bits: ck::CK_ULONG) -> Result<Vec<u8>> {
+    if !bits.is_multiple_of(8) {
+        return invalid();
+    }
+    part(ptr, bits / 8)
+}
 
 fn string_data(raw: &ck::CK_KEY_DERIVATION_STRING_DATA) -> Result<Params> {
     part(raw.pData, raw.ulLen).map(|data| Params::Data(Zeroizing::new(data)))

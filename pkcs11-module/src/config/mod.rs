@@ -74,6 +74,8 @@ pub struct SoftConfig {
     pub directory: Option<PathBuf>,
     /// How many wrong PINs in a row lock a PIN, for the user's and the security officer's alike.
     pub max_pin_attempts: u32,
+    /// Whether mechanisms that are broken or outdated are offered.
+    pub legacy_mechanisms: bool,
 }
 
 /// The settings of a slot of AWS Key Management Service.
@@ -333,6 +335,7 @@ impl SlotConfig {
             backend: BackendConfig::Soft(SoftConfig {
                 directory: surroundings.store(DEFAULT_LABEL),
                 max_pin_attempts: settings::DEFAULT_PIN_ATTEMPTS,
+                legacy_mechanisms: false,
             }),
         }
     }

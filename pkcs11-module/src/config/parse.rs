@@ -259,6 +259,7 @@ fn soft(values: &Values, own: &str, places: &Places<'_>) -> SoftConfig {
         max_pin_attempts: values
             .number(&settings::MAX_PIN_ATTEMPTS)
             .unwrap_or(settings::DEFAULT_PIN_ATTEMPTS),
+        legacy_mechanisms: values.boolean(&settings::LEGACY_MECHANISMS).unwrap_or_default(),
     }
 }
 

@@ -36,7 +36,7 @@ mod remote;
 pub use device::*;
 pub use remote::*;
 
-use Kind::{Choice, Directory, Number, Text};
+use Kind::{Boolean, Choice, Directory, Number, Text};
 
 /// One setting.
 #[derive(Debug, PartialEq, Eq)]
@@ -229,6 +229,9 @@ section! {
     MAX_PIN_ATTEMPTS = "max_pin_attempts": Number { min: 3, max: 100 },
         "`10`",
         "How many wrong PINs in a row lock a PIN; it holds for the user's and the security officer's.";
+    LEGACY_MECHANISMS = "legacy_mechanisms": Boolean,
+        "`false`",
+        "Whether mechanisms that are broken or outdated are offered, for programs that cannot do without: `CKM_MD5`.";
 }
 
 /// Every section.

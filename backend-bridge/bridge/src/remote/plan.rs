@@ -201,6 +201,7 @@ fn offered(capability: &Capability, row: &MechanismRow) -> ck::CK_FLAGS {
         if is { ck::CKF_GENERATE_KEY_PAIR } else { 0 }
     };
     match row.algorithm {
+        algorithm if algorithm.is_legacy() => 0,
         Mechanical::RsaPkcs1(_)
         | Mechanical::RsaRaw
         | Mechanical::RsaPss(_)
@@ -213,6 +214,10 @@ fn offered(capability: &Capability, row: &MechanismRow) -> ck::CK_FLAGS {
         Mechanical::EdwardsKeyPair => !USES | generates(|spec| *spec == KeySpec::Ed25519),
         Mechanical::AesKey
         | Mechanical::GenericSecret
+        | Mechanical::HmacKey(_)
+        | Mechanical::ChaChaKey
+        | Mechanical::ChaCha20
+        | Mechanical::ChaChaPoly
         | Mechanical::AesEcb
         | Mechanical::AesCbc { .. }
         | Mechanical::AesStream(_)

@@ -179,4 +179,5 @@ contexts! {
     Sha512: SHA512_CTX, u64, p, SHA512_Init, SHA512_Update, SHA512_Final;
     Sha512_224: SHA512_CTX, u64, p, SHA512_224_Init, SHA512_224_Update, SHA512_224_Final;
     Sha512_256: SHA512_CTX, u64, p, SHA512_256_Init, SHA512_256_Update, SHA512_256_Final;
+    Md5: MD5_CTX, u32, data, MD5_Init, MD5_Update, MD5_Final;
 }

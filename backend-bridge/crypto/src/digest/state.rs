@@ -6,7 +6,7 @@
 //! | 1 | the version of this layout, 1 |
 //! | 1 | the hash, see [`CODES`] |
 //! | 8 | how much has been added, in bytes, big-endian |
-//! | 20, 32 or 64 | the chaining value, its words big-endian |
+//! | 16, 20, 32 or 64 | the chaining value, its words big-endian |
 //! | 0 to 127 | what has been added since the last whole block |
 //!
 //! Nothing is said twice, so nothing can contradict itself: how long the last field is follows from the length that
@@ -21,7 +21,7 @@ use zeroize::Zeroizing;
 const VERSION: u8 = 1;
 
 /// The hashes' numbers in a saved state. They never change.
-const CODES: [(u8, Hash); 7] = [
+const CODES: [(u8, Hash); 8] = [
     (1, Hash::Sha1),
     (2, Hash::Sha224),
     (3, Hash::Sha256),
@@ -29,6 +29,7 @@ const CODES: [(u8, Hash); 7] = [
     (5, Hash::Sha512),
     (6, Hash::Sha512_224),
     (7, Hash::Sha512_256),
+    (8, Hash::Md5),
 ];
 
 /// How far a hash has come.

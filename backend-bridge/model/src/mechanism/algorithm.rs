@@ -26,6 +26,8 @@ pub enum Algorithm {
     AesKey,
     /// Generic secret generation.
     GenericSecret,
+    /// Generation of keys that are for the HMAC with one hash.
+    HmacKey(Hash),
     /// RSASSA-PKCS1-v1_5; without a hash the application supplies the block. Also RSAES-PKCS1-v1_5 (RFC 8017).
     RsaPkcs1(Option<Hash>),
     /// RSA without padding, for signatures and encryption.
@@ -80,6 +82,12 @@ pub enum Algorithm {
     },
     /// AES key wrap (SP 800-38F).
     AesKeyWrap(WrapForm),
+    /// ChaCha20 key generation.
+    ChaChaKey,
+    /// ChaCha20, as a stream (RFC 8439).
+    ChaCha20,
+    /// ChaCha20 with Poly1305 (RFC 8439).
+    ChaChaPoly,
     /// A key from the bytes of others (PKCS#11 3.2, miscellaneous simple key derivation mechanisms).
     Combine(Combination),
     /// Encryption in the format of a remote service, which alone can do it.
@@ -189,6 +197,8 @@ impl Algorithm {
             | Self::AesKeyWrap(_) => Some(ck::CKK_AES),
             Self::AesXts | Self::AesXtsKey => Some(ck::CKK_AES_XTS),
             Self::GenericSecret | Self::RemoteSymmetric => Some(ck::CKK_GENERIC_SECRET),
+            Self::HmacKey(hash) => Some(hmac_key_type(hash)),
+            Self::ChaChaKey | Self::ChaCha20 | Self::ChaChaPoly => Some(ck::CKK_CHACHA20),
             Self::Hmac { .. }
             | Self::Digest(_)
             | Self::Combine(_)
@@ -230,6 +240,14 @@ impl Algorithm {
         }
     }
 
+    /// Whether it is broken or outdated, and so offered to those only who ask for it in their configuration.
+    pub const fn is_legacy(self) -> bool {
+        match self.hash() {
+            Some(hash) => hash.is_legacy(),
+            None => false,
+        }
+    }
+
     /// Whether it takes a remote service: no engine computes it.
     pub const fn is_remote(self) -> bool {
         matches!(self, Self::RemoteSymmetric)
@@ -268,11 +286,16 @@ impl Algorithm {
             | Self::AesEncryptData { .. }
             | Self::AesKeyWrap(_) => (16, 32),
             Self::AesXts | Self::AesXtsKey => (32, 64),
+            // In bytes (PKCS#11 3.2, HMAC mechanisms).
+            Self::HmacKey(_) => (
+                GENERIC_SECRET_LEN.0 as ck::CK_ULONG,
+                GENERIC_SECRET_LEN.1 as ck::CK_ULONG,
+            ),
             Self::GenericSecret => (
                 GENERIC_SECRET_LEN.0 as ck::CK_ULONG * 8,
                 GENERIC_SECRET_LEN.1 as ck::CK_ULONG * 8,
             ),
-            Self::RemoteSymmetric => (32, 32),
+            Self::RemoteSymmetric | Self::ChaChaKey | Self::ChaCha20 | Self::ChaChaPoly => (32, 32),
             // Keys of any length are taken (RFC 2104).
             Self::Hmac { .. } | Self::Digest(_) | Self::Combine(_) | Self::Foreign => (0, 0),
         }

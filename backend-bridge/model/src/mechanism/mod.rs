@@ -20,8 +20,8 @@ pub use algorithm::{
     Algorithm, Combination, EcdhKeys, GENERIC_SECRET_LEN, RSA_BITS, StreamMode, WrapForm, hmac_key_type,
 };
 pub use params::{
-    CcmParams, ChainedDataParams, CounterParams, EdDsaParams, GcmParams, OaepParams, ParamShape, Params,
-    PssParams,
+    CcmParams, ChaCha20Params, ChaChaPolyParams, ChainedDataParams, CounterParams, EdDsaParams, GcmParams,
+    OaepParams, ParamShape, Params, PssParams,
 };
 pub use table::MECHANISMS;
 

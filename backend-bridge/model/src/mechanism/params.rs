@@ -51,6 +51,10 @@ pub enum ParamShape {
     EcdhAes,
     /// `CK_RSA_AES_KEY_WRAP_PARAMS`.
     RsaAes,
+    /// `CK_CHACHA20_PARAMS`.
+    ChaCha20,
+    /// `CK_SALSA20_CHACHA20_POLY1305_PARAMS`.
+    ChaChaPoly,
 }
 
 /// A mechanism's parameter, read.
@@ -90,6 +94,10 @@ pub enum Params {
     EcdhAes(EcdhAesParams),
     /// For wrapping with RSA and AES.
     RsaAes(RsaAesParams),
+    /// For ChaCha20.
+    ChaCha20(ChaCha20Params),
+    /// For ChaCha20-Poly1305.
+    ChaChaPoly(ChaChaPolyParams),
     /// Unread, as it stands in the application's memory. What it points to is there as long as the C function runs.
     Given(Vec<u8>),
 }
@@ -170,6 +178,24 @@ pub struct EdDsaParams {
     pub context: Vec<u8>,
 }
 
+/// `CK_CHACHA20_PARAMS`, checked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ChaCha20Params {
+    /// The number of the first block.
+    pub block: u64,
+    /// The nonce: 12 bytes, with blocks counted in 32 bits, or 8 bytes, with blocks counted in 64.
+    pub nonce: Vec<u8>,
+}
+
+/// `CK_SALSA20_CHACHA20_POLY1305_PARAMS`, checked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ChaChaPolyParams {
+    /// The nonce: 12 bytes, or 24 for XChaCha20.
+    pub nonce: Vec<u8>,
+    /// Additional authenticated data.
+    pub aad: Vec<u8>,
+}
+
 /// Whether a parameter has the row's shape, and values that the mechanism can work with.
 pub(super) fn check(row: &MechanismRow, params: &Params) -> Result<()> {
     let fits = match (row.params, params) {
@@ -194,6 +220,11 @@ pub(super) fn check(row: &MechanismRow, params: &Params) -> Result<()> {
         (ParamShape::Gcm, Params::Gcm(gcm)) => gcm_fits(gcm.iv.len(), gcm.tag_len),
         (ParamShape::Ccm, Params::Ccm(ccm)) => ccm_fits(ccm.nonce.len(), ccm.tag_len),
         (shape @ (ParamShape::Gcm | ParamShape::Ccm), Params::Aead(aead)) => aead.fits(shape),
+        (ParamShape::ChaCha20, Params::ChaCha20(params)) => match params.nonce.len() {
+            12 => u32::try_from(params.block).is_ok(),
+            len => len == 8,
+        },
+        (ParamShape::ChaChaPoly, Params::ChaChaPoly(params)) => matches!(params.nonce.len(), 12 | 24),
         (ParamShape::EdDsa, Params::None) => true,
         (ParamShape::EdDsa, Params::EdDsa(eddsa)) => eddsa.context.len() <= edwards::MAX_CONTEXT,
         (ParamShape::Ecdh, Params::Ecdh(ecdh)) => ecdh.fits(),

@@ -237,7 +237,7 @@ fn aes(key: &Key) -> Result<&AesKey> {
     }
 }
 
-fn direction(class: OperationClass) -> Result<Direction> {
+pub(super) fn direction(class: OperationClass) -> Result<Direction> {
     match class {
         OperationClass::Encrypt => Ok(Direction::Encrypt),
         OperationClass::Decrypt => Ok(Direction::Decrypt),
@@ -245,7 +245,7 @@ fn direction(class: OperationClass) -> Result<Direction> {
     }
 }
 
-fn doing(direction: Direction) -> Doing {
+pub(super) fn doing(direction: Direction) -> Doing {
     match direction {
         Direction::Encrypt => Doing::Producing,
         Direction::Decrypt => Doing::Decrypting,

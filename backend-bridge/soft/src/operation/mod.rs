@@ -6,6 +6,7 @@
 //! `CKR_FUNCTION_NOT_SUPPORTED`, which is what clients look for when they try.
 
 mod aes;
+mod chacha;
 mod digest;
 mod ecdsa;
 mod eddsa;
@@ -55,6 +56,8 @@ pub(crate) fn begin(
         (Algorithm::AesCcm, _) => aes::Ccm::begin(class, mechanism, key),
         (Algorithm::AesCmac { .. } | Algorithm::AesGmac, _) => aes::Mac::begin(mechanism, &key),
         (Algorithm::AesKeyWrap(form), _) => key_wrap::Wrapping::begin(class, form, mechanism, key),
+        (Algorithm::ChaCha20, _) => chacha::begin_stream(class, mechanism, &key),
+        (Algorithm::ChaChaPoly, _) => chacha::Sealing::begin(class, mechanism, &key),
         (Algorithm::Hmac { hash, .. }, _) => hmac::Mac::begin(hash, mechanism, key),
         _ => Err(Rv::MechanismInvalid.into()),
     }

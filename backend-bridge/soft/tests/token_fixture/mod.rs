@@ -60,10 +60,20 @@ impl Fixture {
 
     /// A token in a directory that may have been used before.
     pub fn in_directory(directory: Arc<TempDir>) -> Self {
+        Self::made(directory, false)
+    }
+
+    /// A token that nobody has initialised, and that offers everything.
+    pub fn with_legacy_mechanisms() -> Self {
+        Self::made(Arc::new(TempDir::new().unwrap()), true)
+    }
+
+    fn made(directory: Arc<TempDir>, legacy_mechanisms: bool) -> Self {
         let handles = Arc::new(HandleSource::starting_at(1));
         let options = SoftOptions {
             max_pin_attempts: 3,
             pin_cost: PinCost::FLOOR,
+            legacy_mechanisms,
             ..SoftOptions::new(directory.path())
         };
         Self {

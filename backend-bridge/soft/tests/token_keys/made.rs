@@ -133,6 +133,9 @@ fn generated_secrets_have_the_wanted_length_and_a_check_value() {
         (ck::CKM_AES_KEY_GEN, 32),
         (ck::CKM_GENERIC_SECRET_KEY_GEN, 1),
         (ck::CKM_GENERIC_SECRET_KEY_GEN, 512),
+        (ck::CKM_SHA256_KEY_GEN, 20),
+        (ck::CKM_SHA3_512_KEY_GEN, 512),
+        (ck::CKM_CHACHA20_KEY_GEN, 32),
     ] {
         let wanted = template([(ck::CKA_VALUE_LEN, number(len)), (ck::CKA_PRIVATE, no())]);
         let key = fixture.generate(public(), mechanism, &wanted).unwrap();
@@ -142,6 +145,53 @@ fn generated_secrets_have_the_wanted_length_and_a_check_value() {
         assert_eq!(key.bytes(ck::CKA_CHECK_VALUE).unwrap().len(), 3);
         assert!(key.is_true(ck::CKA_LOCAL));
         assert_conceals_its_secrets(&key);
+    }
+}
+
+#[test]
+fn keys_of_one_length_need_not_say_it() {
+    let fixture = Fixture::blank();
+    let generate = |mechanism, attributes: &Template| fixture.generate(public(), mechanism, attributes);
+    let key = generate(ck::CKM_CHACHA20_KEY_GEN, &template([(ck::CKA_PRIVATE, no())])).unwrap();
+    let key = fixture.view(public(), key).unwrap();
+    assert_eq!(key.key_type(), Some(ck::CKK_CHACHA20));
+    assert_eq!(key.ulong(ck::CKA_VALUE_LEN), Some(32));
+    let longer = template([(ck::CKA_VALUE_LEN, number(33))]);
+    assert_eq!(
+        rv(generate(ck::CKM_CHACHA20_KEY_GEN, &longer)),
+        Rv::AttributeValueInvalid
+    );
+    assert_eq!(
+        rv(generate(ck::CKM_SHA256_KEY_GEN, &template([]))),
+        Rv::TemplateIncomplete
+    );
+    let short = secret_key(ck::CKK_CHACHA20, &[1; 31]);
+    assert_eq!(rv(fixture.create(public(), &short)), Rv::AttributeValueInvalid);
+}
+
+/// Each for the HMAC with its own hash.
+#[test]
+fn keys_generated_for_one_hmac_are_of_its_type() {
+    let fixture = Fixture::blank();
+    for row in HASHES.iter().filter(|row| !row.hash.is_legacy()) {
+        let algorithm = Algorithm::HmacKey(row.hash);
+        let generation = MECHANISMS
+            .iter()
+            .find(|found| found.algorithm == algorithm)
+            .unwrap();
+        let wanted = template([(ck::CKA_VALUE_LEN, number(32)), (ck::CKA_PRIVATE, no())]);
+        let key = fixture.generate(public(), generation.id, &wanted).unwrap();
+        let key = fixture.view(public(), key).unwrap();
+        assert_eq!(key.key_type(), Some(row.hmac_key), "{}", row.name);
+        assert_eq!(key.ulong(ck::CKA_KEY_GEN_MECHANISM), Some(generation.id));
+        let other = template([
+            (ck::CKA_VALUE_LEN, number(32)),
+            (ck::CKA_KEY_TYPE, number(ck::CKK_GENERIC_SECRET)),
+        ]);
+        assert_eq!(
+            rv(fixture.generate(public(), generation.id, &other)),
+            Rv::TemplateInconsistent
+        );
     }
 }
 

@@ -10,8 +10,9 @@ mod used;
 
 use cryptoki_sys as ck;
 use keyenclave_crypto::{EcPrivateKey, PublicKey, RsaPrivateKey};
-use keyenclave_model::algorithm::{CURVES, Curve};
+use keyenclave_model::algorithm::{CURVES, Curve, HASHES};
 use keyenclave_model::error::Rv;
+use keyenclave_model::mechanism::{Algorithm, MECHANISMS};
 use keyenclave_model::object::Object;
 use keyenclave_model::template::Template;
 use keyenclave_model::token::{Operation, OperationClass, Work};

@@ -17,7 +17,7 @@ fn begin_digest(fixture: &Fixture, mechanism: &Mechanism) -> Box<dyn Operation> 
 
 #[test]
 fn digests_are_right_whole_and_in_parts() {
-    let fixture = Fixture::blank();
+    let fixture = Fixture::with_legacy_mechanisms();
     for row in HASHES {
         let mechanism = plain(row.mechanism);
         let expected = crypto::digest(row.hash, MESSAGE);
@@ -55,7 +55,7 @@ fn restore(fixture: &Fixture, class: Class, state: &[u8]) -> Result<Box<dyn Oper
 
 #[test]
 fn a_saved_digest_goes_on_whole_and_in_parts() {
-    let fixture = Fixture::blank();
+    let fixture = Fixture::with_legacy_mechanisms();
     for row in HASHES.iter().filter(|row| !row.name.starts_with("SHA3-")) {
         let mechanism = plain(row.mechanism);
         let expected = crypto::digest(row.hash, MESSAGE);
@@ -83,6 +83,28 @@ fn a_saved_digest_goes_on_whole_and_in_parts() {
         rv(restore(&fixture, Class::Digest, b"junk")),
         Rv::SavedStateInvalid
     );
+}
+
+#[test]
+fn broken_digests_are_for_those_who_ask_in_their_configuration() {
+    let md5 = plain(ck::CKM_MD5);
+    let work = || Work::Begin {
+        class: Class::Digest,
+        mechanism: &md5,
+        key: None,
+    };
+    let told = |fixture: &Fixture| {
+        fixture
+            .token
+            .mechanisms()
+            .unwrap()
+            .iter()
+            .any(|row| row.id == ck::CKM_MD5)
+    };
+    let (without, with) = (Fixture::blank(), Fixture::with_legacy_mechanisms());
+    assert!(!told(&without) && told(&with));
+    assert_eq!(rv(without.work(public(), work())), Rv::MechanismInvalid);
+    assert!(with.work(public(), work()).is_ok());
 }
 
 /// The library keeps the state of a sponge to itself.

@@ -185,7 +185,7 @@ fn ecdsa_signatures_verify_on_every_curve() {
 #[test]
 fn macs_verify_whole_and_cut() {
     let fixture = Fixture::blank();
-    for row in HASHES {
+    for row in HASHES.iter().filter(|row| !row.hash.is_legacy()) {
         let own_type = keyenclave_model::mechanism::hmac_key_type(row.hash);
         for key in [
             secret_key(ck::CKK_GENERIC_SECRET, b"k"),

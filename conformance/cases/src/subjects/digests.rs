@@ -12,6 +12,13 @@ use keyenclave_conformance::{Rv, two_calls};
 cases! {
     "digest.published" => digests_equal_the_published_examples, "C_Digest",
         [CKM_SHA_1, CKM_SHA224, CKM_SHA256, CKM_SHA384, CKM_SHA512], [];
+    "digest.published.sha512-t" => digests_of_sha_512_t_equal_the_published_examples, "Truncated Digest",
+        [CKM_SHA512_224, CKM_SHA512_256], [];
+    "digest.published.sha3" => digests_of_sha_3_equal_the_published_examples, "Digest",
+        [CKM_SHA3_224, CKM_SHA3_256, CKM_SHA3_384, CKM_SHA3_512], [];
+    "digest.published.md5" => digests_of_md5_equal_the_published_examples, "C_Digest", [CKM_MD5], [];
+    "digest.state.sha3" => a_sponge_is_not_saved, "C_GetOperationState", [CKM_SHA3_256], [Own];
+    "digest.key" => the_value_of_a_key_is_digested, "C_DigestKey", [CKM_SHA3_256, CKM_SHA512_256], [];
     "digest.empty" => a_digest_of_nothing_has_a_value, "C_Digest", [CKM_SHA256], [];
     "digest.empty.null" => a_null_pointer_without_a_length_is_no_data, "C_Digest", [CKM_SHA256], [Own];
     "digest.state.moved" => a_digest_can_be_moved_to_another_session, "C_SetOperationState",
@@ -21,6 +28,8 @@ cases! {
     "digest.state.started" => an_unstarted_digest_is_restored_unstarted_and_a_started_one_started,
         "C_SetOperationState",
         [CKM_SHA_1, CKM_SHA224, CKM_SHA256, CKM_SHA384, CKM_SHA512], [Sessions, SavedState];
+    "digest.state.sha512-t" => digests_of_sha_512_t_and_md5_are_saved, "C_GetOperationState",
+        [CKM_SHA512_224, CKM_SHA512_256, CKM_MD5], [Own];
     "digest.state.keys" => what_depends_on_a_key_is_not_saved, "C_GetOperationState",
         [CKM_SHA256, CKM_AES_CBC], [Own];
     "digest.state.replaces" => a_restored_digest_takes_the_place_of_what_was_active, "C_SetOperationState",
@@ -52,10 +61,62 @@ const ABC: [(CK_MECHANISM_TYPE, &str); 5] = [
     ),
 ];
 
+/// FIPS 180-4 example values for "abc", the same place.
+const ABC_T: [(CK_MECHANISM_TYPE, &str); 2] = [
+    (
+        CKM_SHA512_224,
+        "4634270f707b6a54daae7530460842e20e37ed265ceee9a43e8924aa",
+    ),
+    (
+        CKM_SHA512_256,
+        "53048e2681941ef99b2e29b76b4c7dabe4c2d0c634fc6d46e0e2f13107e7af23",
+    ),
+];
+
+/// FIPS 202: values for "abc".
+const ABC_3: [(CK_MECHANISM_TYPE, &str); 4] = [
+    (
+        CKM_SHA3_224,
+        "e642824c3f8cf24ad09234ee7d3c766fc9a3a5168d0c94ad73b46fdf",
+    ),
+    (
+        CKM_SHA3_256,
+        "3a985da74fe225b2045c172d6bd390bd855f086e3e9d525b46bfe24511431532",
+    ),
+    (
+        CKM_SHA3_384,
+        "ec01498288516fc926459f58e2c6ad8df9b473cb0fc08c2596da7cf0e49be4b298d88cea927ac7f539f1edf228376d25",
+    ),
+    (
+        CKM_SHA3_512,
+        "b751850b1a57168a5693cd924b6b096e08f621827444f70d884f5d0240d2712e10e116e9192af3c91a7ec57647e39340\
+         57340b4cf408d5a56592f8274eec53f0",
+    ),
+];
+
+/// RFC 1321, appendix A.5.
+const ABC_5: [(CK_MECHANISM_TYPE, &str); 1] = [(CKM_MD5, "900150983cd24fb0d6963f7d28e17f72")];
+
 fn digests_equal_the_published_examples() {
+    equal_the_published_examples(&ABC);
+}
+
+fn digests_of_sha_512_t_equal_the_published_examples() {
+    equal_the_published_examples(&ABC_T);
+}
+
+fn digests_of_sha_3_equal_the_published_examples() {
+    equal_the_published_examples(&ABC_3);
+}
+
+fn digests_of_md5_equal_the_published_examples() {
+    equal_the_published_examples(&ABC_5);
+}
+
+fn equal_the_published_examples(examples: &[(CK_MECHANISM_TYPE, &str)]) {
     let token = Token::fresh();
     let session = token.session(RO);
-    for (mech, expected) in ABC {
+    for &(mech, expected) in examples {
         assert_eq!(
             token.digest(session, mech, b"abc").unwrap(),
             hex(expected),
@@ -67,6 +128,46 @@ fn digests_equal_the_published_examples() {
         }
         let parts = two_calls(|out| token.digest_final_into(session, out)).unwrap();
         assert_eq!(parts, hex(expected), "{mech:#x}");
+    }
+}
+
+fn digests_of_sha_512_t_and_md5_are_saved() {
+    let token = Token::fresh();
+    let (first, second) = (token.session(RO), token.session(RO));
+    for (mech, expected) in ABC_T.into_iter().chain(ABC_5) {
+        assert_eq!(token.digest_init(first, mech), Rv::OK);
+        assert_eq!(token.digest_update(first, b"ab"), Rv::OK);
+        let state = two_calls(|out| token.operation_state_into(first, out)).unwrap();
+        assert_eq!(token.set_operation_state(second, &state), Rv::OK);
+        for session in [first, second] {
+            assert_eq!(token.digest_update(session, b"c"), Rv::OK);
+            let value = two_calls(|out| token.digest_final_into(session, out)).unwrap();
+            assert_eq!(value, hex(expected), "{mech:#x}");
+        }
+    }
+}
+
+fn a_sponge_is_not_saved() {
+    let token = Token::fresh();
+    let session = token.session(RO);
+    assert_eq!(token.digest_init(session, CKM_SHA3_256), Rv::OK);
+    assert_eq!(token.digest_update(session, b"abc"), Rv::OK);
+    let refused = token.operation_state_into(session, Out::Room(&mut [0; 400]));
+    assert_eq!(refused.rv, CKR_STATE_UNSAVEABLE);
+    let value = two_calls(|out| token.digest_final_into(session, out)).unwrap();
+    assert_eq!(value, hex(ABC_3[1].1), "and goes on");
+}
+
+fn the_value_of_a_key_is_digested() {
+    let (token, session) = Token::with_user();
+    let key = token.secret(session, CKK_GENERIC_SECRET, b"b");
+    for (mech, expected) in [ABC_3[1], ABC_T[1]] {
+        assert_eq!(token.digest_init(session, mech), Rv::OK);
+        assert_eq!(token.digest_update(session, b"a"), Rv::OK);
+        assert_eq!(token.digest_key(session, key), Rv::OK);
+        assert_eq!(token.digest_update(session, b"c"), Rv::OK);
+        let value = two_calls(|out| token.digest_final_into(session, out)).unwrap();
+        assert_eq!(value, hex(expected), "{mech:#x}");
     }
 }
 

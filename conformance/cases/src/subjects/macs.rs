@@ -14,6 +14,19 @@ cases! {
         [CKM_SHA_1_HMAC, CKM_SHA224_HMAC, CKM_SHA256_HMAC, CKM_SHA384_HMAC, CKM_SHA512_HMAC], [];
     "hmac.published.short-key" => hmacs_with_a_key_of_four_bytes_equal_the_published_examples, "HMAC mechanisms",
         [CKM_SHA_1_HMAC, CKM_SHA224_HMAC, CKM_SHA256_HMAC, CKM_SHA384_HMAC, CKM_SHA512_HMAC], [Own];
+    "hmac.published.sha512-t" => hmacs_of_sha_512_t_equal_those_of_another_library, "HMAC mechanisms",
+        [CKM_SHA512_224_HMAC, CKM_SHA512_256_HMAC], [];
+    "hmac.published.sha3" => hmacs_of_sha_3_equal_the_published_examples, "HMAC mechanisms",
+        [CKM_SHA3_224_HMAC, CKM_SHA3_256_HMAC, CKM_SHA3_384_HMAC, CKM_SHA3_512_HMAC], [];
+    "hmac.general.sha3" => hmacs_of_sha_3_are_shortened, "HMAC mechanisms",
+        [CKM_SHA3_224_HMAC_GENERAL, CKM_SHA3_256_HMAC_GENERAL, CKM_SHA3_384_HMAC_GENERAL,
+         CKM_SHA3_512_HMAC_GENERAL], [];
+    "hmac.key-gen" => keys_are_generated_for_one_hmac, "HMAC mechanisms",
+        [CKM_SHA_1_KEY_GEN, CKM_SHA224_KEY_GEN, CKM_SHA256_KEY_GEN, CKM_SHA384_KEY_GEN, CKM_SHA512_KEY_GEN], [];
+    "hmac.key-gen.sha3" => keys_are_generated_for_one_hmac_of_sha_3, "HMAC mechanisms",
+        [CKM_SHA3_224_KEY_GEN, CKM_SHA3_256_KEY_GEN, CKM_SHA3_384_KEY_GEN, CKM_SHA3_512_KEY_GEN], [];
+    "hmac.key-gen.sha512-t" => keys_are_generated_for_one_hmac_of_sha_512_t, "HMAC mechanisms",
+        [CKM_SHA512_224_KEY_GEN, CKM_SHA512_256_KEY_GEN], [];
     "hmac.general" => shortened_hmacs_are_the_beginning_of_the_whole, "HMAC mechanisms",
         [CKM_SHA_1_HMAC_GENERAL, CKM_SHA224_HMAC_GENERAL, CKM_SHA256_HMAC_GENERAL,
          CKM_SHA384_HMAC_GENERAL, CKM_SHA512_HMAC_GENERAL], [];
@@ -88,6 +101,135 @@ fn hmacs_equal_the_published_examples() {
     for (mech, length, expected) in LONG {
         let key = token.secret(session, CKK_GENERIC_SECRET, &vec![0xaa; length]);
         published(&token, session, (mech, key), LARGER, &hex(expected));
+    }
+}
+
+/// The key is 131 bytes 0xaa, as in RFC 4231, test case 6. There is no published example: Python's hmac module over
+/// OpenSSL gives these.
+const TRUNCATED: [(CK_MECHANISM_TYPE, &str); 2] = [
+    (
+        CKM_SHA512_224_HMAC,
+        "29bef8ce88b54d4226c3c7718ea9e32ace2429026f089e38cea9aeda",
+    ),
+    (
+        CKM_SHA512_256_HMAC,
+        "87123c45f7c537a404f8f47cdbedda1fc9bec60eeb971982ce7ef10e774e6539",
+    ),
+];
+
+/// csrc.nist.gov, example values of HMAC with SHA-3, sample 1: the key counts up from 0 and is as long as the MAC.
+const SPONGES: [(CK_MECHANISM_TYPE, CK_MECHANISM_TYPE, &str); 4] = [
+    (
+        CKM_SHA3_224_HMAC,
+        CKM_SHA3_224_HMAC_GENERAL,
+        "332cfd59347fdb8e576e77260be4aba2d6dc53117b3bfb52c6d18c04",
+    ),
+    (
+        CKM_SHA3_256_HMAC,
+        CKM_SHA3_256_HMAC_GENERAL,
+        "4fe8e202c4f058e8dddc23d8c34e467343e23555e24fc2f025d598f558f67205",
+    ),
+    (
+        CKM_SHA3_384_HMAC,
+        CKM_SHA3_384_HMAC_GENERAL,
+        "d588a3c51f3f2d906e8298c1199aa8ff6296218127f6b38a90b6afe2c5617725bc99987f79b22a557b6520db710b7f42",
+    ),
+    (
+        CKM_SHA3_512_HMAC,
+        CKM_SHA3_512_HMAC_GENERAL,
+        "4efd629d6c71bf86162658f29943b1c308ce27cdfa6db0d9c3ce81763f9cbce5f7ebe9868031db1a8f8eb7b6b95e5c5e\
+         3f657a8996c86a2f6527e307f0213196",
+    ),
+];
+
+const SAMPLE: &[u8] = b"Sample message for keylen<blocklen";
+
+fn hmacs_of_sha_512_t_equal_those_of_another_library() {
+    let (token, session) = Token::with_user();
+    let key = token.secret(session, CKK_GENERIC_SECRET, &[0xaa; 131]);
+    for (mech, expected) in TRUNCATED {
+        published(&token, session, (mech, key), LARGER, &hex(expected));
+    }
+}
+
+fn hmacs_of_sha_3_equal_the_published_examples() {
+    let (token, session) = Token::with_user();
+    for (mech, _, expected) in SPONGES {
+        let expected = hex(expected);
+        let key: Vec<u8> = (0..=u8::MAX).take(expected.len()).collect();
+        let key = token.secret(session, CKK_GENERIC_SECRET, &key);
+        published(&token, session, (mech, key), SAMPLE, &expected);
+    }
+}
+
+fn hmacs_of_sha_3_are_shortened() {
+    let (token, session) = Token::with_user();
+    for (_, general, expected) in SPONGES {
+        let whole = hex(expected);
+        let key: Vec<u8> = (0..=u8::MAX).take(whole.len()).collect();
+        let key = token.secret(session, CKK_GENERIC_SECRET, &key);
+        let of = |length: usize| Mech::with(general, CK_ULONG::try_from(length).unwrap().to_ne_bytes());
+        let mac = token.sign(session, of(16), key, SAMPLE).unwrap();
+        assert_eq!(mac, whole[..16], "{general:#x}");
+        assert_eq!(token.check(session, of(16), key, SAMPLE, &mac), Rv::OK);
+        let long = of(whole.len() + 1);
+        assert_eq!(token.sign_init(session, long, key), CKR_MECHANISM_PARAM_INVALID);
+    }
+}
+
+fn keys_are_generated_for_one_hmac() {
+    generated_for_one_hmac(&[
+        (CKM_SHA_1_KEY_GEN, CKK_SHA_1_HMAC, CKM_SHA_1_HMAC),
+        (CKM_SHA224_KEY_GEN, CKK_SHA224_HMAC, CKM_SHA224_HMAC),
+        (CKM_SHA256_KEY_GEN, CKK_SHA256_HMAC, CKM_SHA256_HMAC),
+        (CKM_SHA384_KEY_GEN, CKK_SHA384_HMAC, CKM_SHA384_HMAC),
+        (CKM_SHA512_KEY_GEN, CKK_SHA512_HMAC, CKM_SHA512_HMAC),
+    ]);
+}
+
+fn keys_are_generated_for_one_hmac_of_sha_3() {
+    generated_for_one_hmac(&[
+        (CKM_SHA3_224_KEY_GEN, CKK_SHA3_224_HMAC, CKM_SHA3_224_HMAC),
+        (CKM_SHA3_256_KEY_GEN, CKK_SHA3_256_HMAC, CKM_SHA3_256_HMAC),
+        (CKM_SHA3_384_KEY_GEN, CKK_SHA3_384_HMAC, CKM_SHA3_384_HMAC),
+        (CKM_SHA3_512_KEY_GEN, CKK_SHA3_512_HMAC, CKM_SHA3_512_HMAC),
+    ]);
+}
+
+fn keys_are_generated_for_one_hmac_of_sha_512_t() {
+    generated_for_one_hmac(&[
+        (CKM_SHA512_224_KEY_GEN, CKK_SHA512_224_HMAC, CKM_SHA512_224_HMAC),
+        (CKM_SHA512_256_KEY_GEN, CKK_SHA512_256_HMAC, CKM_SHA512_256_HMAC),
+    ]);
+}
+
+fn generated_for_one_hmac(rows: &[(CK_MECHANISM_TYPE, CK_KEY_TYPE, CK_MECHANISM_TYPE)]) {
+    let (token, session) = Token::with_user();
+    for &(generation, kind, hmac) in rows {
+        let attrs = [
+            number(CKA_VALUE_LEN, 32),
+            flag(CKA_SIGN, true),
+            flag(CKA_VERIFY, true),
+        ];
+        let key = token.generate_key(session, generation, &attrs).unwrap();
+        assert_eq!(token.read_number(session, key, CKA_KEY_TYPE).unwrap(), kind);
+        assert_eq!(
+            token.read_number(session, key, CKA_KEY_GEN_MECHANISM).unwrap(),
+            generation
+        );
+        let mac = token.sign(session, hmac, key, SAMPLE).unwrap();
+        assert_eq!(token.check(session, hmac, key, SAMPLE, &mac), Rv::OK);
+        let other = match hmac {
+            CKM_SHA256_HMAC => CKM_SHA512_HMAC,
+            _ => CKM_SHA256_HMAC,
+        };
+        assert_eq!(
+            token.sign_init(session, other, key),
+            CKR_KEY_TYPE_INCONSISTENT,
+            "{generation:#x}"
+        );
+        let none = token.generate_key(session, generation, &[]).unwrap_err();
+        assert_eq!(none, CKR_TEMPLATE_INCOMPLETE);
     }
 }
 

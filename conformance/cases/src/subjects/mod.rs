@@ -5,6 +5,7 @@ mod aes;
 mod aes_modes;
 mod attributes;
 mod bad_input;
+mod chacha;
 mod digests;
 mod dual;
 mod ecdh;
@@ -25,7 +26,7 @@ mod slots;
 use crate::case::Case;
 use crate::profiles;
 
-const SUBJECTS: [&[Case]; 21] = [
+const SUBJECTS: [&[Case]; 22] = [
     life_cycle::CASES,
     slots::CASES,
     pins::CASES,
@@ -37,6 +38,7 @@ const SUBJECTS: [&[Case]; 21] = [
     macs::CASES,
     aes::CASES,
     aes_modes::CASES,
+    chacha::CASES,
     rsa_encryption::CASES,
     rsa_raw::CASES,
     key_transport::CASES,

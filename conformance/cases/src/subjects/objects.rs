@@ -1,14 +1,16 @@
 // SPDX-License-Identifier: MIT
 //! Objects: creating, copying, finding, changing, destroying.
 
-use crate::case::Need::{Curve, Data, Own};
+use crate::case::Need::{Curve, Data, Own, Since};
 use crate::case::cases;
 use cryptoki_sys::*;
 use keyenclave_conformance::Rv;
 use keyenclave_conformance::module::{Attr, bytes, flag, number};
-use keyenclave_conformance::token::{CURVES, Token, data_object};
+use keyenclave_conformance::token::{CURVES, RO, RW, Token, data_object};
 
 cases! {
+    "objects.profiles" => a_token_names_its_profiles, "Profile objects", [], [Since(3)];
+    "objects.mechanisms" => a_token_has_an_object_for_each_of_its_mechanisms, "Mechanism objects", [], [Own];
     "objects.kept" => data_certificates_and_public_keys_are_kept_until_destroyed, "C_CreateObject", [], [Data];
     "objects.not-private" => a_stored_key_that_is_asked_for_as_not_private_is_made_and_kept,
         "Storage Objects",
@@ -386,4 +388,41 @@ fn a_curve_can_be_given_by_its_printable_name() {
         token.check(session, CKM_ECDSA, public, &[1; 32], &signature),
         Rv::OK
     );
+}
+
+fn a_token_names_its_profiles() {
+    let token = Token::fresh();
+    let session = token.session(RO);
+    let baseline = [
+        number(CKA_CLASS, CKO_PROFILE),
+        number(CKA_PROFILE_ID, CKP_BASELINE_PROVIDER),
+    ];
+    let found = token.find(session, &baseline).unwrap();
+    assert_eq!(found.len(), 1, "one object for a profile");
+    assert_eq!(
+        token.read_number(session, found[0], CKA_CLASS).unwrap(),
+        CKO_PROFILE
+    );
+    assert_eq!(
+        token.read_number(session, found[0], CKA_PROFILE_ID).unwrap(),
+        CKP_BASELINE_PROVIDER
+    );
+    assert!(token.read_flag(session, found[0], CKA_TOKEN).unwrap());
+    assert!(!token.read_flag(session, found[0], CKA_PRIVATE).unwrap());
+}
+
+fn a_token_has_an_object_for_each_of_its_mechanisms() {
+    let token = Token::fresh();
+    let session = token.session(RW);
+    let all = token.find(session, &[number(CKA_CLASS, CKO_MECHANISM)]).unwrap();
+    let (_, count, _) = token.mechanism_list(token.slot, None);
+    assert_eq!(CK_ULONG::try_from(all.len()).unwrap(), count);
+    let wanted = [
+        number(CKA_CLASS, CKO_MECHANISM),
+        number(CKA_MECHANISM_TYPE, CKM_SHA256),
+    ];
+    let found = token.find(session, &wanted).unwrap();
+    assert_eq!(found.len(), 1);
+    assert_eq!(token.destroy_object(session, found[0]), CKR_ACTION_PROHIBITED);
+    assert_eq!(token.find(session, &wanted).unwrap(), found);
 }

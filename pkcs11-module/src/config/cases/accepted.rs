@@ -18,6 +18,7 @@ const PAGES: [&str; 4] = [
 fn a_full_file_is_understood() {
     let text = "environment = \"staging\"\nfork = \"auto\"\nthreads = \"always\"\n[log]\nlevel = \"debug\"\n\
         [[slot]]\nid = 3\nlabel = \"a b\"\nbackend = \"soft\"\nmax_pin_attempts = 100\n\
+        legacy_mechanisms = true\n\
         [[slot]]\nlabel = \"signing\"\nbackend = \"soft\"\n\
         [[slot]]\nlabel = \"c\"\nbackend = \"soft\"\npath = \"stores/./c\"\n";
     let config = read(text).unwrap();
@@ -39,7 +40,11 @@ fn a_full_file_is_understood() {
     let BackendConfig::Soft(soft) = &config.slots[0].backend else {
         unreachable!()
     };
-    assert_eq!(soft.max_pin_attempts, 100);
+    assert_eq!((soft.max_pin_attempts, soft.legacy_mechanisms), (100, true));
+    let BackendConfig::Soft(soft) = &config.slots[1].backend else {
+        unreachable!()
+    };
+    assert!(!soft.legacy_mechanisms);
 }
 
 #[test]
