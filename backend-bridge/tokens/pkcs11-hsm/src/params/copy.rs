@@ -365,6 +365,13 @@ mod tests {
     }
 
     #[test]
+    fn a_parameter_for_gmac_is_copied_as_that_for_gcm() {
+        let iv = vec![1; 12];
+        let own = OwnParameter::copy(ck::CKM_AES_GMAC, &gcm(&iv, &[])).unwrap();
+        assert_eq!(own.memory[size_of::<ck::CK_GCM_PARAMS>()..], iv);
+    }
+
+    #[test]
     fn a_structure_that_is_not_known_is_not_copied() {
         assert!(OwnParameter::copy(ck::CKM_VENDOR_DEFINED, &[0; 8]).is_none());
         assert!(OwnParameter::copy(ck::CKM_KIP_MAC, &[0; size_of::<ck::CK_KIP_PARAMS>()]).is_none());

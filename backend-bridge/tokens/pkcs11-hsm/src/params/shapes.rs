@@ -163,7 +163,7 @@ static WTLS_KEY_MATERIAL: Structure = structure!(CK_WTLS_KEY_MAT_OUT {
 // Those that stay: the structures of KIP and CMS point to mechanisms, those of X3DH and the ratchet to memory whose length
 // they do not say, and what CKM_PKCS5_PBKD2 takes has a pointer to a length or the length itself, depending on the vendor.
 shapes! { SHAPES:
-    CK_GCM_PARAMS { bytes(pIv, ulIvLen) bytes(pAAD, ulAADLen) } for CKM_AES_GCM;
+    CK_GCM_PARAMS { bytes(pIv, ulIvLen) bytes(pAAD, ulAADLen) } for CKM_AES_GCM CKM_AES_GMAC;
     CK_CCM_PARAMS { bytes(pNonce, ulNonceLen) bytes(pAAD, ulAADLen) } for CKM_AES_CCM;
     CK_SALSA20_CHACHA20_POLY1305_PARAMS { bytes(pNonce, ulNonceLen) bytes(pAAD, ulAADLen) }
         for CKM_CHACHA20_POLY1305 CKM_SALSA20_POLY1305;
@@ -306,7 +306,6 @@ static FLAT: Shape = Shape {
         ck::CKM_AES_CFB64,
         ck::CKM_AES_CFB128,
         ck::CKM_AES_XTS,
-        ck::CKM_AES_GMAC,
         ck::CKM_AES_KEY_WRAP,
         ck::CKM_AES_KEY_WRAP_PAD,
         ck::CKM_AES_KEY_WRAP_KWP,
