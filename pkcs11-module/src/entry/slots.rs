@@ -83,7 +83,7 @@ pub fn get_token_info(
     Ok(())
 }
 
-/// What is told of a token that is no device: the library's versions, no memory of its own, which is 0 (ADR 17), no
+/// What is told of a token that is no device: the library's versions, no memory of its own, which is 0 (ADR 18), no
 /// clock (`CKF_CLOCK_ON_TOKEN`).
 fn no_device() -> Device {
     Device {

@@ -133,7 +133,7 @@ impl MechanismRow {
     }
 
     /// What it does without telling: the profiles' test cases state the flags of `CKM_RSA_PKCS` in full, and name no
-    /// recovery among them (ADR 17).
+    /// recovery among them (ADR 18).
     fn untold(&self) -> ck::CK_FLAGS {
         match self.id {
             ck::CKM_RSA_PKCS => ck::CKF_SIGN_RECOVER | ck::CKF_VERIFY_RECOVER,
