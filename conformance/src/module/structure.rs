@@ -3,9 +3,8 @@
 
 use super::buffer::length;
 use cryptoki_sys::CK_ULONG;
-use std::cell::RefCell;
 use std::ffi::c_void;
-use std::rc::Rc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// A field of a structure, of which each is as long as a `CK_ULONG` or a multiple of it.
 #[derive(Clone, Debug)]
@@ -22,22 +21,26 @@ pub enum Field {
 
 /// Bytes that C may write to, and that are seen here afterwards.
 #[derive(Clone, Debug, Default)]
-pub struct Room(Rc<RefCell<Vec<u8>>>);
+pub struct Room(Arc<Mutex<Vec<u8>>>);
 
 impl Room {
     /// Room with these bytes in it.
     pub fn new(bytes: impl Into<Vec<u8>>) -> Self {
-        Self(Rc::new(RefCell::new(bytes.into())))
+        Self(Arc::new(Mutex::new(bytes.into())))
     }
 
     /// What stands there now.
     pub fn bytes(&self) -> Vec<u8> {
-        self.0.borrow().clone()
+        self.locked().clone()
     }
 
     /// Puts other bytes of the same length there.
     pub fn put(&self, bytes: &[u8]) {
-        self.0.borrow_mut().copy_from_slice(bytes);
+        self.locked().copy_from_slice(bytes);
+    }
+
+    fn locked(&self) -> MutexGuard<'_, Vec<u8>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -62,7 +65,7 @@ impl Structure {
                 Field::Bytes(bytes) if bytes.is_empty() => words.push(0),
                 Field::Bytes(bytes) => words.push(address(bytes.as_ptr())),
                 Field::Room(room) => {
-                    let mut bytes = room.0.borrow_mut();
+                    let mut bytes = room.locked();
                     let start = bytes.as_mut_ptr();
                     words.push(if bytes.is_empty() { 0 } else { address(start) });
                 }
