@@ -38,6 +38,10 @@ const WIDER: &[(&str, &str)] = &[
     ("C_WrapKey", "CKR_KEY_FUNCTION_NOT_PERMITTED"),
     ("C_UnwrapKey", "CKR_KEY_FUNCTION_NOT_PERMITTED"),
     ("C_DeriveKey", "CKR_KEY_FUNCTION_NOT_PERMITTED"),
+    // Their text, and the footnotes of the key's attributes, name them; their paragraphs do not.
+    ("C_EncapsulateKey", "CKR_BUFFER_TOO_SMALL"),
+    ("C_EncapsulateKey", "CKR_KEY_FUNCTION_NOT_PERMITTED"),
+    ("C_DecapsulateKey", "CKR_KEY_FUNCTION_NOT_PERMITTED"),
     // Its text names it, its paragraph does not.
     ("C_AsyncGetID", "CKR_OPERATION_NOT_INITIALIZED"),
     // Every function that checks a PIN may find it locked, or of an impossible length.

@@ -16,6 +16,9 @@
 //! | [`X25519PrivateKey`], [`X25519PublicKey`] | `X25519` |
 //! | [`AesKey`], [`AesCipher`], [`AesStream`], [`AesStealing`], the GCM types | `EVP_CIPHER_*` |
 //! | [`AesCmac`] | `CMAC_*` |
+//! | [`MlDsaPrivateKey`], [`MlDsaPublicKey`] | `EVP_PKEY_*`, `ml_dsa_extmu_*_sign_internal` |
+//! | [`MlKemPrivateKey`], [`MlKemPublicKey`] | `EVP_PKEY_*` |
+//! | [`Shake`] | `EVP_Digest*` |
 //! | [`KeyWrap`] | `AES_wrap_key`, `AES_wrap_key_padded` |
 //! | [`ChaChaKey`] | `CRYPTO_chacha_20`, `EVP_AEAD_*` |
 //! | [`PublicKey`], [`PrivateKey`] (DER) | `EVP_parse_*`, `EVP_marshal_*` |
@@ -37,12 +40,14 @@ mod error;
 mod hash;
 mod hash_kdf;
 mod hmac;
+mod lattice;
 #[cfg(feature = "secret-heap")]
 pub mod memory;
 mod number;
 mod pkey;
 mod ptr;
 mod rsa;
+mod shake;
 mod x25519;
 
 pub mod aead;
@@ -62,8 +67,10 @@ pub use error::{Error, Result};
 pub use hash::{HashValue, digest};
 pub use hash_kdf::{one_step_kdf, x963_kdf};
 pub use hmac::{Hmac, HmacKey, hmac};
+pub use lattice::{MlDsaMessage, MlDsaPrivateKey, MlDsaPublicKey, MlKemPrivateKey, MlKemPublicKey};
 pub use pkey::{PrivateKey, PublicKey};
 pub use rsa::{RSA_MAX_BITS, RSA_MIN_BITS, RsaComponents, RsaPrivateKey, RsaPublicKey};
+pub use shake::{Shake, ShakeKind};
 pub use x25519::{X25519PrivateKey, X25519PublicKey};
 
 /// Whether two byte strings are equal, in time that depends on their lengths only.
@@ -86,6 +93,10 @@ mod tests {
         shared::<Ed25519PublicKey>();
         shared::<X25519PrivateKey>();
         shared::<X25519PublicKey>();
+        shared::<MlDsaPrivateKey>();
+        shared::<MlDsaPublicKey>();
+        shared::<MlKemPrivateKey>();
+        shared::<MlKemPublicKey>();
         shared::<AesKey>();
         shared::<AesXtsKey>();
         shared::<HmacKey>();
@@ -96,6 +107,7 @@ mod tests {
         fn movable<T: Send>() {}
         movable::<Digest>();
         movable::<Hmac>();
+        movable::<MlDsaMessage>();
         movable::<AesCipher>();
         movable::<AesStream>();
         movable::<AesStealing>();

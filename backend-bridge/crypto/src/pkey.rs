@@ -6,6 +6,7 @@
 use crate::ec::{EcPrivateKey, EcPublicKey};
 use crate::ed25519::{Ed25519PrivateKey, Ed25519PublicKey};
 use crate::error::{Error, Result, checked, clear_queue};
+use crate::lattice::{MlDsaPrivateKey, MlDsaPublicKey, MlKemPrivateKey, MlKemPublicKey, both_forms};
 use crate::ptr::Owned;
 use crate::rsa::{RsaPrivateKey, RsaPublicKey};
 use crate::x25519::{X25519PrivateKey, X25519PublicKey};
@@ -28,6 +29,10 @@ pub enum PublicKey {
     Ed25519(Ed25519PublicKey),
     /// A key on curve25519.
     X25519(X25519PublicKey),
+    /// A key of ML-DSA.
+    MlDsa(MlDsaPublicKey),
+    /// A key of ML-KEM.
+    MlKem(MlKemPublicKey),
 }
 
 impl PublicKey {
@@ -39,6 +44,8 @@ impl PublicKey {
             sys::EVP_PKEY_EC => EcPublicKey::from_pkey(key).map(Self::Ec),
             sys::EVP_PKEY_ED25519 => Ed25519PublicKey::from_pkey(&key).map(Self::Ed25519),
             sys::EVP_PKEY_X25519 => X25519PublicKey::from_pkey(&key).map(Self::X25519),
+            sys::EVP_PKEY_PQDSA => MlDsaPublicKey::from_pkey(&key).map(Self::MlDsa),
+            sys::EVP_PKEY_KEM => MlKemPublicKey::from_pkey(&key).map(Self::MlKem),
             _ => Err(Error::Unsupported),
         }
     }
@@ -50,6 +57,8 @@ impl PublicKey {
             Self::Ec(key) => key.spki_der(),
             Self::Ed25519(key) => key.spki_der(),
             Self::X25519(key) => key.spki_der(),
+            Self::MlDsa(key) => key.spki_der(),
+            Self::MlKem(key) => key.spki_der(),
         }
     }
 }
@@ -64,17 +73,26 @@ pub enum PrivateKey {
     Ed25519(Ed25519PrivateKey),
     /// A key on curve25519.
     X25519(X25519PrivateKey),
+    /// A key of ML-DSA.
+    MlDsa(MlDsaPrivateKey),
+    /// A key of ML-KEM.
+    MlKem(MlKemPrivateKey),
 }
 
 impl PrivateKey {
     /// Reads a DER PrivateKeyInfo without encryption; [`Error::Unsupported`] for other algorithms and curves.
     pub fn from_pkcs8_der(der: &[u8]) -> Result<Self> {
+        if let Some((set, seed, expanded)) = both_forms(der) {
+            return MlKemPrivateKey::from_parts(set, seed, expanded).map(Self::MlKem);
+        }
         let key = parse(der, sys::EVP_parse_private_key)?;
         match kind(&key) {
             sys::EVP_PKEY_RSA => RsaPrivateKey::from_pkey(key).map(Self::Rsa),
             sys::EVP_PKEY_EC => EcPrivateKey::from_pkey(key).map(Self::Ec),
             sys::EVP_PKEY_ED25519 => Ed25519PrivateKey::from_pkey(&key).map(Self::Ed25519),
             sys::EVP_PKEY_X25519 => X25519PrivateKey::from_pkey(&key).map(Self::X25519),
+            sys::EVP_PKEY_PQDSA => MlDsaPrivateKey::from_pkey(&key).map(Self::MlDsa),
+            sys::EVP_PKEY_KEM => MlKemPrivateKey::from_pkey(&key).map(Self::MlKem),
             _ => Err(Error::Unsupported),
         }
     }
@@ -86,6 +104,8 @@ impl PrivateKey {
             Self::Ec(key) => key.to_pkcs8_der(),
             Self::Ed25519(key) => key.to_pkcs8_der(),
             Self::X25519(key) => key.to_pkcs8_der(),
+            Self::MlDsa(key) => key.to_pkcs8_der(),
+            Self::MlKem(key) => key.to_pkcs8_der(),
         }
     }
 }

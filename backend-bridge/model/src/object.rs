@@ -35,7 +35,13 @@ pub struct Ancestry {
 }
 
 impl Ancestry {
-    /// What nobody knows of before now: an agreed or encapsulated secret.
+    /// What somebody else knows as well: an encapsulated secret (PKCS#11 3.2, C_EncapsulateKey).
+    pub const SHARED: Self = Self {
+        always_sensitive: false,
+        never_extractable: false,
+    };
+
+    /// What nobody knows of before now: an agreed secret.
     pub const NONE: Self = Self {
         always_sensitive: true,
         never_extractable: true,

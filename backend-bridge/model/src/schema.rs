@@ -277,6 +277,52 @@ const MONTGOMERY_PRIVATE: &[Rule] = &[
     rule(ck::CKA_VALUE, SECRET.and(CREATE), Absent),
 ];
 
+const ML_DSA_PUBLIC: &[Rule] = &[
+    rule(ck::CKA_ENCRYPT, SETTABLE, NO),
+    rule(ck::CKA_VERIFY, SETTABLE, YES),
+    rule(ck::CKA_VERIFY_RECOVER, SETTABLE, NO),
+    rule(ck::CKA_WRAP, SETTABLE, NO),
+    rule(ck::CKA_ENCAPSULATE, SETTABLE, NO),
+];
+
+const ML_DSA_PRIVATE: &[Rule] = &[
+    rule(ck::CKA_DECRYPT, SETTABLE, NO),
+    rule(ck::CKA_SIGN, SETTABLE, YES),
+    rule(ck::CKA_SIGN_RECOVER, SETTABLE, NO),
+    rule(ck::CKA_UNWRAP, SETTABLE, NO),
+    rule(ck::CKA_DECAPSULATE, SETTABLE, NO),
+];
+
+const ML_KEM_PUBLIC: &[Rule] = &[
+    rule(ck::CKA_ENCRYPT, SETTABLE, NO),
+    rule(ck::CKA_VERIFY, SETTABLE, NO),
+    rule(ck::CKA_VERIFY_RECOVER, SETTABLE, NO),
+    rule(ck::CKA_WRAP, SETTABLE, NO),
+    rule(ck::CKA_ENCAPSULATE, SETTABLE, YES),
+    rule(ck::CKA_ENCAPSULATE_TEMPLATE, FREE, Absent),
+];
+
+const ML_KEM_PRIVATE: &[Rule] = &[
+    rule(ck::CKA_DECRYPT, SETTABLE, NO),
+    rule(ck::CKA_SIGN, SETTABLE, NO),
+    rule(ck::CKA_SIGN_RECOVER, SETTABLE, NO),
+    rule(ck::CKA_UNWRAP, SETTABLE, NO),
+    rule(ck::CKA_DECAPSULATE, SETTABLE, YES),
+    rule(ck::CKA_DECAPSULATE_TEMPLATE, FREE, Absent),
+];
+
+const LATTICE_PUBLIC: &[Rule] = &[
+    rule(ck::CKA_PARAMETER_SET, CREATE.and(Rules::NEEDED_GENERATE), Absent),
+    rule(ck::CKA_VALUE, CREATE.and(Rules::BARRED_GENERATE), Absent),
+];
+
+/// One of seed and value is enough, which is not to be said here.
+const LATTICE_PRIVATE: &[Rule] = &[
+    rule(ck::CKA_PARAMETER_SET, MATERIAL.and(CREATE), Absent),
+    rule(ck::CKA_SEED, SECRET, Absent),
+    rule(ck::CKA_VALUE, SECRET, Absent),
+];
+
 const CIPHER: &[Rule] = &[
     rule(ck::CKA_ENCRYPT, SETTABLE, YES),
     rule(ck::CKA_DECRYPT, SETTABLE, YES),
@@ -381,6 +427,30 @@ pub const KINDS: &[ObjectKind] = &[
         Some(ck::CKK_EC_EDWARDS),
         true,
         &[STORAGE, KEY, PRIVATE_KEY, EC_PRIVATE],
+    ),
+    kind(
+        ck::CKO_PUBLIC_KEY,
+        Some(ck::CKK_ML_DSA),
+        false,
+        &[STORAGE, KEY, PUBLIC_KEY, ML_DSA_PUBLIC, LATTICE_PUBLIC],
+    ),
+    kind(
+        ck::CKO_PRIVATE_KEY,
+        Some(ck::CKK_ML_DSA),
+        true,
+        &[STORAGE, KEY, PRIVATE_KEY, ML_DSA_PRIVATE, LATTICE_PRIVATE],
+    ),
+    kind(
+        ck::CKO_PUBLIC_KEY,
+        Some(ck::CKK_ML_KEM),
+        false,
+        &[STORAGE, KEY, PUBLIC_KEY, ML_KEM_PUBLIC, LATTICE_PUBLIC],
+    ),
+    kind(
+        ck::CKO_PRIVATE_KEY,
+        Some(ck::CKK_ML_KEM),
+        true,
+        &[STORAGE, KEY, PRIVATE_KEY, ML_KEM_PRIVATE, LATTICE_PRIVATE],
     ),
     kind(ck::CKO_SECRET_KEY, Some(ck::CKK_AES), true, SECRET_GROUPS),
     kind(ck::CKO_SECRET_KEY, Some(ck::CKK_AES_XTS), true, SECRET_GROUPS),

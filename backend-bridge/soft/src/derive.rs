@@ -39,7 +39,7 @@ struct Source<'a> {
 }
 
 /// A key that has been admitted and waits for its value.
-struct Planned {
+pub(crate) struct Planned {
     object: Object,
     origin: Origin,
 }
@@ -132,8 +132,18 @@ impl Source<'_> {
 }
 
 impl Planned {
+    /// An admitted key.
+    pub(crate) fn new(object: Object, origin: Origin) -> Self {
+        Self { object, origin }
+    }
+
+    /// The object that is going to be.
+    pub(crate) fn object(&self) -> &Object {
+        &self.object
+    }
+
     /// The key with its value.
-    fn fill(self, value: Zeroizing<Vec<u8>>) -> Result<(Object, Key)> {
+    pub(crate) fn fill(self, value: Zeroizing<Vec<u8>>) -> Result<(Object, Key)> {
         let mut object = self.object;
         material::put_secret(&mut object, value)?;
         let key = Key::parse(&object)?;
@@ -144,7 +154,7 @@ impl Planned {
 }
 
 /// A generic secret, unless the template says otherwise.
-fn complete(template: &Template) -> Template {
+pub(crate) fn complete(template: &Template) -> Template {
     let defaults = [
         (ck::CKA_CLASS, ck::CKO_SECRET_KEY),
         (ck::CKA_KEY_TYPE, ck::CKK_GENERIC_SECRET),

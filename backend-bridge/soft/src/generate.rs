@@ -3,11 +3,14 @@
 //! locked while a key is being made: an RSA key may take seconds.
 
 use cryptoki_sys as ck;
-use keyenclave_crypto::{EcPrivateKey, Ed25519PrivateKey, RsaPrivateKey, X25519PrivateKey, rand};
+use keyenclave_crypto::{
+    EcPrivateKey, Ed25519PrivateKey, MlDsaPrivateKey, MlKemPrivateKey, RsaPrivateKey, X25519PrivateKey, rand,
+};
 use keyenclave_model::attribute::{self, Value};
 use keyenclave_model::error::{Error, Result, Rv};
 use keyenclave_model::mechanism::{Algorithm, GENERIC_SECRET_LEN, Mechanism, RSA_BITS};
 use keyenclave_model::object::{Object, Origin};
+use keyenclave_model::post_quantum::Scheme;
 use keyenclave_model::template::Template;
 use keyenclave_model::token::Role;
 use zeroize::Zeroizing;
@@ -74,7 +77,8 @@ pub(crate) fn plan_pair(
         | Algorithm::EcKeyPair
         | Algorithm::EcKeyPairExtraBits
         | Algorithm::EdwardsKeyPair
-        | Algorithm::MontgomeryKeyPair => algorithm.key_type().unwrap_or_default(),
+        | Algorithm::MontgomeryKeyPair
+        | Algorithm::LatticeKeyPair(_) => algorithm.key_type().unwrap_or_default(),
         _ => return Err(Rv::MechanismInvalid.into()),
     };
     let admit = |class, template| Object::admit(origin, Some((class, key_type)), template, role);
@@ -88,6 +92,7 @@ pub(crate) fn plan_pair(
         Algorithm::RsaKeyPair | Algorithm::RsaX931KeyPair => rsa_bits(&planned.public).map(drop)?,
         Algorithm::EdwardsKeyPair => keys::check_edwards(&planned.public)?,
         Algorithm::MontgomeryKeyPair => keys::check_montgomery(&planned.public)?,
+        Algorithm::LatticeKeyPair(scheme) => keys::parameter_set(&planned.public, scheme).map(drop)?,
         _ => keys::curve(&planned.public).map(drop)?,
     }
     Ok(planned)
@@ -141,6 +146,7 @@ impl PlannedPair {
                 material::put_ed25519_pair(&key, &mut public, &mut private)?;
                 Key::Ed25519Private(key)
             }
+            Algorithm::LatticeKeyPair(scheme) => lattice_pair(scheme, &mut public, &mut private)?,
             Algorithm::MontgomeryKeyPair => {
                 let key = X25519PrivateKey::generate().map_err(|error| Doing::Internal.failed(error))?;
                 material::put_x25519_pair(&key, &mut public, &mut private)?;
@@ -160,6 +166,26 @@ impl PlannedPair {
         private.conclude(self.origin);
         Ok([(public, None), (private, Some(key))])
     }
+}
+
+/// Makes a key of a lattice scheme.
+fn lattice_pair(scheme: Scheme, public: &mut Object, private: &mut Object) -> Result<Key> {
+    let set = keys::parameter_set(public, scheme)?;
+    let internal = |error| Doing::Internal.failed(error);
+    Ok(match scheme {
+        Scheme::MlDsa => {
+            let key = MlDsaPrivateKey::generate(set).map_err(internal)?;
+            material::put_ml_dsa_private(private, &key)?;
+            material::put_ml_dsa_public(public, key.public())?;
+            Key::MlDsaPrivate(key)
+        }
+        Scheme::MlKem => {
+            let key = MlKemPrivateKey::generate(set).map_err(internal)?;
+            material::put_ml_kem_private(private, &key)?;
+            material::put_ml_kem_public(public, &key.public().map_err(internal)?)?;
+            Key::MlKemPrivate(key)
+        }
+    })
 }
 
 /// `CKA_MODULUS_BITS`, if keys of that size are made.

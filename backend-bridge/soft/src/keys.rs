@@ -6,7 +6,8 @@ use once_cell::sync::OnceCell;
 use cryptoki_sys as ck;
 use keyenclave_crypto::{
     AesKey, AesXtsKey, ChaChaKey, EcPrivateKey, EcPublicKey, Ed25519PrivateKey, Ed25519PublicKey, HmacKey,
-    RsaComponents, RsaPrivateKey, RsaPublicKey, X25519PrivateKey, X25519PublicKey,
+    MlDsaPrivateKey, MlDsaPublicKey, MlKemPrivateKey, MlKemPublicKey, RsaComponents, RsaPrivateKey,
+    RsaPublicKey, X25519PrivateKey, X25519PublicKey,
 };
 use keyenclave_model::algorithm::{CURVES, Curve, HASHES, Hash};
 use keyenclave_model::attribute;
@@ -14,6 +15,7 @@ use keyenclave_model::edwards;
 use keyenclave_model::error::{Error, Result, Rv};
 use keyenclave_model::montgomery;
 use keyenclave_model::object::Object;
+use keyenclave_model::post_quantum::{ParameterSet, Scheme};
 use zeroize::Zeroizing;
 
 use crate::error::Doing;
@@ -28,6 +30,10 @@ pub(crate) enum Key {
     Ed25519Public(Ed25519PublicKey),
     X25519Private(X25519PrivateKey),
     X25519Public(X25519PublicKey),
+    MlDsaPrivate(MlDsaPrivateKey),
+    MlDsaPublic(MlDsaPublicKey),
+    MlKemPrivate(MlKemPrivateKey),
+    MlKemPublic(MlKemPublicKey),
     Secret(SecretKey),
 }
 
@@ -63,6 +69,18 @@ impl Key {
             (Some(ck::CKO_PUBLIC_KEY), Some(ck::CKK_EC_MONTGOMERY)) => {
                 x25519_public(object).map(Self::X25519Public)
             }
+            (Some(ck::CKO_PRIVATE_KEY), Some(ck::CKK_ML_DSA)) => {
+                lattice_private(object, Scheme::MlDsa, MlDsaPrivateKey::from_parts).map(Self::MlDsaPrivate)
+            }
+            (Some(ck::CKO_PUBLIC_KEY), Some(ck::CKK_ML_DSA)) => {
+                lattice_public(object, Scheme::MlDsa, MlDsaPublicKey::from_bytes).map(Self::MlDsaPublic)
+            }
+            (Some(ck::CKO_PRIVATE_KEY), Some(ck::CKK_ML_KEM)) => {
+                lattice_private(object, Scheme::MlKem, MlKemPrivateKey::from_parts).map(Self::MlKemPrivate)
+            }
+            (Some(ck::CKO_PUBLIC_KEY), Some(ck::CKK_ML_KEM)) => {
+                lattice_public(object, Scheme::MlKem, MlKemPublicKey::from_bytes).map(Self::MlKemPublic)
+            }
             (Some(ck::CKO_SECRET_KEY), Some(_)) => Ok(Self::Secret(SecretKey::new(object))),
             _ => Err(Rv::KeyHandleInvalid.into()),
         }
@@ -80,6 +98,8 @@ impl Key {
             Self::EcPrivate(key) => key.to_pkcs8_der(),
             Self::Ed25519Private(key) => key.to_pkcs8_der(),
             Self::X25519Private(key) => key.to_pkcs8_der(),
+            Self::MlDsaPrivate(key) => key.to_pkcs8_der(),
+            Self::MlKemPrivate(key) => key.to_pkcs8_der(),
             _ => return Err(Rv::KeyNotWrappable.into()),
         };
         der.map_err(|error| Doing::Internal.failed(error))
@@ -211,6 +231,43 @@ pub(crate) fn x25519_point(point: &[u8]) -> Result<X25519PublicKey> {
         Error::new(Rv::AttributeValueInvalid, detail)
     })?;
     X25519PublicKey::from_bytes(point).map_err(|error| Doing::Importing.failed(error))
+}
+
+/// Makes a private key of a parameter set, a seed and a value, of which one may be empty.
+type FromParts<T> = fn(&'static ParameterSet, &[u8], &[u8]) -> keyenclave_crypto::Result<T>;
+
+fn lattice_private<T>(object: &Object, scheme: Scheme, from_parts: FromParts<T>) -> Result<T> {
+    let part = |id| object.bytes(id).unwrap_or_default();
+    from_parts(
+        parameter_set(object, scheme)?,
+        part(ck::CKA_SEED),
+        part(ck::CKA_VALUE),
+    )
+    .map_err(|error| Doing::Importing.failed(error))
+}
+
+/// Makes a public key of a parameter set and a value.
+type FromBytes<T> = fn(&'static ParameterSet, &[u8]) -> keyenclave_crypto::Result<T>;
+
+fn lattice_public<T>(object: &Object, scheme: Scheme, from_bytes: FromBytes<T>) -> Result<T> {
+    let value = object.bytes(ck::CKA_VALUE).unwrap_or_default();
+    from_bytes(parameter_set(object, scheme)?, value).map_err(|error| Doing::Importing.failed(error))
+}
+
+/// The parameter set that an object's `CKA_PARAMETER_SET` names.
+///
+/// # Errors
+/// `CKR_PARAMETER_SET_NOT_SUPPORTED`.
+pub(crate) fn parameter_set(object: &Object, scheme: Scheme) -> Result<&'static ParameterSet> {
+    let number = object.ulong(ck::CKA_PARAMETER_SET).unwrap_or_default();
+    scheme.set(number).ok_or_else(|| {
+        let known: Vec<_> = scheme.sets().map(|set| set.name).collect();
+        let detail = format!(
+            "CKA_PARAMETER_SET is {number}, which is none of {}",
+            known.join(", ")
+        );
+        Error::new(Rv::ParameterSetNotSupported, detail)
+    })
 }
 
 /// Whether an object's `CKA_EC_PARAMS` names edwards25519.

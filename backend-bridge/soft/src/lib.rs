@@ -5,6 +5,7 @@
 mod codec;
 mod derive;
 mod described;
+mod encapsulate;
 mod engine;
 mod error;
 mod generate;

@@ -7,8 +7,8 @@
 use cryptoki_sys as ck;
 use keyenclave_crypto::{
     AES_BLOCK_LEN, AesKey, BlockMode, CHACHA_KEY_LEN, Direction, EcPrivateKey, EcPublicKey,
-    Ed25519PrivateKey, Ed25519PublicKey, Padding, PrivateKey, RsaPrivateKey, RsaPublicKey, X25519PrivateKey,
-    X25519PublicKey, digest,
+    Ed25519PrivateKey, Ed25519PublicKey, MlDsaPrivateKey, MlDsaPublicKey, MlKemPrivateKey, MlKemPublicKey,
+    Padding, PrivateKey, RsaPrivateKey, RsaPublicKey, X25519PrivateKey, X25519PublicKey, digest,
 };
 use keyenclave_model::algorithm::Hash;
 use keyenclave_model::attribute::{self, Value};
@@ -16,6 +16,7 @@ use keyenclave_model::edwards;
 use keyenclave_model::error::{Error, Result, Rv};
 use keyenclave_model::montgomery;
 use keyenclave_model::object::Object;
+use keyenclave_model::post_quantum::ParameterSet;
 use zeroize::Zeroizing;
 
 use crate::error::Doing;
@@ -127,6 +128,14 @@ pub(crate) fn put_private(object: &mut Object, key: PrivateKey) -> Result<Key> {
             put_x25519_private(object, &key)?;
             Key::X25519Private(key)
         }
+        (Some(ck::CKK_ML_DSA), PrivateKey::MlDsa(key)) => {
+            put_ml_dsa_private(object, &key)?;
+            Key::MlDsaPrivate(key)
+        }
+        (Some(ck::CKK_ML_KEM), PrivateKey::MlKem(key)) => {
+            put_ml_kem_private(object, &key)?;
+            Key::MlKemPrivate(key)
+        }
         _ => return Err(wrong(ck::CKA_KEY_TYPE, "is not the type of the key")),
     })
 }
@@ -184,6 +193,9 @@ fn complete_key(object: &mut Object) -> Result<Key> {
     if object.class() == Some(ck::CKO_PRIVATE_KEY) && object.key_type() == Some(ck::CKK_RSA) {
         needs_public_exponent(object)?;
     }
+    if object.class() == Some(ck::CKO_PRIVATE_KEY) {
+        needs_seed_or_value(object)?;
+    }
     let key = Key::parse(object)?;
     match &key {
         Key::RsaPrivate(key) => put_rsa_private(object, key)?,
@@ -194,6 +206,10 @@ fn complete_key(object: &mut Object) -> Result<Key> {
         Key::Ed25519Public(key) => put_ed25519_public(object, key)?,
         Key::X25519Private(key) => put_x25519_private(object, key)?,
         Key::X25519Public(key) => put_x25519_public(object, key)?,
+        Key::MlDsaPrivate(key) => put_ml_dsa_private(object, key)?,
+        Key::MlDsaPublic(key) => put_ml_dsa_public(object, key)?,
+        Key::MlKemPrivate(key) => put_ml_kem_private(object, key)?,
+        Key::MlKemPublic(key) => put_ml_kem_public(object, key)?,
         Key::Secret(_) => put_secret_check_value(object, &key)?,
     }
     Ok(key)
@@ -205,6 +221,19 @@ fn needs_public_exponent(object: &Object) -> Result<()> {
         return Err(Error::new(
             Rv::TemplateIncomplete,
             "CKA_PUBLIC_EXPONENT is missing: an RSA private key cannot be imported without it",
+        ));
+    }
+    Ok(())
+}
+
+/// Of a private key that can be told from its seed, either that or the value must be given.
+fn needs_seed_or_value(object: &Object) -> Result<()> {
+    let is_missing = |id| object.bytes(id).is_none_or(<[u8]>::is_empty);
+    let has_seed = matches!(object.key_type(), Some(ck::CKK_ML_DSA | ck::CKK_ML_KEM));
+    if has_seed && is_missing(ck::CKA_SEED) && is_missing(ck::CKA_VALUE) {
+        return Err(Error::new(
+            Rv::TemplateIncomplete,
+            "CKA_SEED and CKA_VALUE are missing: give one of them, or both",
         ));
     }
     Ok(())
@@ -321,6 +350,58 @@ fn put_x25519_private(object: &mut Object, key: &X25519PrivateKey) -> Result<()>
 fn put_x25519_public(object: &mut Object, key: &X25519PublicKey) -> Result<()> {
     object.put(ck::CKA_EC_POINT, Value::bytes(wrap_octet_string(key.as_bytes())));
     put_public_key_info(object, key.spki_der())
+}
+
+/// Puts an ML-DSA private key into its object.
+pub(crate) fn put_ml_dsa_private(object: &mut Object, key: &MlDsaPrivateKey) -> Result<()> {
+    put_lattice_private(object, key.set(), key.seed(), key.expanded())?;
+    put_public_key_info(object, key.public().spki_der())
+}
+
+/// Puts an ML-DSA public key into its object.
+pub(crate) fn put_ml_dsa_public(object: &mut Object, key: &MlDsaPublicKey) -> Result<()> {
+    put_lattice_public(object, key.set(), key.as_bytes())?;
+    put_public_key_info(object, key.spki_der())
+}
+
+/// Puts an ML-KEM private key into its object.
+pub(crate) fn put_ml_kem_private(object: &mut Object, key: &MlKemPrivateKey) -> Result<()> {
+    put_lattice_private(object, key.set(), key.seed(), key.expanded())?;
+    let public = key.public().map_err(|error| Doing::Internal.failed(error))?;
+    put_public_key_info(object, public.spki_der())
+}
+
+/// Puts an ML-KEM public key into its object.
+pub(crate) fn put_ml_kem_public(object: &mut Object, key: &MlKemPublicKey) -> Result<()> {
+    put_lattice_public(object, key.set(), key.as_bytes())?;
+    put_public_key_info(object, key.spki_der())
+}
+
+/// The seed where it is known, and always the value, which programs look for.
+fn put_lattice_private(
+    object: &mut Object,
+    set: &ParameterSet,
+    seed: Option<Zeroizing<Vec<u8>>>,
+    value: keyenclave_crypto::Result<Zeroizing<Vec<u8>>>,
+) -> Result<()> {
+    let value = value.map_err(|error| Doing::Internal.failed(error))?;
+    object.put(ck::CKA_PARAMETER_SET, Value::Ulong(set.number));
+    object.put(ck::CKA_VALUE, Value::Bytes(value));
+    if let Some(seed) = seed {
+        object.put(ck::CKA_SEED, Value::Bytes(seed));
+    }
+    Ok(())
+}
+
+fn put_lattice_public(
+    object: &mut Object,
+    set: &ParameterSet,
+    value: keyenclave_crypto::Result<Vec<u8>>,
+) -> Result<()> {
+    let value = value.map_err(|error| Doing::Internal.failed(error))?;
+    object.put(ck::CKA_PARAMETER_SET, Value::Ulong(set.number));
+    object.put(ck::CKA_VALUE, Value::bytes(value));
+    Ok(())
 }
 
 /// Puts the SubjectPublicKeyInfo in; one that the application gave must be the same.

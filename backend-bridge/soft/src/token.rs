@@ -264,11 +264,20 @@ impl<S: Store + 'static, K: Sealers> SoftToken<S, K> {
                 Rv::ArgumentsBad,
                 "there is no place for the handle of the key",
             )),
-            Work::Unwrap { .. }
-            | Work::EncapsulateLen(_)
-            | Work::Encapsulate(_)
-            | Work::Decapsulate { .. }
-            | Work::BeginMessages { .. } => Err(Rv::MechanismInvalid.into()),
+            Work::EncapsulateLen(what) => {
+                let len = engine.encapsulate_len(cx, &what)?;
+                Ok(Out::Size(len as u64))
+            }
+            Work::Encapsulate(what) => engine.encapsulate(cx, &what),
+            Work::Decapsulate {
+                mechanism,
+                private,
+                ciphertext,
+                template,
+            } => engine
+                .decapsulate(cx, mechanism, private, ciphertext, template)
+                .map(Out::Object),
+            Work::Unwrap { .. } | Work::BeginMessages { .. } => Err(Rv::MechanismInvalid.into()),
             Work::LoginUser { .. } => Err(Error::new(
                 Rv::ArgumentsBad,
                 "this token has one user, who has no name: leave the user name empty",

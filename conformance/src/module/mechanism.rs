@@ -43,6 +43,11 @@ enum Param {
         mgf: CK_RSA_PKCS_MGF_TYPE,
         label: Vec<u8>,
     },
+    SignContext {
+        hedge: CK_HEDGE_TYPE,
+        context: Vec<u8>,
+        hash: Option<CK_MECHANISM_TYPE>,
+    },
     Ecdh {
         kdf: CK_EC_KDF_TYPE,
         shared: Vec<u8>,
@@ -141,6 +146,21 @@ impl Mech {
                 mgf,
                 label: label.to_vec(),
             },
+        }
+    }
+
+    /// A mechanism of ML-DSA or SLH-DSA with `CK_SIGN_ADDITIONAL_CONTEXT`; with a hash it is
+    /// `CK_HASH_SIGN_ADDITIONAL_CONTEXT`.
+    pub fn sign_context(
+        kind: CK_MECHANISM_TYPE,
+        hedge: CK_HEDGE_TYPE,
+        context: &[u8],
+        hash: Option<CK_MECHANISM_TYPE>,
+    ) -> Self {
+        let context = context.to_vec();
+        Self {
+            kind,
+            param: Param::SignContext { hedge, context, hash },
         }
     }
 
@@ -277,6 +297,37 @@ impl Mech {
                     pContextData: context.as_ptr().cast_mut(),
                 };
                 call((&raw mut params).cast(), size_of_param::<CK_EDDSA_PARAMS>())
+            }
+            Param::SignContext {
+                hedge,
+                context,
+                hash: None,
+            } => {
+                let mut params = CK_SIGN_ADDITIONAL_CONTEXT {
+                    hedgeVariant: *hedge,
+                    pContext: context.as_ptr().cast_mut(),
+                    ulContextLen: length(context),
+                };
+                call(
+                    (&raw mut params).cast(),
+                    size_of_param::<CK_SIGN_ADDITIONAL_CONTEXT>(),
+                )
+            }
+            Param::SignContext {
+                hedge,
+                context,
+                hash: Some(hash),
+            } => {
+                let mut params = CK_HASH_SIGN_ADDITIONAL_CONTEXT {
+                    hedgeVariant: *hedge,
+                    pContext: context.as_ptr().cast_mut(),
+                    ulContextLen: length(context),
+                    hash: *hash,
+                };
+                call(
+                    (&raw mut params).cast(),
+                    size_of_param::<CK_HASH_SIGN_ADDITIONAL_CONTEXT>(),
+                )
             }
             Param::Ecdh { kdf, shared, public } => {
                 let mut params = CK_ECDH1_DERIVE_PARAMS {

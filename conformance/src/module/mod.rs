@@ -9,6 +9,7 @@
 mod asynchronous;
 mod buffer;
 mod calls;
+mod encapsulation;
 mod mechanism;
 mod structure;
 mod template;

@@ -11,10 +11,11 @@ use keyenclave_model::algorithm::Hash;
 use keyenclave_model::error::{Error, Result, Rv};
 use keyenclave_model::mechanism::{
     CcmParams, ChaCha20Params, ChaChaPolyParams, ChainedDataParams, CounterParams, EcdhAesParams, EcdhParams,
-    EdDsaParams, GcmParams, Kdf, Mechanism, MechanismRow, OaepParams, ParamShape, Params, PssParams,
-    RsaAesParams,
+    EdDsaParams, GcmParams, Hedge, Kdf, Mechanism, MechanismRow, MlDsaParams, OaepParams, ParamShape, Params,
+    PssParams, RsaAesParams,
 };
 
+use keyenclave_model::post_quantum::Prehash;
 use keyenclave_model::token::ObjectId;
 use zeroize::Zeroizing;
 
@@ -124,6 +125,9 @@ impl<'a> Parameter<'a> {
             ParamShape::RsaAes => rsa_aes(&self.structure()?),
             ParamShape::ChaCha20 => chacha20(&self.structure()?),
             ParamShape::ChaChaPoly => chacha_poly(&self.structure()?),
+            ParamShape::SignContext if self.len == 0 => Ok(Params::None),
+            ParamShape::SignContext => sign_context(&self.structure()?),
+            ParamShape::HashSignContext => hash_sign_context(&self.structure()?),
         }
     }
 
@@ -150,6 +154,8 @@ impl Structure for ck::CK_EDDSA_PARAMS {}
 impl Structure for ck::CK_ECDH1_DERIVE_PARAMS {}
 impl Structure for ck::CK_ECDH_AES_KEY_WRAP_PARAMS {}
 impl Structure for ck::CK_RSA_AES_KEY_WRAP_PARAMS {}
+impl Structure for ck::CK_SIGN_ADDITIONAL_CONTEXT {}
+impl Structure for ck::CK_HASH_SIGN_ADDITIONAL_CONTEXT {}
 impl Structure for ck::CK_KEY_DERIVATION_STRING_DATA {}
 impl Structure for ck::CK_CHACHA20_PARAMS {}
 impl Structure for ck::CK_SALSA20_CHACHA20_POLY1305_PARAMS {}
@@ -282,6 +288,32 @@ fn rsa_aes(raw: &ck::CK_RSA_AES_KEY_WRAP_PARAMS) -> Result<Params> {
             key_len: aes_len(raw.ulAESKeyBits)?,
             oaep,
         })),
+        _ => invalid(),
+    }
+}
+
+fn sign_context(raw: &ck::CK_SIGN_ADDITIONAL_CONTEXT) -> Result<Params> {
+    Ok(Params::MlDsa(MlDsaParams {
+        hedge: hedge(raw.hedgeVariant)?,
+        context: part(raw.pContext, raw.ulContextLen)?,
+        prehash: None,
+    }))
+}
+
+fn hash_sign_context(raw: &ck::CK_HASH_SIGN_ADDITIONAL_CONTEXT) -> Result<Params> {
+    let prehash = Prehash::from_mechanism(raw.hash).ok_or(Error::from(Rv::MechanismParamInvalid))?;
+    Ok(Params::MlDsa(MlDsaParams {
+        hedge: hedge(raw.hedgeVariant)?,
+        context: part(raw.pContext, raw.ulContextLen)?,
+        prehash: Some(prehash),
+    }))
+}
+
+fn hedge(variant: ck::CK_HEDGE_TYPE) -> Result<Hedge> {
+    match variant {
+        ck::CKH_HEDGE_PREFERRED => Ok(Hedge::Preferred),
+        ck::CKH_HEDGE_REQUIRED => Ok(Hedge::Required),
+        ck::CKH_DETERMINISTIC_REQUIRED => Ok(Hedge::Deterministic),
         _ => invalid(),
     }
 }

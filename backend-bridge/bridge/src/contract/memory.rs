@@ -229,6 +229,8 @@ fn spki(key: &PrivateKey) -> keyenclave_crypto::Result<Vec<u8>> {
         PrivateKey::Ec(key) => key.public()?.spki_der(),
         PrivateKey::Ed25519(key) => key.public().spki_der(),
         PrivateKey::X25519(key) => key.public().spki_der(),
+        PrivateKey::MlDsa(key) => key.public().spki_der(),
+        PrivateKey::MlKem(key) => key.public()?.spki_der(),
     }
 }
 

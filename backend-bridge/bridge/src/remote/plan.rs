@@ -231,6 +231,8 @@ fn offered(capability: &Capability, row: &MechanismRow) -> ck::CK_FLAGS {
         | Mechanical::AesKeyWrap(_)
         | Mechanical::Hmac { .. }
         | Mechanical::Digest(_) => !(WITH_KEYS | MESSAGES),
+        // Public keys of ML-DSA are used here; its private keys, and ML-KEM's, are in the soft token alone.
+        Mechanical::MlDsa(_) => !USES | ck::CKF_VERIFY,
         Mechanical::RsaX931KeyPair
         | Mechanical::RsaAesKeyWrap
         | Mechanical::EcdhAesKeyWrap(_)
@@ -239,6 +241,8 @@ fn offered(capability: &Capability, row: &MechanismRow) -> ck::CK_FLAGS {
         | Mechanical::Ecdh { .. }
         | Mechanical::AesEncryptData { .. }
         | Mechanical::Combine(_)
+        | Mechanical::LatticeKeyPair(_)
+        | Mechanical::MlKem
         | Mechanical::Foreign => 0,
     }
 }

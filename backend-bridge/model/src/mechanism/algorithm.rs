@@ -6,6 +6,7 @@ use cryptoki_sys as ck;
 use crate::algorithm::Hash;
 use crate::edwards;
 use crate::montgomery;
+use crate::post_quantum::{Prehash, Scheme};
 
 /// What a mechanism computes, free of PKCS#11's numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,6 +50,12 @@ pub enum Algorithm {
     },
     /// EdDSA over edwards25519: Ed25519, Ed25519ctx and Ed25519ph, as the parameter says (RFC 8032).
     EdDsa,
+    /// Key pair generation of a lattice scheme.
+    LatticeKeyPair(Scheme),
+    /// ML-DSA and HashML-DSA (FIPS 204).
+    MlDsa(SignedInput),
+    /// ML-KEM (FIPS 203).
+    MlKem,
     /// AES, block by block.
     AesEcb,
     /// AES in CBC mode, with PKCS#7 padding or without.
@@ -103,6 +110,17 @@ pub enum Algorithm {
     Digest(Hash),
     /// Whatever the module makes of it that the mechanism is handed on to.
     Foreign,
+}
+
+/// What a mechanism of ML-DSA is given, and what it makes of that.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SignedInput {
+    /// A message, which is signed as it is.
+    Message,
+    /// A message, of which this is signed.
+    Hashed(Prehash),
+    /// A hash, of which the parameter says which one it is.
+    Hash,
 }
 
 /// How keys and data are put together.
@@ -196,6 +214,9 @@ impl Algorithm {
             | Self::AesEncryptData { .. }
             | Self::AesKeyWrap(_) => Some(ck::CKK_AES),
             Self::AesXts | Self::AesXtsKey => Some(ck::CKK_AES_XTS),
+            Self::LatticeKeyPair(scheme) => Some(scheme.key_type()),
+            Self::MlDsa(_) => Some(ck::CKK_ML_DSA),
+            Self::MlKem => Some(ck::CKK_ML_KEM),
             Self::GenericSecret | Self::RemoteSymmetric => Some(ck::CKK_GENERIC_SECRET),
             Self::HmacKey(hash) => Some(hmac_key_type(hash)),
             Self::ChaChaKey | Self::ChaCha20 | Self::ChaChaPoly => Some(ck::CKK_CHACHA20),
@@ -291,6 +312,9 @@ impl Algorithm {
                 GENERIC_SECRET_LEN.0 as ck::CK_ULONG,
                 GENERIC_SECRET_LEN.1 as ck::CK_ULONG,
             ),
+            Self::LatticeKeyPair(scheme) => scheme.public_lens(),
+            Self::MlDsa(_) => Scheme::MlDsa.public_lens(),
+            Self::MlKem => Scheme::MlKem.public_lens(),
             Self::GenericSecret => (
                 GENERIC_SECRET_LEN.0 as ck::CK_ULONG * 8,
                 GENERIC_SECRET_LEN.1 as ck::CK_ULONG * 8,
@@ -307,7 +331,7 @@ fn is_secret(key_type: ck::CK_KEY_TYPE) -> bool {
     !matches!(
         key_type,
         ck::CKK_RSA | ck::CKK_EC | ck::CKK_EC_EDWARDS | ck::CKK_EC_MONTGOMERY
-    )
+    ) && Scheme::of(key_type).is_none()
 }
 
 /// The key type that is meant for the HMAC of one hash.

@@ -17,11 +17,12 @@ use cryptoki_sys as ck;
 pub use aead::{AeadParams, Generator, Tag};
 pub use agreement::{EcdhAesParams, EcdhParams, Kdf, RsaAesParams};
 pub use algorithm::{
-    Algorithm, Combination, EcdhKeys, GENERIC_SECRET_LEN, RSA_BITS, StreamMode, WrapForm, hmac_key_type,
+    Algorithm, Combination, EcdhKeys, GENERIC_SECRET_LEN, RSA_BITS, SignedInput, StreamMode, WrapForm,
+    hmac_key_type,
 };
 pub use params::{
     CcmParams, ChaCha20Params, ChaChaPolyParams, ChainedDataParams, CounterParams, EdDsaParams, GcmParams,
-    OaepParams, ParamShape, Params, PssParams,
+    Hedge, MlDsaParams, OaepParams, ParamShape, Params, PssParams,
 };
 pub use table::MECHANISMS;
 

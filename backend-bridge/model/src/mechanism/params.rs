@@ -10,6 +10,7 @@ use super::algorithm::Algorithm;
 use crate::algorithm::Hash;
 use crate::edwards;
 use crate::error::{Result, Rv};
+use crate::post_quantum::{self, Prehash};
 use crate::token::ObjectId;
 
 /// What the parameter of a mechanism looks like in C.
@@ -55,6 +56,10 @@ pub enum ParamShape {
     ChaCha20,
     /// `CK_SALSA20_CHACHA20_POLY1305_PARAMS`.
     ChaChaPoly,
+    /// `CK_SIGN_ADDITIONAL_CONTEXT`, or none.
+    SignContext,
+    /// `CK_HASH_SIGN_ADDITIONAL_CONTEXT`.
+    HashSignContext,
 }
 
 /// A mechanism's parameter, read.
@@ -98,6 +103,8 @@ pub enum Params {
     ChaCha20(ChaCha20Params),
     /// For ChaCha20-Poly1305.
     ChaChaPoly(ChaChaPolyParams),
+    /// For ML-DSA.
+    MlDsa(MlDsaParams),
     /// Unread, as it stands in the application's memory. What it points to is there as long as the C function runs.
     Given(Vec<u8>),
 }
@@ -196,8 +203,31 @@ pub struct ChaChaPolyParams {
     pub aad: Vec<u8>,
 }
 
+/// `CK_SIGN_ADDITIONAL_CONTEXT` or `CK_HASH_SIGN_ADDITIONAL_CONTEXT`, checked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MlDsaParams {
+    /// Whether the signature is a random one.
+    pub hedge: Hedge,
+    /// The context, 0 to 255 bytes.
+    pub context: Vec<u8>,
+    /// What the application gives in place of a message, where the mechanism does not say that.
+    pub prehash: Option<Prehash>,
+}
+
+/// Whether randomness goes into a signature (FIPS 204, section 3.4). Verification does not depend on it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Hedge {
+    /// It may; here it does.
+    Preferred,
+    /// It must.
+    Required,
+    /// It must not: the same message gets the same signature.
+    Deterministic,
+}
+
 /// Whether a parameter has the row's shape, and values that the mechanism can work with.
 pub(super) fn check(row: &MechanismRow, params: &Params) -> Result<()> {
+    let fits = |context: &[u8]| context.len() <= post_quantum::MAX_CONTEXT;
     let fits = match (row.params, params) {
         (ParamShape::None, Params::None) => true,
         (ParamShape::Bytes(len), Params::Bytes(bytes)) => bytes.len() == len,
@@ -226,6 +256,11 @@ pub(super) fn check(row: &MechanismRow, params: &Params) -> Result<()> {
         },
         (ParamShape::ChaChaPoly, Params::ChaChaPoly(params)) => matches!(params.nonce.len(), 12 | 24),
         (ParamShape::EdDsa, Params::None) => true,
+        (ParamShape::SignContext, Params::None) => true,
+        (ParamShape::SignContext, Params::MlDsa(given)) => given.prehash.is_none() && fits(&given.context),
+        (ParamShape::HashSignContext, Params::MlDsa(given)) => {
+            given.prehash.is_some() && fits(&given.context)
+        }
         (ParamShape::EdDsa, Params::EdDsa(eddsa)) => eddsa.context.len() <= edwards::MAX_CONTEXT,
         (ParamShape::Ecdh, Params::Ecdh(ecdh)) => ecdh.fits(),
         (ParamShape::EcdhAes, Params::EcdhAes(wrap)) => wrap.fits(),

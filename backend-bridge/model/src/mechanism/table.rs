@@ -4,9 +4,10 @@
 use cryptoki_sys as ck;
 
 use super::MechanismRow;
-use super::algorithm::{Algorithm::*, Combination, EcdhKeys, StreamMode, WrapForm};
+use super::algorithm::{Algorithm::*, Combination, EcdhKeys, SignedInput::*, StreamMode, WrapForm};
 use super::params::ParamShape as P;
 use crate::algorithm::Hash::*;
+use crate::post_quantum::{Prehash, Scheme};
 use crate::vendor::constants;
 
 const SIGN: ck::CK_FLAGS = ck::CKF_SIGN | ck::CKF_VERIFY;
@@ -79,6 +80,21 @@ mechanisms! {
     CKM_EC_MONTGOMERY_KEY_PAIR_GEN: MontgomeryKeyPair, ck::CKF_GENERATE_KEY_PAIR | EDWARDS, P::None;
     CKM_EC_EDWARDS_KEY_PAIR_GEN: EdwardsKeyPair, ck::CKF_GENERATE_KEY_PAIR | EDWARDS, P::None;
     CKM_EDDSA:                 EdDsa, SIGN | EDWARDS, P::EdDsa;
+    CKM_ML_DSA_KEY_PAIR_GEN:   LatticeKeyPair(Scheme::MlDsa), ck::CKF_GENERATE_KEY_PAIR, P::None;
+    CKM_ML_DSA:                MlDsa(Message), SIGN, P::SignContext;
+    CKM_HASH_ML_DSA:           MlDsa(Hash), SIGN, P::HashSignContext;
+    CKM_HASH_ML_DSA_SHA224:    MlDsa(Hashed(Prehash::Hash(Sha224))), SIGN, P::SignContext;
+    CKM_HASH_ML_DSA_SHA256:    MlDsa(Hashed(Prehash::Hash(Sha256))), SIGN, P::SignContext;
+    CKM_HASH_ML_DSA_SHA384:    MlDsa(Hashed(Prehash::Hash(Sha384))), SIGN, P::SignContext;
+    CKM_HASH_ML_DSA_SHA512:    MlDsa(Hashed(Prehash::Hash(Sha512))), SIGN, P::SignContext;
+    CKM_HASH_ML_DSA_SHA3_224:  MlDsa(Hashed(Prehash::Hash(Sha3_224))), SIGN, P::SignContext;
+    CKM_HASH_ML_DSA_SHA3_256:  MlDsa(Hashed(Prehash::Hash(Sha3_256))), SIGN, P::SignContext;
+    CKM_HASH_ML_DSA_SHA3_384:  MlDsa(Hashed(Prehash::Hash(Sha3_384))), SIGN, P::SignContext;
+    CKM_HASH_ML_DSA_SHA3_512:  MlDsa(Hashed(Prehash::Hash(Sha3_512))), SIGN, P::SignContext;
+    CKM_HASH_ML_DSA_SHAKE128:  MlDsa(Hashed(Prehash::Shake128)), SIGN, P::SignContext;
+    CKM_HASH_ML_DSA_SHAKE256:  MlDsa(Hashed(Prehash::Shake256)), SIGN, P::SignContext;
+    CKM_ML_KEM_KEY_PAIR_GEN:   LatticeKeyPair(Scheme::MlKem), ck::CKF_GENERATE_KEY_PAIR, P::None;
+    CKM_ML_KEM:                MlKem, ck::CKF_ENCAPSULATE | ck::CKF_DECAPSULATE, P::None;
     CKM_AES_KEY_GEN:           AesKey, ck::CKF_GENERATE, P::None;
     CKM_AES_ECB:               AesEcb, WRAP, P::None;
     CKM_AES_CBC:               AesCbc { padded: false }, WRAP, P::Bytes(16);

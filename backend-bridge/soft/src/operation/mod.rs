@@ -12,6 +12,7 @@ mod ecdsa;
 mod eddsa;
 mod hmac;
 mod key_wrap;
+mod ml_dsa;
 mod rsa;
 mod rsa_raw;
 
@@ -47,6 +48,7 @@ pub(crate) fn begin(
         (Algorithm::RsaPkcs1(None), OperationClass::VerifyRecover) => Ok(Box::new(rsa::Recovering::new(key))),
         (Algorithm::RsaPkcs1(_) | Algorithm::RsaPss(_), _) => rsa::Signing::begin(mechanism, key),
         (Algorithm::Ecdsa(hash), _) => Ok(Box::new(ecdsa::Signing::new(hash, key))),
+        (Algorithm::MlDsa(input), _) => ml_dsa::Signing::begin(input, mechanism, key),
         (Algorithm::EdDsa, _) => Ok(Box::new(eddsa::Signing::new(mechanism, key))),
         (Algorithm::AesEcb | Algorithm::AesCbc { .. }, _) => aes::Blocks::begin(class, mechanism, &key),
         (Algorithm::AesGcm, _) => aes::begin_gcm(class, mechanism, &key),

@@ -366,6 +366,22 @@ pub fn ed25519_pair(fixture: &Fixture) -> (ObjectId, ObjectId) {
     pair.unwrap()
 }
 
+/// A key pair of ML-DSA or ML-KEM in a session, for everybody, that can be read: public, private.
+pub fn lattice_pair(fixture: &Fixture, key_type: u64, parameter_set: u64) -> (ObjectId, ObjectId) {
+    let mechanism = match key_type {
+        ck::CKK_ML_DSA => ck::CKM_ML_DSA_KEY_PAIR_GEN,
+        _ => ck::CKM_ML_KEM_KEY_PAIR_GEN,
+    };
+    let of_public = template([(ck::CKA_PARAMETER_SET, number(parameter_set))]);
+    let of_private = template([
+        (ck::CKA_PRIVATE, no()),
+        (ck::CKA_SENSITIVE, no()),
+        (ck::CKA_EXTRACTABLE, yes()),
+    ]);
+    let pair = fixture.generate_pair(public(), mechanism, &of_public, &of_private);
+    pair.unwrap()
+}
+
 /// Templates for an RSA key pair, in a session, for everybody.
 pub fn rsa_pair(bits: u64) -> (Template, Template) {
     let public = template([(ck::CKA_MODULUS_BITS, number(bits))]);

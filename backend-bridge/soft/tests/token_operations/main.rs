@@ -16,9 +16,11 @@ use keyenclave_crypto as crypto;
 use keyenclave_model::algorithm::{CURVES, Curve, HASHES, Hash};
 use keyenclave_model::error::{Result, Rv};
 use keyenclave_model::mechanism::{
-    Algorithm, CcmParams, ChainedDataParams, CounterParams, EcdhAesParams, EcdhParams, GcmParams, Kdf,
-    MECHANISMS, Mechanism, MechanismRow, OaepParams, ParamShape, Params, PssParams, RsaAesParams,
+    Algorithm, CcmParams, ChainedDataParams, CounterParams, EcdhAesParams, EcdhParams, GcmParams, Hedge, Kdf,
+    MECHANISMS, Mechanism, MechanismRow, MlDsaParams, OaepParams, ParamShape, Params, PssParams,
+    RsaAesParams,
 };
+use keyenclave_model::post_quantum::Prehash;
 use keyenclave_model::token::{
     End, ObjectId, Operation, OperationClass as Class, Out, OutputLen, Part, Token, Work,
 };
@@ -172,7 +174,12 @@ fn every_mechanism_that_is_told_of_works() {
             ParamShape::Ccm => ccm(3),
             ParamShape::Counter => counter(128),
             ParamShape::ChainedData => chained(&[1; 16]),
-            ParamShape::EdDsa => Params::None,
+            ParamShape::EdDsa | ParamShape::SignContext => Params::None,
+            ParamShape::HashSignContext => Params::MlDsa(MlDsaParams {
+                hedge: Hedge::Required,
+                context: vec![],
+                prehash: Some(Prehash::Hash(Hash::Sha384)),
+            }),
             ParamShape::Ecdh => Params::Ecdh(EcdhParams {
                 kdf: Kdf::Null,
                 shared: vec![],
@@ -218,6 +225,10 @@ fn every_mechanism_that_is_told_of_works() {
                     .create(public(), &secret_key(ck::CKK_CHACHA20, &[3; 32]))
                     .unwrap();
                 (key, key)
+            }
+            Some(key_type @ (ck::CKK_ML_DSA | ck::CKK_ML_KEM)) => {
+                let (public_key, private_key) = lattice_pair(&fixture, key_type, 1);
+                (private_key, public_key)
             }
             Some(ck::CKK_AES) => {
                 let key = fixture.create(public(), &aes_key(&[3; 32])).unwrap();

@@ -11,6 +11,8 @@ mod dual;
 mod ecdh;
 mod eddsa;
 mod key_transport;
+mod lattice;
+mod lattice_vectors;
 mod life_cycle;
 mod macs;
 mod mistakes;
@@ -26,7 +28,7 @@ mod slots;
 use crate::case::Case;
 use crate::profiles;
 
-const SUBJECTS: [&[Case]; 22] = [
+const SUBJECTS: [&[Case]; 24] = [
     life_cycle::CASES,
     slots::CASES,
     pins::CASES,
@@ -46,6 +48,8 @@ const SUBJECTS: [&[Case]; 22] = [
     signatures::CASES,
     eddsa::CASES,
     ecdh::CASES,
+    lattice::CASES,
+    lattice_vectors::CASES,
     bad_input::CASES,
     mistakes::CASES,
     profiles::CASES,

@@ -4,7 +4,10 @@
 use std::ptr::null_mut;
 
 use keyenclave_model::algorithm::Hash;
-use keyenclave_model::mechanism::{EdDsaParams, GcmParams, OaepParams, Params, PssParams};
+use keyenclave_model::mechanism::{
+    EdDsaParams, GcmParams, Hedge, MlDsaParams, OaepParams, Params, PssParams,
+};
+use keyenclave_model::post_quantum::Prehash;
 
 use super::*;
 use crate::abi::values::RawMechanism;
@@ -312,5 +315,47 @@ fn eddsa_parameters_are_read_and_may_be_missing() {
     for len in (1..memory.len()).filter(|len| *len != right) {
         let refused = rv(parse(ck::CKM_EDDSA, memory.as_mut_ptr(), ulong(len)));
         assert_eq!(refused, Some(Rv::MechanismParamInvalid), "{len} bytes");
+    }
+}
+
+#[test]
+fn contexts_of_signatures_are_read_and_may_be_missing_where_no_hash_is_named() {
+    let given = |hedge, context: &[u8]| ck::CK_SIGN_ADDITIONAL_CONTEXT {
+        hedgeVariant: hedge,
+        pContext: context.as_ptr().cast_mut(),
+        ulContextLen: ulong(context.len()),
+    };
+    let hashed = |hash| ck::CK_HASH_SIGN_ADDITIONAL_CONTEXT {
+        hedgeVariant: ck::CKH_HEDGE_REQUIRED,
+        pContext: null_mut(),
+        ulContextLen: 0,
+        hash,
+    };
+    let expected = |hedge, context: &[u8], prehash| {
+        Params::MlDsa(MlDsaParams {
+            hedge,
+            context: context.to_vec(),
+            prehash,
+        })
+    };
+    assert_eq!(parse(ck::CKM_ML_DSA, null_mut(), 0).unwrap(), Params::None);
+    assert_eq!(
+        with(ck::CKM_ML_DSA, given(ck::CKH_DETERMINISTIC_REQUIRED, b"context")).unwrap(),
+        expected(Hedge::Deterministic, b"context", None)
+    );
+    assert_eq!(
+        with(ck::CKM_HASH_ML_DSA, hashed(ck::CKM_SHA384)).unwrap(),
+        expected(Hedge::Required, b"", Some(Prehash::Hash(Hash::Sha384)))
+    );
+    for refused in [
+        parse(ck::CKM_HASH_ML_DSA, null_mut(), 0),
+        with(ck::CKM_ML_DSA, given(3, b"")),
+        with(ck::CKM_ML_DSA, given(ck::CKH_HEDGE_PREFERRED, &[0; 256])),
+        with(ck::CKM_ML_DSA, hashed(ck::CKM_SHA384)),
+        with(ck::CKM_HASH_ML_DSA, given(ck::CKH_HEDGE_PREFERRED, b"")),
+        with(ck::CKM_HASH_ML_DSA, hashed(ck::CKM_SHA_1)),
+        with(ck::CKM_HASH_ML_DSA, hashed(ck::CKM_RSA_PKCS)),
+    ] {
+        assert_eq!(rv(refused), Some(Rv::MechanismParamInvalid));
     }
 }
