@@ -6,6 +6,7 @@
 //! entry/      one safe handler per C function, by specification chapter
 //! session/    state machine: login, sessions, operations (pure: no clock, no I/O)
 //! slot        a token and its state; library: everything between C_Initialize and C_Finalize
+//! lifecycle   initialising, finalising, and what a forked child finds
 //! config/     what the configuration file says; assemble: configuration → slots
 //! ```
 //!
