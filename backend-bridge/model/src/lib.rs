@@ -13,6 +13,7 @@ pub mod mechanism;
 pub mod montgomery;
 pub mod number_map;
 pub mod object;
+pub mod octet_curve;
 pub mod post_quantum;
 pub mod schema;
 pub mod serial;

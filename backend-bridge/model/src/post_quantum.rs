@@ -96,19 +96,9 @@ impl Scheme {
     }
 
     /// The shortest and the longest public key, in bytes, which is what `CK_MECHANISM_INFO` tells.
-    pub const fn public_lens(self) -> (ck::CK_ULONG, ck::CK_ULONG) {
-        let (mut least, mut most, mut index) = (ck::CK_ULONG::MAX, 0, 0);
-        while index < PARAMETER_SETS.len() {
-            if let Some((set, _)) = PARAMETER_SETS.split_at(index).1.split_first()
-                && set.scheme as u8 == self as u8
-            {
-                let len = set.public_len as ck::CK_ULONG;
-                least = if len < least { len } else { least };
-                most = if len > most { len } else { most };
-            }
-            index += 1;
-        }
-        (least, most)
+    pub fn public_lens(self) -> (ck::CK_ULONG, ck::CK_ULONG) {
+        let lens = || self.sets().map(|set| set.public_len as ck::CK_ULONG);
+        (lens().min().unwrap_or_default(), lens().max().unwrap_or_default())
     }
 }
 

@@ -7,8 +7,10 @@ use keyenclave_crypto::{
     EcPrivateKey, Ed25519PrivateKey, MlDsaPrivateKey, MlKemPrivateKey, RsaPrivateKey, X25519PrivateKey, rand,
 };
 use keyenclave_model::attribute::{self, Value};
+use keyenclave_model::edwards;
 use keyenclave_model::error::{Error, Result, Rv};
 use keyenclave_model::mechanism::{Algorithm, GENERIC_SECRET_LEN, Mechanism, RSA_BITS};
+use keyenclave_model::montgomery;
 use keyenclave_model::object::{Object, Origin};
 use keyenclave_model::post_quantum::Scheme;
 use keyenclave_model::template::Template;
@@ -90,8 +92,8 @@ pub(crate) fn plan_pair(
     };
     match algorithm {
         Algorithm::RsaKeyPair | Algorithm::RsaX931KeyPair => rsa_bits(&planned.public).map(drop)?,
-        Algorithm::EdwardsKeyPair => keys::check_edwards(&planned.public)?,
-        Algorithm::MontgomeryKeyPair => keys::check_montgomery(&planned.public)?,
+        Algorithm::EdwardsKeyPair => keys::check_curve(&planned.public, &edwards::CURVE)?,
+        Algorithm::MontgomeryKeyPair => keys::check_curve(&planned.public, &montgomery::CURVE)?,
         Algorithm::LatticeKeyPair(scheme) => keys::parameter_set(&planned.public, scheme).map(drop)?,
         _ => keys::curve(&planned.public).map(drop)?,
     }

@@ -15,6 +15,7 @@ use keyenclave_model::edwards;
 use keyenclave_model::error::{Error, Result, Rv};
 use keyenclave_model::montgomery;
 use keyenclave_model::object::Object;
+use keyenclave_model::octet_curve::{self, OctetCurve};
 use keyenclave_model::post_quantum::{ParameterSet, Scheme};
 use zeroize::Zeroizing;
 
@@ -185,52 +186,25 @@ fn ec_public(object: &Object) -> Result<EcPublicKey> {
 }
 
 fn ed25519_private(object: &Object) -> Result<Ed25519PrivateKey> {
-    check_edwards(object)?;
+    check_curve(object, &edwards::CURVE)?;
     Ed25519PrivateKey::from_seed(object.bytes(ck::CKA_VALUE).unwrap_or_default())
         .map_err(|error| Doing::Importing.failed(error))
 }
 
 fn ed25519_public(object: &Object) -> Result<Ed25519PublicKey> {
-    check_edwards(object)?;
+    check_curve(object, &edwards::CURVE)?;
     ed25519_point(object.bytes(ck::CKA_EC_POINT).unwrap_or_default())
 }
 
 fn x25519_private(object: &Object) -> Result<X25519PrivateKey> {
-    check_montgomery(object)?;
+    check_curve(object, &montgomery::CURVE)?;
     X25519PrivateKey::from_bytes(object.bytes(ck::CKA_VALUE).unwrap_or_default())
         .map_err(|error| Doing::Importing.failed(error))
 }
 
 fn x25519_public(object: &Object) -> Result<X25519PublicKey> {
-    check_montgomery(object)?;
+    check_curve(object, &montgomery::CURVE)?;
     x25519_point(object.bytes(ck::CKA_EC_POINT).unwrap_or_default())
-}
-
-/// Whether an object's `CKA_EC_PARAMS` names curve25519.
-///
-/// # Errors
-/// `CKR_CURVE_NOT_SUPPORTED`.
-pub(crate) fn check_montgomery(object: &Object) -> Result<()> {
-    let params = object.bytes(ck::CKA_EC_PARAMS).unwrap_or_default();
-    if montgomery::is_x25519(params) {
-        return Ok(());
-    }
-    Err(Error::new(
-        Rv::CurveNotSupported,
-        "CKA_EC_PARAMS does not name curve25519",
-    ))
-}
-
-/// The X25519 public key in any of the forms that applications write it in.
-///
-/// # Errors
-/// `CKR_ATTRIBUTE_VALUE_INVALID` if it is none of them.
-pub(crate) fn x25519_point(point: &[u8]) -> Result<X25519PublicKey> {
-    let point = montgomery::point(point).ok_or_else(|| {
-        let detail = format!("{} is no X25519 public key", attribute::name(ck::CKA_EC_POINT));
-        Error::new(Rv::AttributeValueInvalid, detail)
-    })?;
-    X25519PublicKey::from_bytes(point).map_err(|error| Doing::Importing.failed(error))
 }
 
 /// Makes a private key of a parameter set, a seed and a value, of which one may be empty.
@@ -270,31 +244,47 @@ pub(crate) fn parameter_set(object: &Object, scheme: Scheme) -> Result<&'static 
     })
 }
 
-/// Whether an object's `CKA_EC_PARAMS` names edwards25519.
+/// Whether an object's `CKA_EC_PARAMS` names a curve.
 ///
 /// # Errors
 /// `CKR_CURVE_NOT_SUPPORTED`.
-pub(crate) fn check_edwards(object: &Object) -> Result<()> {
+pub(crate) fn check_curve(object: &Object, curve: &OctetCurve) -> Result<()> {
     let params = object.bytes(ck::CKA_EC_PARAMS).unwrap_or_default();
-    if edwards::is_ed25519(params) {
+    if curve.is_named_by(params) {
         return Ok(());
     }
-    Err(Error::new(
-        Rv::CurveNotSupported,
-        "CKA_EC_PARAMS does not name edwards25519",
-    ))
+    let detail = format!("CKA_EC_PARAMS does not name {}", curve.name);
+    Err(Error::new(Rv::CurveNotSupported, detail))
 }
 
-/// The Ed25519 public key in any of the forms that applications write it in.
+/// The bytes of a public key on a curve, in any of the forms that applications write it in.
+fn octets<'a>(point: &'a [u8], curve: &OctetCurve) -> Result<&'a [u8; 32]> {
+    octet_curve::point(point).ok_or_else(|| {
+        let detail = format!(
+            "{} is no {} public key",
+            attribute::name(ck::CKA_EC_POINT),
+            curve.keys
+        );
+        Error::new(Rv::AttributeValueInvalid, detail)
+    })
+}
+
+/// The X25519 public key in `CKA_EC_POINT`.
 ///
 /// # Errors
-/// `CKR_ATTRIBUTE_VALUE_INVALID` if it is none of them.
+/// `CKR_ATTRIBUTE_VALUE_INVALID` if it is none.
+pub(crate) fn x25519_point(point: &[u8]) -> Result<X25519PublicKey> {
+    X25519PublicKey::from_bytes(octets(point, &montgomery::CURVE)?)
+        .map_err(|error| Doing::Importing.failed(error))
+}
+
+/// The Ed25519 public key in `CKA_EC_POINT`.
+///
+/// # Errors
+/// `CKR_ATTRIBUTE_VALUE_INVALID` if it is none.
 pub(crate) fn ed25519_point(point: &[u8]) -> Result<Ed25519PublicKey> {
-    let point = edwards::point(point).ok_or_else(|| {
-        let detail = format!("{} is no Ed25519 public key", attribute::name(ck::CKA_EC_POINT));
-        Error::new(Rv::AttributeValueInvalid, detail)
-    })?;
-    Ed25519PublicKey::from_bytes(point).map_err(|error| Doing::Importing.failed(error))
+    Ed25519PublicKey::from_bytes(octets(point, &edwards::CURVE)?)
+        .map_err(|error| Doing::Importing.failed(error))
 }
 
 /// The curve that an object's `CKA_EC_PARAMS` names.

@@ -119,12 +119,12 @@ pub(crate) fn put_private(object: &mut Object, key: PrivateKey) -> Result<Key> {
             Key::EcPrivate(key)
         }
         (Some(ck::CKK_EC_EDWARDS), PrivateKey::Ed25519(key)) => {
-            object.put(ck::CKA_EC_PARAMS, Value::bytes(edwards::OID));
+            object.put(ck::CKA_EC_PARAMS, Value::bytes(edwards::CURVE.oid));
             put_ed25519_private(object, &key)?;
             Key::Ed25519Private(key)
         }
         (Some(ck::CKK_EC_MONTGOMERY), PrivateKey::X25519(key)) => {
-            object.put(ck::CKA_EC_PARAMS, Value::bytes(montgomery::OID));
+            object.put(ck::CKA_EC_PARAMS, Value::bytes(montgomery::CURVE.oid));
             put_x25519_private(object, &key)?;
             Key::X25519Private(key)
         }

@@ -56,7 +56,7 @@ fn published_signatures_come_out_whole_and_in_parts_and_verify() {
         let (message, signature, mechanism) =
             (unhex(case.message), unhex(case.signature), mechanism_of(case));
         let key = fixture
-            .create(public(), &private(edwards::OID, &unhex(case.seed)))
+            .create(public(), &private(edwards::CURVE.oid, &unhex(case.seed)))
             .unwrap();
         let whole = fixture
             .run(public(), Class::Sign, &mechanism, key, &message)
@@ -66,7 +66,7 @@ fn published_signatures_come_out_whole_and_in_parts_and_verify() {
         let parts = fixture.run_in_parts(public(), Class::Sign, &mechanism, key, &[front, &[], back]);
         assert_eq!(parts.unwrap(), signature, "{}", case.name);
 
-        let public_key = public_half(edwards::OID, &unhex(case.public));
+        let public_key = public_half(edwards::CURVE.oid, &unhex(case.public));
         let public_key = fixture.create(public(), &public_key).unwrap();
         let verify = |message: &[u8], signature: &[u8]| {
             fixture.verify(public(), &mechanism, public_key, message, signature)
@@ -119,7 +119,7 @@ fn a_signature_has_64_bytes_and_is_told_so_before() {
 fn a_generated_pair_describes_itself_in_the_form_that_its_template_has() {
     let fixture = Fixture::blank();
     for params in [
-        edwards::OID,
+        edwards::CURVE.oid,
         b"\x06\x09\x2b\x06\x01\x04\x01\xda\x47\x0f\x01",
         b"\x13\x0cedwards25519",
         b"\x13\x07Ed25519",
@@ -165,7 +165,7 @@ fn other_curves_and_other_mechanisms_are_refused() {
         );
     }
     assert_eq!(
-        generate(ck::CKM_EC_KEY_PAIR_GEN, edwards::OID),
+        generate(ck::CKM_EC_KEY_PAIR_GEN, edwards::CURVE.oid),
         Rv::CurveNotSupported
     );
     let (_, key) = ed25519_pair(&fixture);
@@ -184,22 +184,25 @@ fn points_are_taken_in_every_form_and_seeds_of_one_length() {
         [&[3, 33, 0], point.as_slice()].concat(),
     ] {
         let key = fixture
-            .create(public(), &public_half(edwards::OID, &form))
+            .create(public(), &public_half(edwards::CURVE.oid, &form))
             .unwrap();
         let object = fixture.view(public(), key).unwrap();
         assert_eq!(object.bytes(ck::CKA_EC_POINT).unwrap()[2..], point);
-        let with_point = merged(&private(edwards::OID, &seed), [(ck::CKA_EC_POINT, bytes(&form))]);
+        let with_point = merged(
+            &private(edwards::CURVE.oid, &seed),
+            [(ck::CKA_EC_POINT, bytes(&form))],
+        );
         fixture.create(public(), &with_point).unwrap();
     }
     let refused = |template| rv(fixture.create(public(), &template));
     for wrong in [&point[1..], &[]] {
         assert_eq!(
-            refused(public_half(edwards::OID, wrong)),
+            refused(public_half(edwards::CURVE.oid, wrong)),
             Rv::AttributeValueInvalid
         );
     }
     assert_eq!(
-        refused(private(edwards::OID, &seed[1..])),
+        refused(private(edwards::CURVE.oid, &seed[1..])),
         Rv::AttributeValueInvalid
     );
     assert_eq!(
@@ -207,7 +210,7 @@ fn points_are_taken_in_every_form_and_seeds_of_one_length() {
         Rv::CurveNotSupported
     );
     let of_another = merged(
-        &private(edwards::OID, &seed),
+        &private(edwards::CURVE.oid, &seed),
         [(ck::CKA_EC_POINT, bytes(unhex(CASES[1].public)))],
     );
     assert_eq!(refused(of_another), Rv::AttributeValueInvalid);
@@ -217,7 +220,10 @@ fn points_are_taken_in_every_form_and_seeds_of_one_length() {
 fn a_stored_key_signs_after_the_token_is_opened_again() {
     let fixture = Fixture::for_user();
     let (of_public, of_private) = kept(
-        (template([(ck::CKA_EC_PARAMS, bytes(edwards::OID))]), template([])),
+        (
+            template([(ck::CKA_EC_PARAMS, bytes(edwards::CURVE.oid))]),
+            template([]),
+        ),
         "stored",
     );
     let made = fixture.generate_pair(user(), ck::CKM_EC_EDWARDS_KEY_PAIR_GEN, &of_public, &of_private);

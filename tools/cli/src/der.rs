@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //! The little DER that signatures and public keys need: written for OpenSSL, read back strictly.
 
-use keyenclave_model::edwards;
+use keyenclave_model::{edwards, octet_curve};
 
 /// ASN.1 tags (X.690).
 const INTEGER: u8 = 0x02;
@@ -36,8 +36,8 @@ pub fn ec_public_key(params: &[u8], point: &[u8]) -> Vec<u8> {
 /// The SubjectPublicKeyInfo of an Ed25519 key from `CKA_EC_POINT` (RFC 8410, section 4). `None` for what is no
 /// point.
 pub fn ed25519_public_key(point: &[u8]) -> Option<Vec<u8>> {
-    let bare = edwards::point(point)?;
-    let algorithm = element(SEQUENCE, edwards::OID);
+    let bare = octet_curve::point(point)?;
+    let algorithm = element(SEQUENCE, edwards::CURVE.oid);
     Some(element(SEQUENCE, &[algorithm, bit_string(bare)].concat()))
 }
 

@@ -140,7 +140,7 @@ pub fn generate(session: &Session<'_>, kind: KeyType, label: &str, id: &KeyId) -
             session.generate_key_pair(ck::CKM_EC_KEY_PAIR_GEN, &public, &private)
         }
         Make::Edwards => {
-            let (public, private) = signing(bytes(ck::CKA_EC_PARAMS, edwards::OID));
+            let (public, private) = signing(bytes(ck::CKA_EC_PARAMS, edwards::CURVE.oid));
             session.generate_key_pair(ck::CKM_EC_EDWARDS_KEY_PAIR_GEN, &public, &private)
         }
         Make::Secret(mechanism, len) => {
@@ -274,7 +274,7 @@ fn kind_of(
         }
         Some(ck::CKK_EC_EDWARDS) => {
             let params = attribute(ck::CKA_EC_PARAMS)?;
-            match params.is_some_and(|params| edwards::is_ed25519(&params)) {
+            match params.is_some_and(|params| edwards::CURVE.is_named_by(&params)) {
                 true => (
                     Family::Edwards,
                     KeyType::Ed25519.name().to_owned(),

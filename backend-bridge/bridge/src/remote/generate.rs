@@ -300,7 +300,8 @@ fn curve(public: &Object) -> Result<KeySpec> {
 
 fn edwards_curve(public: &Object) -> Result<KeySpec> {
     let params = public.bytes(ck::CKA_EC_PARAMS).unwrap_or_default();
-    edwards::is_ed25519(params)
+    edwards::CURVE
+        .is_named_by(params)
         .then_some(KeySpec::Ed25519)
         .ok_or_else(|| Error::from(Rv::CurveNotSupported))
 }

@@ -148,7 +148,7 @@ fn kind(spec: KeySpec) -> (ck::CK_KEY_TYPE, ck::CK_MECHANISM_TYPE, Attribute) {
             (ck::CKK_EC, ck::CKM_EC_KEY_PAIR_GEN, curve)
         }
         KeySpec::Ed25519 => {
-            let curve = (ck::CKA_EC_PARAMS, Value::bytes(edwards::OID));
+            let curve = (ck::CKA_EC_PARAMS, Value::bytes(edwards::CURVE.oid));
             (ck::CKK_EC_EDWARDS, ck::CKM_EC_EDWARDS_KEY_PAIR_GEN, curve)
         }
         KeySpec::Hmac(hash) => secret(hash.output_len() as ck::CK_ULONG),
@@ -241,7 +241,7 @@ fn material(spec: KeySpec, spki: &[u8]) -> Option<Vec<(ck::CK_ATTRIBUTE_TYPE, Ve
             (ck::CKA_EC_POINT, octet_string(&key.point().ok()?)),
         ]),
         (PublicKey::Ed25519(key), KeySpec::Ed25519) => Some(vec![
-            (ck::CKA_EC_PARAMS, edwards::OID.to_vec()),
+            (ck::CKA_EC_PARAMS, edwards::CURVE.oid.to_vec()),
             (ck::CKA_EC_POINT, octet_string(key.as_bytes())),
         ]),
         _ => None,

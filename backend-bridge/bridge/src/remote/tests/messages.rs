@@ -98,7 +98,7 @@ fn the_objects_of_an_ed25519_key_are_those_of_its_type() {
     let (public, private) = (bench.view(public), bench.view(private));
     for object in [&public, &private] {
         assert_eq!(object.key_type(), Some(ck::CKK_EC_EDWARDS));
-        assert_eq!(object.bytes(ck::CKA_EC_PARAMS).unwrap(), edwards::OID);
+        assert_eq!(object.bytes(ck::CKA_EC_PARAMS).unwrap(), edwards::CURVE.oid);
         let point = object.bytes(ck::CKA_EC_POINT).unwrap();
         assert_eq!((point.len(), &point[..2]), (34, &[4, 32][..]));
     }
