@@ -275,55 +275,42 @@ impl Algorithm {
     }
 
     /// Smallest and largest key, in the unit that the specification gives the mechanism.
-    pub(super) const fn key_sizes(self) -> (ck::CK_ULONG, ck::CK_ULONG) {
+    pub(super) fn key_sizes(self) -> (ck::CK_ULONG, ck::CK_ULONG) {
+        let (min, max) = GENERIC_SECRET_LEN;
+        let secret = (min as ck::CK_ULONG, max as ck::CK_ULONG);
         match self {
-            Self::RsaKeyPair
-            | Self::RsaX931KeyPair
-            | Self::RsaPkcs1(_)
-            | Self::RsaRaw
-            | Self::RsaPss(_)
-            | Self::RsaOaep
-            | Self::RsaAesKeyWrap => RSA_BITS,
-            Self::EcKeyPair
-            | Self::EcKeyPairExtraBits
-            | Self::Ecdsa(_)
-            | Self::Ecdh { .. }
-            | Self::EcdhAesKeyWrap(EcdhKeys::All | EcdhKeys::Weierstrass) => (224, 521),
-            Self::EdwardsKeyPair | Self::EdDsa => {
-                (edwards::BITS as ck::CK_ULONG, edwards::BITS as ck::CK_ULONG)
-            }
-            Self::MontgomeryKeyPair | Self::EcdhAesKeyWrap(EcdhKeys::Montgomery) => {
-                (montgomery::BITS as ck::CK_ULONG, montgomery::BITS as ck::CK_ULONG)
-            }
-            Self::AesKey
-            | Self::AesEcb
-            | Self::AesCbc { .. }
-            | Self::AesStream(_)
-            | Self::AesCts
-            | Self::AesGcm
-            | Self::AesCcm
-            | Self::AesGmac
-            | Self::AesCmac { .. }
-            | Self::AesEncryptData { .. }
-            | Self::AesKeyWrap(_) => (16, 32),
-            Self::AesXts | Self::AesXtsKey => (32, 64),
-            // In bytes (PKCS#11 3.2, HMAC mechanisms).
-            Self::HmacKey(_) => (
-                GENERIC_SECRET_LEN.0 as ck::CK_ULONG,
-                GENERIC_SECRET_LEN.1 as ck::CK_ULONG,
-            ),
-            Self::LatticeKeyPair(scheme) => scheme.public_lens(),
-            Self::MlDsa(_) => Scheme::MlDsa.public_lens(),
-            Self::MlKem => Scheme::MlKem.public_lens(),
-            Self::GenericSecret => (
-                GENERIC_SECRET_LEN.0 as ck::CK_ULONG * 8,
-                GENERIC_SECRET_LEN.1 as ck::CK_ULONG * 8,
-            ),
-            Self::RemoteSymmetric | Self::ChaChaKey | Self::ChaCha20 | Self::ChaChaPoly => (32, 32),
-            // Keys of any length are taken (RFC 2104).
-            Self::Hmac { .. } | Self::Digest(_) | Self::Combine(_) | Self::Foreign => (0, 0),
+            Self::Ecdh { .. } | Self::EcdhAesKeyWrap(EcdhKeys::All | EcdhKeys::Weierstrass) => EC_BITS,
+            Self::EcdhAesKeyWrap(EcdhKeys::Montgomery) => same(montgomery::BITS),
+            // In bytes (PKCS#11 3.2, HMAC mechanisms), and in bits.
+            Self::HmacKey(_) => secret,
+            Self::GenericSecret => (secret.0 * 8, secret.1 * 8),
+            Self::RemoteSymmetric => same(32),
+            // Those that are left without a type take keys of any length (RFC 2104).
+            _ => self.key_type().map_or((0, 0), sizes_of),
         }
     }
+}
+
+/// Smallest and largest size in bits of the curves in Weierstrass form.
+const EC_BITS: (ck::CK_ULONG, ck::CK_ULONG) = (224, 521);
+
+/// The sizes of keys of a type, in the unit that most of its mechanisms count in.
+fn sizes_of(key_type: ck::CK_KEY_TYPE) -> (ck::CK_ULONG, ck::CK_ULONG) {
+    match key_type {
+        ck::CKK_RSA => RSA_BITS,
+        ck::CKK_EC => EC_BITS,
+        ck::CKK_EC_EDWARDS => same(edwards::BITS),
+        ck::CKK_EC_MONTGOMERY => same(montgomery::BITS),
+        ck::CKK_AES => (16, 32),
+        ck::CKK_AES_XTS => (32, 64),
+        ck::CKK_CHACHA20 => same(32),
+        other => Scheme::of(other).map_or((0, 0), Scheme::public_lens),
+    }
+}
+
+/// Keys of one size.
+const fn same(size: usize) -> (ck::CK_ULONG, ck::CK_ULONG) {
+    (size as ck::CK_ULONG, size as ck::CK_ULONG)
 }
 
 /// Whether it is a type of secret keys.
