@@ -7,11 +7,11 @@ mod token_fixture;
 use cryptoki_sys as ck;
 use keyenclave_model::algorithm::{CURVES, Curve, Hash};
 use keyenclave_model::attribute::Value;
-use keyenclave_model::error::{Result, Rv};
+use keyenclave_model::error::Rv;
 use keyenclave_model::mechanism::{EcdhParams, Kdf, Mechanism, Params};
 use keyenclave_model::montgomery;
 use keyenclave_model::template::Template;
-use keyenclave_model::token::{ObjectId, Out, Work};
+use keyenclave_model::token::ObjectId;
 use token_fixture::*;
 
 fn ecdh(id: u64, kdf: Kdf, shared: &[u8], public: &[u8]) -> Mechanism {
@@ -25,19 +25,6 @@ fn ecdh(id: u64, kdf: Kdf, shared: &[u8], public: &[u8]) -> Mechanism {
 
 fn with(public: &[u8]) -> Mechanism {
     ecdh(ck::CKM_ECDH1_DERIVE, Kdf::Null, b"", public)
-}
-
-fn derive(fixture: &Fixture, how: &Mechanism, base: ObjectId, template: &Template) -> Result<ObjectId> {
-    let work = Work::Derive {
-        mechanism: how,
-        base,
-        template,
-        has_handle: true,
-    };
-    match fixture.work(user(), work)? {
-        Out::Object(id) => Ok(id),
-        _ => panic!("no object"),
-    }
 }
 
 /// A pair that agrees on secrets: the public point as the object has it, and the private key.
@@ -74,18 +61,18 @@ fn both_sides_come_to_the_same_key_on_every_curve_whatever_the_form_of_the_point
         .map(|row| (ck::CKM_EC_KEY_PAIR_GEN, row.oid, row.curve.field_len()))
         .collect();
     kinds.push((ck::CKM_EC_KEY_PAIR_GEN_W_EXTRA_BITS, Curve::P521.row().oid, 66));
-    kinds.push((ck::CKM_EC_MONTGOMERY_KEY_PAIR_GEN, montgomery::OID, 32));
+    kinds.push((ck::CKM_EC_MONTGOMERY_KEY_PAIR_GEN, montgomery::CURVE.oid, 32));
     for (how, params, len) in kinds {
         let (first, one) = pair(&fixture, how, params, &[]);
         let (second, other) = pair(&fixture, how, params, &[]);
-        let there = derive(&fixture, &with(&second), one, &open(&[])).unwrap();
+        let there = fixture.derive(user(), &with(&second), one, &open(&[])).unwrap();
         let bare = &first[first.len()
             - if len == 32 && how == ck::CKM_EC_MONTGOMERY_KEY_PAIR_GEN {
                 32
             } else {
                 2 * len + 1
             }..];
-        let back = derive(&fixture, &with(bare), other, &open(&[])).unwrap();
+        let back = fixture.derive(user(), &with(bare), other, &open(&[])).unwrap();
         assert_eq!(value(&fixture, there), value(&fixture, back));
         assert_eq!(value(&fixture, there).len(), len);
     }
@@ -99,7 +86,9 @@ fn the_secret_is_cut_at_its_beginning_and_a_made_key_at_its_end() {
     let len = |len| open(&[(ck::CKA_VALUE_LEN, number(len))]);
     let aes = open(&[(ck::CKA_KEY_TYPE, number(ck::CKK_AES))]);
     let made = |how: &Mechanism, template: &Template| {
-        derive(&fixture, how, base, template).map(|key| value(&fixture, key))
+        fixture
+            .derive(user(), how, base, template)
+            .map(|key| value(&fixture, key))
     };
     let whole = made(&with(&point), &open(&[])).unwrap();
     assert_eq!(made(&with(&point), &len(20)).unwrap(), whole[12..]);
@@ -142,21 +131,21 @@ fn what_is_no_public_key_for_the_key_is_refused() {
         &[4, 0],
     ] {
         assert_eq!(
-            rv(derive(&fixture, &with(bad), base, &open(&[]))),
+            rv(fixture.derive(user(), &with(bad), base, &open(&[]))),
             Rv::MechanismParamInvalid
         );
     }
     let montgomery = ck::CKM_EC_MONTGOMERY_KEY_PAIR_GEN;
-    let (_, base) = pair(&fixture, montgomery, montgomery::OID, &[]);
+    let (_, base) = pair(&fixture, montgomery, montgomery::CURVE.oid, &[]);
     for bad in [&[0; 32][..], &[1; 31], &point] {
         assert_eq!(
-            rv(derive(&fixture, &with(bad), base, &open(&[]))),
+            rv(fixture.derive(user(), &with(bad), base, &open(&[]))),
             Rv::MechanismParamInvalid
         );
     }
     let cofactor = ecdh(ck::CKM_ECDH1_COFACTOR_DERIVE, Kdf::Null, b"", &[9; 32]);
     assert_eq!(
-        rv(derive(&fixture, &cofactor, base, &open(&[]))),
+        rv(fixture.derive(user(), &cofactor, base, &open(&[]))),
         Rv::KeyTypeInconsistent
     );
     let null_with_data = EcdhParams {
@@ -187,10 +176,10 @@ fn an_agreed_key_is_as_open_as_its_template_says_and_remembers_its_base() {
             false,
         ),
     ] {
-        let key = derive(&fixture, &with(&point), base, &closed).unwrap();
+        let key = fixture.derive(user(), &with(&point), base, &closed).unwrap();
         assert_eq!(is(key, ck::CKA_ALWAYS_SENSITIVE), is_old);
         assert_eq!(is(key, ck::CKA_NEVER_EXTRACTABLE), is_old);
-        let key = derive(&fixture, &with(&point), base, &open(&[])).unwrap();
+        let key = fixture.derive(user(), &with(&point), base, &open(&[])).unwrap();
         for flag in [
             ck::CKA_SENSITIVE,
             ck::CKA_ALWAYS_SENSITIVE,
@@ -202,7 +191,7 @@ fn an_agreed_key_is_as_open_as_its_template_says_and_remembers_its_base() {
     }
     let (_, mute) = p256(&fixture, &[(ck::CKA_DERIVE, no())]);
     assert_eq!(
-        rv(derive(&fixture, &with(&point), mute, &open(&[]))),
+        rv(fixture.derive(user(), &with(&point), mute, &open(&[]))),
         Rv::KeyFunctionNotPermitted
     );
 }

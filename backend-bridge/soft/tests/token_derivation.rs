@@ -6,27 +6,14 @@ mod token_fixture;
 
 use cryptoki_sys as ck;
 use keyenclave_model::attribute::Value;
-use keyenclave_model::error::{Result, Rv};
+use keyenclave_model::error::Rv;
 use keyenclave_model::mechanism::{Mechanism, Params};
 use keyenclave_model::template::Template;
-use keyenclave_model::token::{ObjectId, Out, Work};
+use keyenclave_model::token::ObjectId;
 use token_fixture::*;
 
 fn data(id: u64, data: &[u8]) -> Mechanism {
     mechanism(id, Params::Data(data.to_vec().into()))
-}
-
-fn derive(fixture: &Fixture, how: &Mechanism, base: ObjectId, template: &Template) -> Result<ObjectId> {
-    let work = Work::Derive {
-        mechanism: how,
-        base,
-        template,
-        has_handle: true,
-    };
-    match fixture.work(user(), work)? {
-        Out::Object(id) => Ok(id),
-        _ => panic!("no object"),
-    }
 }
 
 /// A key that everything may be made of and that shows itself, unless `with` says otherwise.
@@ -61,7 +48,7 @@ fn the_examples_of_the_specification_come_out() {
     let fixture = Fixture::for_user();
     let one = base(&fixture, &[0x01, 0x23, 0x45, 0x67], &[]);
     let other = base(&fixture, &[0x89, 0xab, 0xcd, 0xef], &[]);
-    let made = |how: &Mechanism| value(&fixture, derive(&fixture, how, one, &open(None)).unwrap());
+    let made = |how: &Mechanism| value(&fixture, fixture.derive(user(), how, one, &open(None)).unwrap());
     let known = [0x89, 0xab, 0xcd, 0xef];
     let forward = [0x01, 0x23, 0x45, 0x67, 0x89, 0xab, 0xcd, 0xef];
     let and_key = mechanism(ck::CKM_CONCATENATE_BASE_AND_KEY, Params::Key(other));
@@ -85,7 +72,7 @@ fn bits_are_extracted_around_the_end() {
         .collect();
     for position in [0, 1, 7, 8, 21, 133, 255] {
         let how = mechanism(ck::CKM_EXTRACT_KEY_FROM_KEY, Params::Bit(position));
-        let made = derive(&fixture, &how, key, &open(Some(16))).unwrap();
+        let made = fixture.derive(user(), &how, key, &open(Some(16))).unwrap();
         let expected: Vec<u8> = (0..16)
             .map(|byte| {
                 (0..8).fold(0, |all, bit| {
@@ -97,16 +84,16 @@ fn bits_are_extracted_around_the_end() {
     }
     let beyond = mechanism(ck::CKM_EXTRACT_KEY_FROM_KEY, Params::Bit(256));
     assert_eq!(
-        rv(derive(&fixture, &beyond, key, &open(Some(16)))),
+        rv(fixture.derive(user(), &beyond, key, &open(Some(16)))),
         Rv::MechanismParamInvalid
     );
     let first = mechanism(ck::CKM_EXTRACT_KEY_FROM_KEY, Params::Bit(0));
     assert_eq!(
-        rv(derive(&fixture, &first, key, &open(None))),
+        rv(fixture.derive(user(), &first, key, &open(None))),
         Rv::TemplateIncomplete
     );
     assert_eq!(
-        rv(derive(&fixture, &first, key, &open(Some(33)))),
+        rv(fixture.derive(user(), &first, key, &open(Some(33)))),
         Rv::KeySizeRange
     );
 }
@@ -117,7 +104,7 @@ fn a_derived_key_is_no_more_open_than_what_it_comes_from() {
     let how = data(ck::CKM_CONCATENATE_BASE_AND_DATA, b"data");
     let closed = [(ck::CKA_SENSITIVE, yes()), (ck::CKA_EXTRACTABLE, no())];
     let closed = base(&fixture, &[1; 16], &closed);
-    let made = derive(&fixture, &how, closed, &open(None)).unwrap();
+    let made = fixture.derive(user(), &how, closed, &open(None)).unwrap();
     let made = fixture.view(user(), made).unwrap();
     assert!(made.is_true(ck::CKA_SENSITIVE) && !made.is_true(ck::CKA_EXTRACTABLE));
     assert!(
@@ -128,12 +115,12 @@ fn a_derived_key_is_no_more_open_than_what_it_comes_from() {
     let generated = fixture
         .generate(user(), ck::CKM_GENERIC_SECRET_KEY_GEN, &generated)
         .unwrap();
-    let made = derive(&fixture, &how, generated, &open(None)).unwrap();
+    let made = fixture.derive(user(), &how, generated, &open(None)).unwrap();
     let made = fixture.view(user(), made).unwrap();
     assert!(made.is_true(ck::CKA_ALWAYS_SENSITIVE) && made.is_true(ck::CKA_NEVER_EXTRACTABLE));
     let other = base(&fixture, &[2; 16], &[]);
     let and_key = mechanism(ck::CKM_CONCATENATE_BASE_AND_KEY, Params::Key(closed));
-    let made = derive(&fixture, &and_key, other, &open(None)).unwrap();
+    let made = fixture.derive(user(), &and_key, other, &open(None)).unwrap();
     assert!(fixture.view(user(), made).unwrap().is_true(ck::CKA_SENSITIVE));
 }
 
@@ -141,7 +128,7 @@ fn a_derived_key_is_no_more_open_than_what_it_comes_from() {
 fn no_key_is_cut_so_short_that_it_could_be_guessed() {
     let fixture = Fixture::for_user();
     let key = base(&fixture, &[1; 32], &[]);
-    let cut = |how: &Mechanism, len| rv(derive(&fixture, how, key, &open(Some(len))));
+    let cut = |how: &Mechanism, len| rv(fixture.derive(user(), how, key, &open(Some(len))));
     let extract = mechanism(ck::CKM_EXTRACT_KEY_FROM_KEY, Params::Bit(0));
     for len in [1, 8, 15] {
         assert_eq!(cut(&extract, len), Rv::KeySizeRange);
@@ -157,15 +144,18 @@ fn no_key_is_cut_so_short_that_it_could_be_guessed() {
         assert_eq!(cut(&behind, 31 + len), Rv::KeySizeRange);
     }
     let short = data(ck::CKM_XOR_BASE_AND_DATA, b"x");
-    assert_eq!(rv(derive(&fixture, &short, key, &open(None))), Rv::KeySizeRange);
+    assert_eq!(
+        rv(fixture.derive(user(), &short, key, &open(None))),
+        Rv::KeySizeRange
+    );
     let known = base(&fixture, &[0; 31], &[]);
     let and_key = mechanism(ck::CKM_CONCATENATE_BASE_AND_KEY, Params::Key(key));
     assert_eq!(
-        rv(derive(&fixture, &and_key, known, &open(Some(32)))),
+        rv(fixture.derive(user(), &and_key, known, &open(Some(32)))),
         Rv::KeySizeRange,
         "nor behind one that is known"
     );
-    assert!(derive(&fixture, &extract, key, &open(Some(16))).is_ok());
+    assert!(fixture.derive(user(), &extract, key, &open(Some(16))).is_ok());
 }
 
 #[test]
@@ -174,28 +164,31 @@ fn a_key_is_derived_only_where_it_may_be() {
     let how = data(ck::CKM_CONCATENATE_BASE_AND_DATA, b"data");
     let idle = base(&fixture, &[1; 16], &[(ck::CKA_DERIVE, no())]);
     assert_eq!(
-        rv(derive(&fixture, &how, idle, &open(None))),
+        rv(fixture.derive(user(), &how, idle, &open(None))),
         Rv::KeyFunctionNotPermitted
     );
     let key = base(&fixture, &[1; 16], &[]);
     let with = mechanism(ck::CKM_CONCATENATE_BASE_AND_KEY, Params::Key(idle));
     assert_eq!(
-        rv(derive(&fixture, &with, key, &open(None))),
+        rv(fixture.derive(user(), &with, key, &open(None))),
         Rv::KeyFunctionNotPermitted
     );
     assert_eq!(
-        rv(derive(&fixture, &plain(ck::CKM_SHA256), key, &open(None))),
+        rv(fixture.derive(user(), &plain(ck::CKM_SHA256), key, &open(None))),
         Rv::MechanismInvalid
     );
     assert_eq!(
-        rv(derive(&fixture, &how, ObjectId(9999), &open(None))),
+        rv(fixture.derive(user(), &how, ObjectId(9999), &open(None))),
         Rv::KeyHandleInvalid
     );
     let valued = merged(&open(None), [(ck::CKA_VALUE, bytes([1; 16]))]);
-    assert_eq!(rv(derive(&fixture, &how, key, &valued)), Rv::AttributeReadOnly);
+    assert_eq!(
+        rv(fixture.derive(user(), &how, key, &valued)),
+        Rv::AttributeReadOnly
+    );
     let aes = merged(&open(None), [(ck::CKA_KEY_TYPE, number(ck::CKK_AES))]);
     assert_eq!(
-        rv(derive(&fixture, &how, key, &aes)),
+        rv(fixture.derive(user(), &how, key, &aes)),
         Rv::AttributeValueInvalid,
         "20 bytes are no AES key"
     );
@@ -206,7 +199,7 @@ fn a_key_is_derived_only_where_it_may_be() {
         &[(ck::CKA_DERIVE_TEMPLATE, Value::Template(demands))],
     );
     assert_eq!(
-        rv(derive(&fixture, &how, strict, &open(None))),
+        rv(fixture.derive(user(), &how, strict, &open(None))),
         Rv::TemplateInconsistent
     );
 }

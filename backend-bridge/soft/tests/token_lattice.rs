@@ -13,9 +13,7 @@ use keyenclave_model::mechanism::{Hedge, Mechanism, MlDsaParams, Params};
 use keyenclave_model::object::Object;
 use keyenclave_model::post_quantum::{PARAMETER_SETS, ParameterSet, Prehash, Scheme};
 use keyenclave_model::template::Template;
-use keyenclave_model::token::{
-    CallCx, Encapsulation, ObjectId, OperationClass as Class, Out, Role, Work, Wrapping,
-};
+use keyenclave_model::token::{CallCx, Encapsulation, ObjectId, OperationClass as Class, Out, Role, Work};
 use token_fixture::*;
 
 const MESSAGE: &[u8] = b"a message of some length, which is signed in several ways";
@@ -236,19 +234,6 @@ fn parameter_sets_that_are_none_are_refused() {
     }
 }
 
-fn wrap(fixture: &Fixture, how: &Mechanism, wrapping: ObjectId, key: ObjectId) -> Result<Vec<u8>> {
-    let what = Wrapping {
-        mechanism: how,
-        wrapping,
-        key,
-        associated: None,
-    };
-    match fixture.work(public(), Work::Wrap(what))? {
-        Out::Bytes(wrapped) => Ok(wrapped.to_vec()),
-        _ => panic!("nothing wrapped"),
-    }
-}
-
 #[test]
 fn a_private_key_leaves_the_token_and_comes_back_with_its_seed_or_without() {
     let fixture = Fixture::blank();
@@ -264,7 +249,7 @@ fn a_private_key_leaves_the_token_and_comes_back_with_its_seed_or_without() {
             let extractable = [(ck::CKA_EXTRACTABLE, yes())];
             let key = merged(&private(set, &[(id, part)]), extractable);
             let key = fixture.create(public(), &key).unwrap();
-            let wrapped = wrap(&fixture, &how, wrapping, key).unwrap();
+            let wrapped = fixture.wrap(public(), &how, wrapping, key).unwrap();
             let template = template([
                 (ck::CKA_CLASS, number(ck::CKO_PRIVATE_KEY)),
                 (ck::CKA_KEY_TYPE, number(set.scheme.key_type())),

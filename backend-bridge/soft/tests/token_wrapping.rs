@@ -7,10 +7,10 @@ mod token_fixture;
 use cryptoki_sys as ck;
 use keyenclave_model::algorithm::{Curve, Hash};
 use keyenclave_model::attribute::Value;
-use keyenclave_model::error::{Result, Rv};
+use keyenclave_model::error::Rv;
 use keyenclave_model::mechanism::{GcmParams, Mechanism, OaepParams, Params};
 use keyenclave_model::template::Template;
-use keyenclave_model::token::{ObjectId, OperationClass, Out, Work, Wrapping};
+use keyenclave_model::token::{ObjectId, OperationClass};
 use token_fixture::*;
 
 /// Every mechanism that wraps with an AES key.
@@ -40,45 +40,6 @@ fn oaep() -> Mechanism {
         label: vec![],
     };
     mechanism(ck::CKM_RSA_PKCS_OAEP, Params::Oaep(params))
-}
-
-fn wrap(fixture: &Fixture, how: &Mechanism, wrapping: ObjectId, key: ObjectId) -> Result<Vec<u8>> {
-    let what = Wrapping {
-        mechanism: how,
-        wrapping,
-        key,
-        associated: None,
-    };
-    let Out::Size(most) = fixture.work(user(), Work::WrapLen(what))? else {
-        panic!("no length")
-    };
-    match fixture.work(user(), Work::Wrap(what))? {
-        Out::Bytes(wrapped) => {
-            assert!(wrapped.len() as u64 <= most);
-            Ok(wrapped.to_vec())
-        }
-        _ => panic!("nothing wrapped"),
-    }
-}
-
-fn unwrap(
-    fixture: &Fixture,
-    how: &Mechanism,
-    unwrapping: ObjectId,
-    wrapped: &[u8],
-    template: &Template,
-) -> Result<ObjectId> {
-    let work = Work::Unwrap {
-        mechanism: how,
-        unwrapping,
-        wrapped,
-        associated: None,
-        template,
-    };
-    match fixture.work(user(), work)? {
-        Out::Object(id) => Ok(id),
-        _ => panic!("no object"),
-    }
 }
 
 fn extractable(template: &Template) -> Template {
@@ -114,10 +75,10 @@ fn secret_keys_come_back_with_every_mechanism() {
         let key = extractable(&secret_key(key_type, &content));
         let key = fixture.create(user(), &key).unwrap();
         for how in aes_mechanisms() {
-            let wrapped = wrap(&fixture, &how, kek, key).unwrap();
+            let wrapped = fixture.wrap(user(), &how, kek, key).unwrap();
             let len = (ck::CKA_VALUE_LEN, number(content.len() as u64));
             let back = merged(&secret(key_type), [len]);
-            let back = unwrap(&fixture, &how, kek, &wrapped, &back).unwrap();
+            let back = fixture.unwrap(user(), &how, kek, &wrapped, &back).unwrap();
             assert_eq!(value(&fixture, back), content);
             let object = fixture.view(user(), back).unwrap();
             assert!(!object.is_true(ck::CKA_LOCAL) && !object.is_true(ck::CKA_ALWAYS_SENSITIVE));
@@ -151,7 +112,7 @@ fn private_keys_come_back_and_sign_alike() {
             ck::CKM_EC_EDWARDS_KEY_PAIR_GEN,
             ck::CKM_EDDSA,
             (
-                template([(ck::CKA_EC_PARAMS, bytes(keyenclave_model::edwards::OID))]),
+                template([(ck::CKA_EC_PARAMS, bytes(keyenclave_model::edwards::CURVE.oid))]),
                 template([]),
             ),
         ),
@@ -162,12 +123,12 @@ fn private_keys_come_back_and_sign_alike() {
             .generate_pair(user(), generator, &of_public, &of_private)
             .unwrap();
         for how in aes_mechanisms() {
-            let wrapped = wrap(&fixture, &how, kek, key).unwrap();
+            let wrapped = fixture.wrap(user(), &how, kek, key).unwrap();
             let back = template([
                 (ck::CKA_CLASS, number(ck::CKO_PRIVATE_KEY)),
                 (ck::CKA_KEY_TYPE, number(key_type)),
             ]);
-            let back = unwrap(&fixture, &how, kek, &wrapped, &back).unwrap();
+            let back = fixture.unwrap(user(), &how, kek, &wrapped, &back).unwrap();
             let signature = fixture
                 .run(user(), OperationClass::Sign, &plain(signing), back, b"message")
                 .unwrap();
@@ -199,12 +160,14 @@ fn rsa_keys_wrap_secret_keys_and_nothing_too_long_for_them() {
         .unwrap();
     for how in [plain(ck::CKM_RSA_PKCS), oaep()] {
         let key = fixture.create(user(), &extractable(&aes_key(&[4; 32]))).unwrap();
-        let wrapped = wrap(&fixture, &how, public_key, key).unwrap();
-        let back = unwrap(&fixture, &how, private_key, &wrapped, &secret(ck::CKK_AES)).unwrap();
+        let wrapped = fixture.wrap(user(), &how, public_key, key).unwrap();
+        let back = fixture
+            .unwrap(user(), &how, private_key, &wrapped, &secret(ck::CKK_AES))
+            .unwrap();
         assert_eq!(value(&fixture, back), [4; 32]);
         let long = extractable(&secret_key(ck::CKK_GENERIC_SECRET, &[1; 250]));
         let long = fixture.create(user(), &long).unwrap();
-        assert_eq!(rv(wrap(&fixture, &how, public_key, long)), Rv::KeySizeRange);
+        assert_eq!(rv(fixture.wrap(user(), &how, public_key, long)), Rv::KeySizeRange);
     }
 }
 
@@ -218,36 +181,45 @@ fn a_key_is_wrapped_only_where_it_may_be() {
         fixture.create(user(), &key).unwrap()
     };
     let sealed = make(&[(ck::CKA_EXTRACTABLE, no())]);
-    assert_eq!(rv(wrap(&fixture, &how, kek, sealed)), Rv::KeyUnextractable);
+    assert_eq!(rv(fixture.wrap(user(), &how, kek, sealed)), Rv::KeyUnextractable);
     let for_trusted = make(&[(ck::CKA_WRAP_WITH_TRUSTED, yes())]);
-    assert_eq!(rv(wrap(&fixture, &how, kek, for_trusted)), Rv::KeyNotWrappable);
+    assert_eq!(
+        rv(fixture.wrap(user(), &how, kek, for_trusted)),
+        Rv::KeyNotWrappable
+    );
     let key = make(&[]);
     let idle = make(&[(ck::CKA_WRAP, no())]);
-    assert_eq!(rv(wrap(&fixture, &how, idle, key)), Rv::KeyFunctionNotPermitted);
+    assert_eq!(
+        rv(fixture.wrap(user(), &how, idle, key)),
+        Rv::KeyFunctionNotPermitted
+    );
     let generic = fixture
         .create(user(), &secret_key(ck::CKK_GENERIC_SECRET, &[1; 16]))
         .unwrap();
     assert_eq!(
-        rv(wrap(&fixture, &how, generic, key)),
+        rv(fixture.wrap(user(), &how, generic, key)),
         Rv::WrappingKeyTypeInconsistent
     );
     assert_eq!(
-        rv(wrap(&fixture, &how, ObjectId(9999), key)),
+        rv(fixture.wrap(user(), &how, ObjectId(9999), key)),
         Rv::WrappingKeyHandleInvalid
     );
     assert_eq!(
-        rv(wrap(&fixture, &how, kek, ObjectId(9999))),
+        rv(fixture.wrap(user(), &how, kek, ObjectId(9999))),
         Rv::KeyHandleInvalid
     );
     assert_eq!(
-        rv(wrap(&fixture, &plain(ck::CKM_SHA256_HMAC), kek, key)),
+        rv(fixture.wrap(user(), &plain(ck::CKM_SHA256_HMAC), kek, key)),
         Rv::MechanismInvalid
     );
     let (of_public, of_private) = ec_pair(Curve::P256);
     let (public_key, _) = fixture
         .generate_pair(user(), ck::CKM_EC_KEY_PAIR_GEN, &of_public, &of_private)
         .unwrap();
-    assert_eq!(rv(wrap(&fixture, &how, kek, public_key)), Rv::KeyNotWrappable);
+    assert_eq!(
+        rv(fixture.wrap(user(), &how, kek, public_key)),
+        Rv::KeyNotWrappable
+    );
 }
 
 #[test]
@@ -267,8 +239,8 @@ fn a_key_for_trusted_keys_is_not_wrapped_by_one_that_decrypts() {
     let key = merged(&extractable(&aes_key(&[4; 16])), key);
     let key = fixture.create(so(), &key).unwrap();
     let how = plain(ck::CKM_AES_KEY_WRAP);
-    assert_eq!(rv(wrap(&fixture, &how, bad, key)), Rv::KeyNotWrappable);
-    assert!(wrap(&fixture, &how, good, key).is_ok());
+    assert_eq!(rv(fixture.wrap(user(), &how, bad, key)), Rv::KeyNotWrappable);
+    assert!(fixture.wrap(user(), &how, good, key).is_ok());
 }
 
 #[test]
@@ -284,19 +256,19 @@ fn what_keys_demand_of_each_other_holds() {
     let how = plain(ck::CKM_AES_KEY_WRAP);
     let generic = extractable(&secret_key(ck::CKK_GENERIC_SECRET, &[1; 16]));
     let generic = fixture.create(user(), &generic).unwrap();
-    assert_eq!(rv(wrap(&fixture, &how, kek, generic)), Rv::KeyNotWrappable);
+    assert_eq!(rv(fixture.wrap(user(), &how, kek, generic)), Rv::KeyNotWrappable);
     let key = fixture.create(user(), &extractable(&aes_key(&[4; 16]))).unwrap();
-    let wrapped = wrap(&fixture, &how, kek, key).unwrap();
+    let wrapped = fixture.wrap(user(), &how, kek, key).unwrap();
     let open = secret(ck::CKK_AES);
     assert_eq!(
-        rv(unwrap(&fixture, &how, kek, &wrapped, &open)),
+        rv(fixture.unwrap(user(), &how, kek, &wrapped, &open)),
         Rv::TemplateInconsistent
     );
     let silent = template([
         (ck::CKA_CLASS, number(ck::CKO_SECRET_KEY)),
         (ck::CKA_KEY_TYPE, number(ck::CKK_AES)),
     ]);
-    let back = unwrap(&fixture, &how, kek, &wrapped, &silent).unwrap();
+    let back = fixture.unwrap(user(), &how, kek, &wrapped, &silent).unwrap();
     let back = fixture.view(user(), back).unwrap();
     assert!(back.is_true(ck::CKA_SENSITIVE) && !back.is_true(ck::CKA_EXTRACTABLE));
 }
@@ -307,9 +279,9 @@ fn what_is_no_wrapped_key_is_refused() {
     let kek = kek(&fixture);
     let how = plain(ck::CKM_AES_KEY_WRAP);
     let key = fixture.create(user(), &extractable(&aes_key(&[4; 16]))).unwrap();
-    let wrapped = wrap(&fixture, &how, kek, key).unwrap();
+    let wrapped = fixture.wrap(user(), &how, kek, key).unwrap();
     let take = |how: &Mechanism, wrapped: &[u8], template: &Template| {
-        rv(unwrap(&fixture, how, kek, wrapped, template))
+        rv(fixture.unwrap(user(), how, kek, wrapped, template))
     };
     let aes = secret(ck::CKK_AES);
     let mut changed = wrapped.clone();
@@ -335,7 +307,7 @@ fn what_is_no_wrapped_key_is_refused() {
     let odd = extractable(&secret_key(ck::CKK_GENERIC_SECRET, &[1; 29]));
     let odd = fixture.create(user(), &odd).unwrap();
     let how = plain(ck::CKM_AES_KEY_WRAP_KWP);
-    let wrapped = wrap(&fixture, &how, kek, odd).unwrap();
+    let wrapped = fixture.wrap(user(), &how, kek, odd).unwrap();
     assert_eq!(
         take(&how, &wrapped, &aes),
         Rv::WrappedKeyInvalid,

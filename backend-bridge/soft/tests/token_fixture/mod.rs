@@ -14,7 +14,7 @@ use keyenclave_model::object::Object;
 use keyenclave_model::template::Template;
 use keyenclave_model::token::{
     CallCx, End, HandleSource, ObjectId, Operation, OperationClass, Out, Part, Pin, Role, SessionId, Step,
-    Token, Work,
+    Token, Work, Wrapping,
 };
 use keyenclave_soft::sealer::PinCost;
 use keyenclave_soft::{SoftOptions, SoftToken};
@@ -85,6 +85,62 @@ impl Fixture {
 
     pub fn work(&self, cx: CallCx, work: Work<'_>) -> Result<Out> {
         ready(self.token.submit(&cx, work))
+    }
+
+    /// `C_DeriveKey`.
+    pub fn derive(
+        &self,
+        cx: CallCx,
+        how: &Mechanism,
+        base: ObjectId,
+        template: &Template,
+    ) -> Result<ObjectId> {
+        let work = Work::Derive {
+            mechanism: how,
+            base,
+            template,
+            has_handle: true,
+        };
+        self.work(cx, work).map(made)
+    }
+
+    /// `C_WrapKey`, after the question how much room it takes.
+    pub fn wrap(&self, cx: CallCx, how: &Mechanism, wrapping: ObjectId, key: ObjectId) -> Result<Vec<u8>> {
+        let what = Wrapping {
+            mechanism: how,
+            wrapping,
+            key,
+            associated: None,
+        };
+        let Out::Size(most) = self.work(cx, Work::WrapLen(what))? else {
+            panic!("no length")
+        };
+        match self.work(cx, Work::Wrap(what))? {
+            Out::Bytes(wrapped) => {
+                assert!(wrapped.len() as u64 <= most);
+                Ok(wrapped.to_vec())
+            }
+            _ => panic!("nothing wrapped"),
+        }
+    }
+
+    /// `C_UnwrapKey`.
+    pub fn unwrap(
+        &self,
+        cx: CallCx,
+        how: &Mechanism,
+        unwrapping: ObjectId,
+        wrapped: &[u8],
+        template: &Template,
+    ) -> Result<ObjectId> {
+        let work = Work::Unwrap {
+            mechanism: how,
+            unwrapping,
+            wrapped,
+            associated: None,
+            template,
+        };
+        self.work(cx, work).map(made)
     }
 
     pub fn init_token(&self, so_pin: &[u8], name: &str) -> Result<Out> {
@@ -360,7 +416,7 @@ pub fn ec_pair(curve: keyenclave_model::algorithm::Curve) -> (Template, Template
 
 /// An Ed25519 key pair in a session, for everybody: public, private.
 pub fn ed25519_pair(fixture: &Fixture) -> (ObjectId, ObjectId) {
-    let of_public = template([(ck::CKA_EC_PARAMS, bytes(keyenclave_model::edwards::OID))]);
+    let of_public = template([(ck::CKA_EC_PARAMS, bytes(keyenclave_model::edwards::CURVE.oid))]);
     let of_private = template([(ck::CKA_PRIVATE, no())]);
     let pair = fixture.generate_pair(public(), ck::CKM_EC_EDWARDS_KEY_PAIR_GEN, &of_public, &of_private);
     pair.unwrap()
@@ -401,4 +457,12 @@ pub fn kept(pair: (Template, Template), label: &str) -> (Template, Template) {
         )
     };
     (keep(&pair.0, false), keep(&pair.1, true))
+}
+
+/// The one object that was made.
+fn made(out: Out) -> ObjectId {
+    match out {
+        Out::Object(id) => id,
+        _ => panic!("no object"),
+    }
 }
