@@ -16,6 +16,7 @@ pub mod cloud;
 pub mod module;
 pub mod openssl;
 pub mod place;
+pub mod published;
 pub mod returns;
 mod rv;
 pub mod tested;

@@ -9,6 +9,8 @@
 
 mod testkit;
 
+use keyenclave_conformance::published::ecdh::SHARED;
+use keyenclave_conformance::token;
 use keyenclave_crypto::*;
 use keyenclave_model::algorithm::{CURVES, Curve, Hash};
 use testkit::{hex, unhex};
@@ -357,75 +359,10 @@ fn published_signatures_on_the_other_curves_are_told_from_damaged_ones() {
     }
 }
 
-/// Wycheproof, ecdh_*_test (test 1 of each; the second of P-256 is ecdh_secp256r1_ecpoint_test, test 3): curve, the other
-/// one's point, scalar, secret.
-const SHARED: [(Curve, &str, &str, &str); 8] = [
-    (
-        Curve::P224,
-        "047d8ac211e1228eb094e285a957d9912e93deee433ed777440ae9fc719b01d050dfbe653e72f39491be87fb1a2742daa6e0a2aada98bb1aca",
-        "565577a49415ca761a0322ad54e4ad0ae7625174baf372c2816f5328",
-        "b8ecdb552d39228ee332bafe4886dbff272f7109edf933bc7542bd4f",
-    ),
-    (
-        Curve::P256,
-        "0462d5bd3372af75fe85a040715d0f502428e07046868b0bfdfa61d731afe44f26\
-           ac333a93a9e70a81cd5a95b5bf8d13990eb741c8c38872b4a07d275a014e30cf",
-        "0612465c89a023ab17855b0a6bcebfd3febb53aef84138647b5352e02c10c346",
-        "53020d908b0219328b658b525f26780e3ae12bcd952bb25a93bc0895e1714285",
-    ),
-    (
-        Curve::P256,
-        "0458fd4168a87795603e2b04390285bdca6e57de6027fe211dd9d25e2212d29e62\
-           080d36bd224d7405509295eed02a17150e03b314f96da37445b0d1d29377d12c",
-        "0a0d622a47e48f6bc1038ace438c6f528aa00ad2bd1da5f13ee46bf5f633d71a",
-        "0000000000000000000000000000000000000000000000000000000000000000",
-    ),
-    (
-        Curve::P521,
-        "040064da3e94733db536a74a0d8a5cb2265a31c54a1da6529a198377fbd38575d9d79769ca2bdf2d4c972642926d444891a652e7f492\
-           337251adf1613cf3077999b5ce00e04ad19cf9fd4722b0c824c069f70c3c0e7ebc5288940dfa92422152ae4a4f79183ced375afb54\
-           db1409ddf338b85bb6dbfc5950163346bb63a90a70c5aba098f7",
-        "01939982b529596ce77a94bc6efd03e92c21a849eb4f87b8f619d506efc9bb22e7c61640c90d598f795b64566dc6df43992ae34a1341\
-         d458574440a7371f611c7dcd",
-        "01f1e410f2c6262bce6879a3f46dfb7dd11d30eeee9ab49852102e1892201dd10f27266c2cf7cbccc7f6885099043dad80ff57f0df96\
-         acf283fb090de53df95f7d87",
-    ),
-    (
-        Curve::Secp256k1,
-        "04d8096af8a11e0b80037e1ee68246b5dcbb0aeb1cf1244fd767db80f3fa27da2b\
-           396812ea1686e7472e9692eaf3e958e50e9500d3b4c77243db1f2acd67ba9cc4",
-        "00f4b7ff7cccc98813a69fae3df222bfe3f4e28f764bf91b4a10d8096ce446b254",
-        "544dfae22af6af939042b1d85b71a1e49e9a5614123c4d6ad0c8af65baf87d65",
-    ),
-    (
-        Curve::BrainpoolP256r1,
-        "044cee5e1072b30d64f70bf01958e22c044a2127ddd744ce3060c15990ff0fe114\
-           8c6ee56559829a5a84dd5c8646ee0c43d0b7c50181f234ec09eba43bc86b169e",
-        "0113db979e07d9c8fdbea5b06a682c0d2ad67170ffcb65d7547d8c442d3ac237",
-        "3f00d9af7607fd32809ef7a4a30b396e3da9f465adf20597c9e2046f16a7b1be",
-    ),
-    (
-        Curve::BrainpoolP384r1,
-        "0470ffb350173256eb437b140365842397ebaf3611b6389596c1f17c5ff5ce5201f24f6985b8fe0890dcae54b2603dfb40\
-           87242aaf7b2d95b3199bfa03e8fce54ef680b57109847274db3b3a65512b7f832248e70b1030e95db6429589775c3346",
-        "24ddf0fbb41c28365d302dd9d26ff9c32c76c85fa8b9138a3ec621d0caff6de8a724b45d6fe0d9180044242b9f41c84b",
-        "22522760edc39280ff3277b121e17e7539165e7c677a65c8d0dc8159111f8e5d3df7035fe8ce33ac0a0e047ed0842a92",
-    ),
-    (
-        Curve::BrainpoolP512r1,
-        "048a73a66605a5db252ef418ff2c43969bd4128187ce431c36a33d3ff3034cf8910fb0021ce849723621199d0d7ea480\
-           5f3cdab82f6c909257762da2a97e26305b078c1fd791fa957e975e30df5b876054758267129e4974a083372b0ce07118\
-           0d05e1978bd90b8407c0a7ff7f6651bd3ffcf1a574dfe95a2e8af3866cbb385d21",
-        "6280eb95405fa8c0e9d970547301bbefb152c8c8114abc730c89bf6db3f7d949\
-         fcfd7ebb82fd2dbd43d28d47bf4ed95de97baed19f7d087cf303d2b0cd413767",
-        "9690120edf3c583f627774ac2837f792e1049b3768199e3cc68c75cc16f73d4e\
-         ca828f87880de91e2fbe0671b7066fcc814cb2e190832adae3a6dc7d9d9e71d3",
-    ),
-];
-
 #[test]
 fn published_secrets_are_shared() {
-    for (curve, point, scalar, secret) in SHARED {
+    for (place, point, scalar, secret) in SHARED {
+        let curve = Curve::from_ec_params(token::CURVES[place].0).unwrap();
         let peer = EcPublicKey::from_point(curve, &unhex(point)).unwrap();
         let key = EcPrivateKey::from_scalar(curve, &unhex(scalar)).unwrap();
         assert_eq!(hex(&key.agree(&peer).unwrap()), secret, "{curve:?}");

@@ -4,19 +4,9 @@
 
 mod testkit;
 
+use keyenclave_conformance::published::ecdh::{X25519, X25519_SHARED};
 use keyenclave_crypto::*;
 use testkit::{hex, unhex};
-
-/// RFC 7748, section 6.1: private and public keys of both sides, and what they share.
-const ALICE: [&str; 2] = [
-    "77076d0a7318a57d3c16c17251b26645df4c2f87ebc0992ab177fba51db92c2a",
-    "8520f0098930a754748b7ddcb43ef75a0dbf3a0d26381af4eba4a98eaa9b4e6a",
-];
-const BOB: [&str; 2] = [
-    "5dab087e624a8a4b79e17f8b83800ee66f3bb1292618b6fd1c2f8b27ff88e0eb",
-    "de9edb7d7b7dc1b4d35b61c2ece435373f8343c85b78674dadfc7e146f882b4f",
-];
-const SHARED: &str = "4a5d9d5ba4ce2de1728e3bf480350f25e07e21c947d19e3376f09b3c1e161742";
 
 fn private(key: &str) -> X25519PrivateKey {
     X25519PrivateKey::from_bytes(&unhex(key)).unwrap()
@@ -28,10 +18,10 @@ fn public(key: &str) -> X25519PublicKey {
 
 #[test]
 fn the_example_of_the_rfc_comes_out() {
-    for (own, other) in [(ALICE, BOB), (BOB, ALICE)] {
+    for (own, other) in [(X25519[0], X25519[1]), (X25519[1], X25519[0])] {
         let key = private(own[0]);
         assert_eq!(hex(key.public().as_bytes()), own[1]);
-        assert_eq!(hex(&key.agree(&public(other[1])).unwrap()), SHARED);
+        assert_eq!(hex(&key.agree(&public(other[1])).unwrap()), X25519_SHARED);
         assert_eq!(hex(&key.bytes().unwrap()), own[0]);
     }
 }
@@ -49,7 +39,7 @@ fn a_public_key_of_small_order_shares_nothing() {
         "5f9c95bca3508c24b1d0b1559c83ef5b04445cc4581c8e86d8224eddd09f1157",
     ] {
         assert_eq!(
-            private(ALICE[0]).agree(&public(point)).err(),
+            private(X25519[0][0]).agree(&public(point)).err(),
             Some(Error::InvalidKey)
         );
     }

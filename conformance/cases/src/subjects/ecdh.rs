@@ -9,6 +9,7 @@ use keyenclave_conformance::Rv;
 use keyenclave_conformance::module::{Attr, Mech, bytes, flag, number};
 use keyenclave_conformance::openssl::{der, openssl};
 use keyenclave_conformance::place::Place;
+use keyenclave_conformance::published::ecdh::{SHARED, X25519, X25519_SHARED};
 use keyenclave_conformance::token::{CURVES, Token};
 
 cases! {
@@ -57,78 +58,6 @@ cases! {
         [CKM_EC_KEY_PAIR_GEN_W_EXTRA_BITS, CKM_ECDSA], [Curve(0)];
 }
 
-/// Place of the curve in [`CURVES`]; the other side's point, the scalar and the secret: Wycheproof, ecdh_*_test, test 1
-/// of each; the second of P-256 is ecdh_secp256r1_ecpoint_test, test 3.
-const SHARED: [(usize, &str, &str, &str); 8] = [
-    (
-        4,
-        "047d8ac211e1228eb094e285a957d9912e93deee433ed777440ae9fc719b01d050dfbe653e72f39491be87fb1a2742daa6e0a2aada98bb1aca",
-        "565577a49415ca761a0322ad54e4ad0ae7625174baf372c2816f5328",
-        "b8ecdb552d39228ee332bafe4886dbff272f7109edf933bc7542bd4f",
-    ),
-    (
-        0,
-        "0462d5bd3372af75fe85a040715d0f502428e07046868b0bfdfa61d731afe44f26\
-           ac333a93a9e70a81cd5a95b5bf8d13990eb741c8c38872b4a07d275a014e30cf",
-        "0612465c89a023ab17855b0a6bcebfd3febb53aef84138647b5352e02c10c346",
-        "53020d908b0219328b658b525f26780e3ae12bcd952bb25a93bc0895e1714285",
-    ),
-    (
-        0,
-        "0458fd4168a87795603e2b04390285bdca6e57de6027fe211dd9d25e2212d29e62\
-           080d36bd224d7405509295eed02a17150e03b314f96da37445b0d1d29377d12c",
-        "0a0d622a47e48f6bc1038ace438c6f528aa00ad2bd1da5f13ee46bf5f633d71a",
-        "0000000000000000000000000000000000000000000000000000000000000000",
-    ),
-    (
-        2,
-        "040064da3e94733db536a74a0d8a5cb2265a31c54a1da6529a198377fbd38575d9d79769ca2bdf2d4c972642926d444891a652e7f492\
-           337251adf1613cf3077999b5ce00e04ad19cf9fd4722b0c824c069f70c3c0e7ebc5288940dfa92422152ae4a4f79183ced375afb54\
-           db1409ddf338b85bb6dbfc5950163346bb63a90a70c5aba098f7",
-        "01939982b529596ce77a94bc6efd03e92c21a849eb4f87b8f619d506efc9bb22e7c61640c90d598f795b64566dc6df43992ae34a1341\
-         d458574440a7371f611c7dcd",
-        "01f1e410f2c6262bce6879a3f46dfb7dd11d30eeee9ab49852102e1892201dd10f27266c2cf7cbccc7f6885099043dad80ff57f0df96\
-         acf283fb090de53df95f7d87",
-    ),
-    (
-        3,
-        "04d8096af8a11e0b80037e1ee68246b5dcbb0aeb1cf1244fd767db80f3fa27da2b\
-           396812ea1686e7472e9692eaf3e958e50e9500d3b4c77243db1f2acd67ba9cc4",
-        "00f4b7ff7cccc98813a69fae3df222bfe3f4e28f764bf91b4a10d8096ce446b254",
-        "544dfae22af6af939042b1d85b71a1e49e9a5614123c4d6ad0c8af65baf87d65",
-    ),
-    (
-        5,
-        "044cee5e1072b30d64f70bf01958e22c044a2127ddd744ce3060c15990ff0fe114\
-           8c6ee56559829a5a84dd5c8646ee0c43d0b7c50181f234ec09eba43bc86b169e",
-        "0113db979e07d9c8fdbea5b06a682c0d2ad67170ffcb65d7547d8c442d3ac237",
-        "3f00d9af7607fd32809ef7a4a30b396e3da9f465adf20597c9e2046f16a7b1be",
-    ),
-    (
-        6,
-        "0470ffb350173256eb437b140365842397ebaf3611b6389596c1f17c5ff5ce5201f24f6985b8fe0890dcae54b2603dfb40\
-           87242aaf7b2d95b3199bfa03e8fce54ef680b57109847274db3b3a65512b7f832248e70b1030e95db6429589775c3346",
-        "24ddf0fbb41c28365d302dd9d26ff9c32c76c85fa8b9138a3ec621d0caff6de8a724b45d6fe0d9180044242b9f41c84b",
-        "22522760edc39280ff3277b121e17e7539165e7c677a65c8d0dc8159111f8e5d3df7035fe8ce33ac0a0e047ed0842a92",
-    ),
-    (
-        7,
-        "048a73a66605a5db252ef418ff2c43969bd4128187ce431c36a33d3ff3034cf8910fb0021ce849723621199d0d7ea480\
-           5f3cdab82f6c909257762da2a97e26305b078c1fd791fa957e975e30df5b876054758267129e4974a083372b0ce07118\
-           0d05e1978bd90b8407c0a7ff7f6651bd3ffcf1a574dfe95a2e8af3866cbb385d21",
-        "6280eb95405fa8c0e9d970547301bbefb152c8c8114abc730c89bf6db3f7d949\
-         fcfd7ebb82fd2dbd43d28d47bf4ed95de97baed19f7d087cf303d2b0cd413767",
-        "9690120edf3c583f627774ac2837f792e1049b3768199e3cc68c75cc16f73d4e\
-         ca828f87880de91e2fbe0671b7066fcc814cb2e190832adae3a6dc7d9d9e71d3",
-    ),
-];
-
-/// RFC 7748, section 6.1: a private key, the other side's public key, the secret.
-const X25519: [&str; 3] = [
-    "77076d0a7318a57d3c16c17251b26645df4c2f87ebc0992ab177fba51db92c2a",
-    "de9edb7d7b7dc1b4d35b61c2ece435373f8343c85b78674dadfc7e146f882b4f",
-    "4a5d9d5ba4ce2de1728e3bf480350f25e07e21c947d19e3376f09b3c1e161742",
-];
 const CURVE25519: &[u8] = b"\x06\x03\x2b\x65\x6e";
 
 fn private(
@@ -194,7 +123,7 @@ fn two_keys_agree_on_the_published_secret<const EXAMPLE: usize>() {
 
 fn two_x25519_keys_agree_on_the_secret_of_the_rfc() {
     let (token, session) = Token::with_user();
-    let [own, other, secret] = X25519.map(hex);
+    let [own, other, secret] = [X25519[0][0], X25519[1][1], X25519_SHARED].map(hex);
     let key = private(&token, session, CKK_EC_MONTGOMERY, CURVE25519, &own);
     let made = agreed(&token, session, plain(&other), key, &open(Some(32)));
     assert_eq!(made.unwrap(), secret);
@@ -312,7 +241,7 @@ fn points_that_are_none_agree_on_nothing() {
 
 fn x25519_keys_of_small_order_agree_on_nothing() {
     let (token, session) = Token::with_user();
-    let key = private(&token, session, CKK_EC_MONTGOMERY, CURVE25519, &hex(X25519[0]));
+    let key = private(&token, session, CKK_EC_MONTGOMERY, CURVE25519, &hex(X25519[0][0]));
     let mut one = [0; 32];
     for point in [
         hex("0000000000000000000000000000000000000000000000000000000000000000"),
@@ -328,7 +257,7 @@ fn x25519_keys_of_small_order_agree_on_nothing() {
         let refused = agreed(&token, session, plain(&point), key, &open(Some(32)));
         assert_eq!(refused.unwrap_err(), CKR_MECHANISM_PARAM_INVALID, "{point:02x?}");
     }
-    let cofactor = Mech::ecdh(CKM_ECDH1_COFACTOR_DERIVE, CKD_NULL, b"", &hex(X25519[1]));
+    let cofactor = Mech::ecdh(CKM_ECDH1_COFACTOR_DERIVE, CKD_NULL, b"", &hex(X25519[1][1]));
     let refused = agreed(&token, session, cofactor, key, &open(Some(32)));
     assert_eq!(refused.unwrap_err(), CKR_KEY_TYPE_INCONSISTENT);
 }

@@ -2,6 +2,8 @@
 //! The cases, a file for each subject; a file opens with the rows of its cases.
 
 mod aes;
+mod aes_codes;
+mod aes_data;
 mod aes_modes;
 mod attributes;
 mod bad_input;
@@ -28,7 +30,7 @@ mod slots;
 use crate::case::Case;
 use crate::profiles;
 
-const SUBJECTS: [&[Case]; 24] = [
+const SUBJECTS: [&[Case]; 26] = [
     life_cycle::CASES,
     slots::CASES,
     pins::CASES,
@@ -40,6 +42,8 @@ const SUBJECTS: [&[Case]; 24] = [
     macs::CASES,
     aes::CASES,
     aes_modes::CASES,
+    aes_codes::CASES,
+    aes_data::CASES,
     chacha::CASES,
     rsa_encryption::CASES,
     rsa_raw::CASES,

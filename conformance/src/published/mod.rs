@@ -1,0 +1,7 @@
+// SPDX-License-Identifier: MIT
+//! Published examples that the cryptography and the C functions above it are held to alike.
+//!
+//! Hexadecimal where it is not said otherwise.
+
+pub mod aes;
+pub mod ecdh;
