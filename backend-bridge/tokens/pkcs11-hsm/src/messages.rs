@@ -8,7 +8,7 @@
 use std::sync::Arc;
 
 use cryptoki_sys as ck;
-use keyenclave_model::error::{Result, Rv};
+use keyenclave_model::error::{Error, Result, Rv};
 use keyenclave_model::mechanism::Mechanism;
 use keyenclave_model::token::{
     CallCx, Message, MessageEnd, MessageStep, Messages, ObjectId, OperationClass, Out, Processed,
@@ -19,7 +19,7 @@ use zeroize::Zeroizing;
 use crate::core::Core;
 use crate::ffi::Answer;
 use crate::given::{Kept, mech, translated};
-use crate::heal::{Repeat, loss};
+use crate::heal::{Repeat, loss, outward};
 use crate::operation::{is_for_worker, wait};
 use crate::params::{OwnParameter, Written};
 use crate::pool::{Fate, Lease, Need};
@@ -74,14 +74,32 @@ impl VendorMessages {
     }
 
     fn call(&self, message: &mut Message<'_>) -> Answer<Processed> {
-        let lease = self.lease.ok_or(Rv::OperationNotInitialized)?;
+        let lease = self.lease.ok_or(Rv::DeviceError)?;
         self.core
             .call(|module| module.message(lease.session, self.class, message))
     }
 }
 
 impl VendorMessages {
+    /// Begins anew what went with the device.
+    fn begin_again(&mut self, cx: &CallCx) -> Result<()> {
+        let begun = self.begun.as_ref().ok_or_else(|| {
+            Error::new(
+                Rv::DeviceError,
+                "the operation went with the vendor's device; begin it again",
+            )
+        })?;
+        let mut new = Self::begin(&self.core, cx, self.class, &begun.mechanism, self.key)?;
+        self.lease = new.lease.take();
+        Ok(())
+    }
+
     fn process_here(&mut self, cx: &CallCx, mut message: Message<'_>) -> Result<Processed> {
+        let whole = matches!(message.step, MessageStep::Whole | MessageStep::Begin);
+        // The last time it could not be begun.
+        if self.lease.is_none() && whole {
+            self.begin_again(cx)?;
+        }
         let rv = match self.call(&mut message) {
             Ok(processed) => return Ok(processed),
             Err(rv) => rv,
@@ -91,13 +109,11 @@ impl VendorMessages {
         };
         self.lease = None;
         let repeat = self.core.connection.ended(&lease, rv, false)?;
-        // The parts that a message had are lost with the session.
-        let whole = matches!(message.step, MessageStep::Whole | MessageStep::Begin);
-        let Some(begun) = self.begun.as_ref().filter(|_| repeat) else {
+        if !repeat || self.begun.is_none() {
             return Err(rv.into());
-        };
-        let mut new = Self::begin(&self.core, cx, self.class, &begun.mechanism, self.key)?;
-        self.lease = new.lease.take();
+        }
+        self.begin_again(cx)?;
+        // The parts that a message had are lost with the session.
         if !whole {
             return Err(rv.into());
         }
@@ -142,7 +158,7 @@ impl VendorMessages {
 
     /// Ends the operation at the vendor's, and gives its session back.
     fn end(&mut self) -> Answer<()> {
-        let lease = self.lease.take().ok_or(Rv::OperationNotInitialized)?;
+        let lease = self.lease.take().ok_or(Rv::DeviceError)?;
         let ended = self
             .core
             .call(|module| module.message_final(lease.session, self.class));
@@ -225,18 +241,18 @@ impl Messages for VendorMessages {
         if is_for_worker(cx)
             && let Some(own) = OwnMessage::copy(self.id, &message)
         {
-            return self.process_there(cx, own, message.end);
+            return self.process_there(cx, own, message.end).map_err(outward);
         }
-        self.process_here(cx, message)
+        self.process_here(cx, message).map_err(outward)
     }
 
     fn finish(mut self: Box<Self>, cx: &CallCx) -> Result<()> {
         if !is_for_worker(cx) {
-            return Ok(self.end()?);
+            return self.end().map_err(|rv| outward(rv.into()));
         }
         let workers = self.core.workers.clone();
         let waiting = workers.submit(move || Ok(self.end().map(|()| Out::Done)?))?;
-        wait(waiting, cx).map(drop)
+        wait(waiting, cx).map(drop).map_err(outward)
     }
 }
 
