@@ -1,74 +1,38 @@
 /* SPDX-License-Identifier: MIT
- * A PKCS#11 2.40 module that forwards all calls to the one named by FAULTY_MODULE and misbehaves at a chosen call. */
+ * A PKCS#11 module that forwards all calls to the one named by FAULTY_MODULE and misbehaves at a chosen call. Its function
+ * lists are of that module's versions. Beside what that module can, it has a mechanism of its own and, if told to, a PIN pad. */
 #define _GNU_SOURCE
 #include "faulty.h"
+#include "functions.h"
 #include <dlfcn.h>
 #include <pthread.h>
 #include <stdatomic.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
-/* Every argument is a CK_ULONG, a pointer, or a CK_BBOOL in a register of its own. */
-typedef unsigned long word;
+enum {
+    CKR_OK = 0,
+    CKR_ARGUMENTS_BAD = 7,
+    CKR_DEVICE_REMOVED = 0x32,
+    CKR_FUNCTION_CANCELED = 0x50,
+    CKR_FUNCTION_NOT_SUPPORTED = 0x54,
+    CKR_TOKEN_NOT_PRESENT = 0xe0,
+    CKR_BUFFER_TOO_SMALL = 0x150,
+};
+enum { CKF_TOKEN_PRESENT = 1, CKF_RW = 2 | 4, CKF_PIN_PAD = 0x100, CKM_AES_CBC_PAD = 0x1085, MOST_SLOTS = 16 };
 
-enum { CKR_OK = 0, CKR_DEVICE_REMOVED = 0x32, CKR_TOKEN_NOT_PRESENT = 0xe0 };
-enum { CKF_TOKEN_PRESENT = 1, CKF_RW = 2 | 4, MOST_SLOTS = 16 };
-
-/* CK_SLOT_INFO up to its flags. */
+/* CK_SLOT_INFO and CK_TOKEN_INFO up to their flags. */
 struct slot_info { unsigned char texts[96]; word flags; };
+/* CK_MECHANISM */
+struct mechanism { word number; void *parameter; word length; };
+/* CK_INTERFACE */
+struct interface { const char *name; void *functions; word flags; };
 
-/* What a function has to do with the device. */
-enum needs { LIBRARY, SLOT_LIST, SLOT_INFO, TOKEN, SESSION };
-
-/* In the order of CK_FUNCTION_LIST: name, number of arguments, what it needs. C_GetFunctionList is not forwarded. */
-#define FUNCTIONS(F, OWN) \
-    F(C_Initialize, 1, LIBRARY) F(C_Finalize, 1, LIBRARY) F(C_GetInfo, 1, LIBRARY) OWN(C_GetFunctionList) \
-    F(C_GetSlotList, 3, SLOT_LIST) F(C_GetSlotInfo, 2, SLOT_INFO) F(C_GetTokenInfo, 2, TOKEN) \
-    F(C_GetMechanismList, 3, TOKEN) F(C_GetMechanismInfo, 3, TOKEN) F(C_InitToken, 4, TOKEN) \
-    F(C_InitPIN, 3, SESSION) F(C_SetPIN, 5, SESSION) F(C_OpenSession, 5, TOKEN) F(C_CloseSession, 1, SESSION) \
-    F(C_CloseAllSessions, 1, TOKEN) F(C_GetSessionInfo, 2, SESSION) F(C_GetOperationState, 3, SESSION) \
-    F(C_SetOperationState, 5, SESSION) F(C_Login, 4, SESSION) F(C_Logout, 1, SESSION) \
-    F(C_CreateObject, 4, SESSION) F(C_CopyObject, 5, SESSION) F(C_DestroyObject, 2, SESSION) \
-    F(C_GetObjectSize, 3, SESSION) F(C_GetAttributeValue, 4, SESSION) F(C_SetAttributeValue, 4, SESSION) \
-    F(C_FindObjectsInit, 3, SESSION) F(C_FindObjects, 4, SESSION) F(C_FindObjectsFinal, 1, SESSION) \
-    F(C_EncryptInit, 3, SESSION) F(C_Encrypt, 5, SESSION) F(C_EncryptUpdate, 5, SESSION) \
-    F(C_EncryptFinal, 3, SESSION) F(C_DecryptInit, 3, SESSION) F(C_Decrypt, 5, SESSION) \
-    F(C_DecryptUpdate, 5, SESSION) F(C_DecryptFinal, 3, SESSION) F(C_DigestInit, 2, SESSION) \
-    F(C_Digest, 5, SESSION) F(C_DigestUpdate, 3, SESSION) F(C_DigestKey, 2, SESSION) F(C_DigestFinal, 3, SESSION) \
-    F(C_SignInit, 3, SESSION) F(C_Sign, 5, SESSION) F(C_SignUpdate, 3, SESSION) F(C_SignFinal, 3, SESSION) \
-    F(C_SignRecoverInit, 3, SESSION) F(C_SignRecover, 5, SESSION) F(C_VerifyInit, 3, SESSION) \
-    F(C_Verify, 5, SESSION) F(C_VerifyUpdate, 3, SESSION) F(C_VerifyFinal, 3, SESSION) \
-    F(C_VerifyRecoverInit, 3, SESSION) F(C_VerifyRecover, 5, SESSION) F(C_DigestEncryptUpdate, 5, SESSION) \
-    F(C_DecryptDigestUpdate, 5, SESSION) F(C_SignEncryptUpdate, 5, SESSION) F(C_DecryptVerifyUpdate, 5, SESSION) \
-    F(C_GenerateKey, 5, SESSION) F(C_GenerateKeyPair, 8, SESSION) F(C_WrapKey, 6, SESSION) \
-    F(C_UnwrapKey, 8, SESSION) F(C_DeriveKey, 6, SESSION) F(C_SeedRandom, 3, SESSION) \
-    F(C_GenerateRandom, 3, SESSION) F(C_GetFunctionStatus, 1, SESSION) F(C_CancelFunction, 1, SESSION) \
-    F(C_WaitForSlotEvent, 3, LIBRARY)
-
-#define PARAMETERS_1 word a
-#define PARAMETERS_2 PARAMETERS_1, word b
-#define PARAMETERS_3 PARAMETERS_2, word c
-#define PARAMETERS_4 PARAMETERS_3, word d
-#define PARAMETERS_5 PARAMETERS_4, word e
-#define PARAMETERS_6 PARAMETERS_5, word f
-#define PARAMETERS_8 PARAMETERS_6, word g, word h
-#define ARGUMENTS_1 a
-#define ARGUMENTS_2 ARGUMENTS_1, b
-#define ARGUMENTS_3 ARGUMENTS_2, c
-#define ARGUMENTS_4 ARGUMENTS_3, d
-#define ARGUMENTS_5 ARGUMENTS_4, e
-#define ARGUMENTS_6 ARGUMENTS_5, f
-#define ARGUMENTS_8 ARGUMENTS_6, g, h
-
-#define NUMBER(name, count, needs) NUMBER_##name,
-#define NUMBER_OF_OWN(name) NUMBER_##name,
-enum { FUNCTIONS(NUMBER, NUMBER_OF_OWN) FUNCTION_COUNT };
-
-/* CK_FUNCTION_LIST */
-struct functions { unsigned char version[2]; void *at[FUNCTION_COUNT]; };
-
-static struct functions *real;
-#define REAL(name, count) ((word(*)(PARAMETERS_##count))real->at[NUMBER_##name])
+/* What the module behind has, in the shape of the newest version. */
+static struct functions real;
+#define REAL(name, count) ((word(*)(PARAMETERS_##count))real.at[NUMBER_##name])
 
 /* Held shared by each call into the real module, alone while it is robbed of something: what happens to calls that
  * such a thing overtakes is the real module's own affair. */
@@ -80,12 +44,34 @@ static _Atomic(const char *) struck;
 static pthread_mutex_t gate = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t opened = PTHREAD_COND_INITIALIZER;
 
+static int copy_list(const struct functions *list) {
+    int newer = list->version[0] >= 3;
+    word count = !newer ? COUNT_2_40 : list->version[1] < 2 ? COUNT_3_0 : FUNCTION_COUNT;
+    memcpy(&real, list, offsetof(struct functions, at) + count * sizeof *list->at);
+    return 1;
+}
+
+/* The best list of a module. */
+static int load_list(void *module) {
+    static const unsigned char versions[][2] = {{3, 2}, {3, 0}};
+    void *found = dlsym(module, "C_GetInterface");
+    word (*interface)(const char *, const void *, struct interface **, word) =
+        (word(*)(const char *, const void *, struct interface **, word))found;
+    struct interface *best;
+    struct functions *list;
+    for (size_t i = 0; interface && i < sizeof versions / sizeof *versions; i++) {
+        if (interface("PKCS 11", versions[i], &best, 0) == CKR_OK && best) {
+            return copy_list(best->functions);
+        }
+    }
+    found = dlsym(module, "C_GetFunctionList");
+    return found && ((word(*)(struct functions **))found)(&list) == CKR_OK && copy_list(list);
+}
+
 __attribute__((constructor)) static void load_real(void) {
     const char *path = getenv("FAULTY_MODULE");
     void *module = path ? dlopen(path, RTLD_NOW | RTLD_LOCAL) : NULL;
-    void *found = module ? dlsym(module, "C_GetFunctionList") : NULL;
-    word (*list)(struct functions **) = (word(*)(struct functions **))found;
-    if (!list || list(&real) != CKR_OK) {
+    if (!module || !load_list(module)) {
         fprintf(stderr, "FAULTY_MODULE, %s, is no PKCS#11 module\n", path ? path : "which is not set");
         exit(2);
     }
@@ -175,6 +161,7 @@ static int is_away(enum needs needs, const word *arguments, word *answer) {
         *answer = CKR_TOKEN_NOT_PRESENT;
         return 1;
     case SESSION:
+    case MECHANISM:
         *answer = CKR_DEVICE_REMOVED;
         return 1;
     default:
@@ -213,32 +200,196 @@ static int misbehaves(const char *name, enum needs needs, const word *arguments,
     return *away && is_away(needs, arguments, answer);
 }
 
+/* What somebody types at the PIN pad; NULL where nobody does. */
+static _Atomic(const char *) typed;
+static atomic_int has_pad;
+static atomic_ulong prompts;
+
+void faulty_pin_pad(const char *pin) {
+    typed = pin;
+    has_pad = 1;
+    prompts = 0;
+}
+
+unsigned long faulty_prompts(void) { return prompts; }
+
+/* Where a function has its PINs among its arguments; 0 where it has none. */
+static void places_of_pins(int number, int places[2]) {
+    places[0] = places[1] = 0;
+    switch (number) {
+    case NUMBER_C_Login:
+    case NUMBER_C_LoginUser:
+        places[0] = 2;
+        break;
+    case NUMBER_C_SetPIN:
+        places[1] = 3;
+        /* fallthrough */
+    case NUMBER_C_InitToken:
+    case NUMBER_C_InitPIN:
+        places[0] = 1;
+        break;
+    }
+}
+
+/* PINs that are not given are asked for at the pad. Whether somebody typed them. */
+static int ask_for_pins(int number, word *arguments) {
+    int places[2];
+    places_of_pins(number, places);
+    for (int i = 0; i < 2; i++) {
+        if (has_pad && places[i] && !arguments[places[i]]) {
+            const char *pin = typed;
+            prompts++;
+            if (!pin) {
+                return 0;
+            }
+            arguments[places[i]] = (word)pin;
+            arguments[places[i] + 1] = strlen(pin);
+        }
+    }
+    return 1;
+}
+
+/* The mechanism of our own packs another one: its parameter is that one's number, and then that one's parameter. */
+static void unpack(word *arguments, struct mechanism *room) {
+    const struct mechanism *given = (const struct mechanism *)arguments[1];
+    if (given && given->number == FAULTY_PACKED && given->length >= sizeof(word)) {
+        memcpy(&room->number, given->parameter, sizeof(word));
+        room->length = given->length - sizeof(word);
+        room->parameter = room->length ? (char *)given->parameter + sizeof(word) : NULL;
+        arguments[1] = (word)room;
+    }
+}
+
+/* Whether the last operation that began in a session is an approved one, which all but CKM_AES_CBC_PAD are. */
+enum { SESSIONS = 1021 };
+static atomic_int approved[SESSIONS];
+
+static void note_operation(const word *arguments) {
+    const struct mechanism *mechanism = (const struct mechanism *)arguments[1];
+    approved[arguments[0] % SESSIONS] = mechanism && mechanism->number != CKM_AES_CBC_PAD;
+}
+
+/* One mechanism more than the module behind has; `room` is how many the list had room for. */
+static word add_mechanism(const word *arguments, word room, word answer) {
+    word *list = (word *)arguments[1], *count = (word *)arguments[2];
+    if (answer != CKR_OK && answer != CKR_BUFFER_TOO_SMALL) {
+        return answer;
+    }
+    *count += 1;
+    if (!list) {
+        return answer;
+    }
+    if (answer != CKR_OK || *count > room) {
+        return CKR_BUFFER_TOO_SMALL;
+    }
+    list[*count - 1] = FAULTY_PACKED;
+    return CKR_OK;
+}
+
+/* What this module has beside the one behind, after that one has answered. */
+static word add_own(int number, const word *arguments, word room, word answer) {
+    switch (number) {
+    case NUMBER_C_GetMechanismList:
+        return add_mechanism(arguments, room, answer);
+    case NUMBER_C_GetMechanismInfo:
+        if (arguments[1] == FAULTY_PACKED) {
+            memcpy((void *)arguments[2], (const word[]){FAULTY_LEAST, FAULTY_MOST, FAULTY_USES}, 3 * sizeof(word));
+            return CKR_OK;
+        }
+        return answer;
+    case NUMBER_C_GetTokenInfo:
+        if (answer == CKR_OK && has_pad) {
+            ((struct slot_info *)arguments[1])->flags |= CKF_PIN_PAD;
+        }
+        return answer;
+    case NUMBER_C_GetSessionValidationFlags:
+        if (real.at[number]) {
+            *(word *)arguments[2] = approved[arguments[0] % SESSIONS];
+            return CKR_OK;
+        }
+        return answer;
+    default:
+        return answer;
+    }
+}
+
 #define FORWARD(name, count, needs) \
     word name(PARAMETERS_##count) { \
-        word arguments[] = {ARGUMENTS_##count}, answer; \
-        int away, hung = 0; \
+        word arguments[10] = {ARGUMENTS_##count}, answer = CKR_FUNCTION_NOT_SUPPORTED, room = 0; \
+        struct mechanism inner; \
+        int away, hung = 0, pins; \
         if (misbehaves(#name, needs, arguments, &answer, &away, &hung)) { \
             return answer; \
         } \
+        pins = ask_for_pins(NUMBER_##name, arguments); \
+        if (needs == MECHANISM) { \
+            unpack(arguments, &inner); \
+        } \
+        if (NUMBER_##name == NUMBER_C_GetMechanismList && arguments[1]) { \
+            room = *(word *)arguments[2]; \
+        } \
         pthread_rwlock_rdlock(&inside); \
-        answer = REAL(name, count)(ARGUMENTS_##count); \
+        if (real.at[NUMBER_##name]) { \
+            answer = pins ? REAL(name, count)(TAKEN_##count(arguments)) : CKR_FUNCTION_CANCELED; \
+        } \
         pthread_rwlock_unlock(&inside); \
         if (hung) { \
             arrive(); \
         } \
+        if (needs == MECHANISM && answer == CKR_OK) { \
+            note_operation(arguments); \
+        } \
         if (needs == SLOT_INFO && away && answer == CKR_OK) { \
             ((struct slot_info *)arguments[count - 1])->flags &= ~(word)CKF_TOKEN_PRESENT; \
         } \
-        return answer; \
+        return add_own(NUMBER_##name, arguments, room, answer); \
     }
-#define DECLARED(name) word name(struct functions **list);
-FUNCTIONS(FORWARD, DECLARED)
+#define NOT_HERE(name)
+FUNCTIONS(FORWARD, NOT_HERE)
+
+word C_GetFunctionList(struct functions **list);
+word C_GetInterfaceList(struct interface *list, word *count);
+word C_GetInterface(const char *name, const unsigned char *version, struct interface **interface, word flags);
 
 #define ADDRESS(name, count, needs) (void *)name,
 #define ADDRESS_OF_OWN(name) (void *)name,
 
+static struct functions own_2_40 = {{2, 40}, {FUNCTIONS_2_40(ADDRESS, ADDRESS_OF_OWN)}};
+static struct functions own = {{0, 0}, {FUNCTIONS(ADDRESS, ADDRESS_OF_OWN)}};
+static struct interface interfaces[] = {{"PKCS 11", &own, 0}, {"PKCS 11", &own_2_40, 0}};
+
 word C_GetFunctionList(struct functions **list) {
-    static struct functions own = {{2, 40}, {FUNCTIONS(ADDRESS, ADDRESS_OF_OWN)}};
-    *list = &own;
+    *list = &own_2_40;
     return CKR_OK;
+}
+
+/* Those of them that the module behind has. */
+static word first_interface(void) {
+    memcpy(own.version, real.version, sizeof own.version);
+    return real.version[0] >= 3 ? 0 : 1;
+}
+
+word C_GetInterfaceList(struct interface *list, word *count) {
+    word first = first_interface(), there = 2 - first, room = *count;
+    *count = there;
+    if (list && room < there) {
+        return CKR_BUFFER_TOO_SMALL;
+    }
+    if (list) {
+        memcpy(list, interfaces + first, there * sizeof *list);
+    }
+    return CKR_OK;
+}
+
+word C_GetInterface(const char *name, const unsigned char *version, struct interface **interface, word flags) {
+    if (flags != 0 || (name && strcmp(name, "PKCS 11") != 0)) {
+        return CKR_ARGUMENTS_BAD;
+    }
+    for (word i = first_interface(); i < 2; i++) {
+        if (!version || memcmp(version, ((struct functions *)interfaces[i].functions)->version, 2) == 0) {
+            *interface = &interfaces[i];
+            return CKR_OK;
+        }
+    }
+    return CKR_ARGUMENTS_BAD;
 }

@@ -15,6 +15,17 @@ enum faulty {
 /* Added to one of them: not once, but at all calls from then on. */
 enum { FAULTY_FROM_THEN_ON = 0x100 };
 
+/* The mechanism that the module has of its own, and what it tells of it. Its parameter is the number of another mechanism
+ * and then the parameter of that one, which is what is done. */
+#define FAULTY_PACKED 0x80fa0017ul
+enum { FAULTY_LEAST = 16, FAULTY_MOST = 4711, FAULTY_USES = 0x20300 };
+
+/* The token has a PIN pad from now on, where this PIN is typed when one is asked for; with NULL the asking is cancelled. */
+void faulty_pin_pad(const char *pin);
+
+/* How often a PIN was asked for at the pad since then. */
+unsigned long faulty_prompts(void);
+
 /* At the call with this number from now on, which counts from 1; what was chosen before is forgotten. */
 void faulty_arm(unsigned long at, int how, unsigned long argument);
 

@@ -2,6 +2,7 @@
  * The host of work.h, which works while its device fails in the way that the third argument names, and afterwards. What
  * must not be is printed; it ends with 3 if there was anything, with 9 and a line about it if it crashed or hung. */
 #include "work.h"
+#include "messages.h"
 #include <dirent.h>
 #include <sched.h>
 
@@ -39,6 +40,9 @@ static void *work_logged_in(void *none) {
     }
     return none;
 }
+
+/* What is done over and over; a scenario may choose other work. */
+static void (*usual)(void) = work;
 
 enum { TEAM = 4 };
 
@@ -93,7 +97,7 @@ static void strike(const struct fault *fault, unsigned long call, void (*all)(vo
         kept = open_in(slot);
     }
     int before = complaints;
-    work();
+    usual();
     if (complaints > before) {
         finalize_now();
         start();
@@ -154,6 +158,11 @@ static void from_the_start(const char *kind) { strike_with(kind, work_from_the_s
 /* How many threads come in between differs each time, so that not every call need be chosen. */
 static void in_threads(const char *kind) { strike_with(kind, work_together, 13); }
 
+static void in_messages(const char *kind) {
+    usual = work_on_messages;
+    strike_with(kind, usual, 1);
+}
+
 /* In milliseconds; the machine may be busy. */
 enum { LATENESS = 5000 };
 
@@ -166,6 +175,12 @@ static void expect_deadline(const char *deadline) {
 static void hang_at_every_call(const char *deadline) {
     expect_deadline(deadline);
     strike_at_all_calls(&hang_once, work, 1);
+}
+
+static void hang_in_messages(const char *deadline) {
+    usual = work_on_messages;
+    expect_deadline(deadline);
+    strike_at_all_calls(&hang_once, usual, 1);
 }
 
 static void hang_from_the_start(const char *deadline) {
@@ -354,7 +369,9 @@ static const struct { const char *name; void (*go)(const char *argument); } scen
     {"at-every-call", at_every_call},
     {"from-the-start", from_the_start},
     {"in-threads", in_threads},
+    {"in-messages", in_messages},
     {"hang", hang_at_every_call},
+    {"hang-in-messages", hang_in_messages},
     {"hang-from-the-start", hang_from_the_start},
     {"hang-in-threads", hang_in_threads},
     {"hang-on-and-on", hang_on_and_on},

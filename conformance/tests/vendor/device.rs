@@ -11,8 +11,46 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-/// The module behind the faulty one.
+/// The module behind the faulty one, where a test names no other.
 pub const SOFTHSM: &str = "/usr/lib/softhsm/libsofthsm2.so";
+
+/// A module that can stand behind the faulty one, and where it keeps its token.
+#[derive(Clone)]
+pub struct Vendor {
+    pub module: PathBuf,
+    /// The environment variable that names its configuration.
+    variable: &'static str,
+    /// The file or directory of its token.
+    store: &'static str,
+    /// A configuration with the token in this place.
+    configuration: fn(&Path) -> String,
+}
+
+impl Vendor {
+    /// SoftHSM2, a module of version 2.40.
+    pub fn softhsm() -> Self {
+        Self {
+            module: SOFTHSM.into(),
+            variable: "SOFTHSM2_CONF",
+            store: "softhsm",
+            configuration: |store| format!("directories.tokendir = {}\n", store.display()),
+        }
+    }
+
+    /// Kryoptic, a module of version 3.2: messages with one key.
+    pub fn kryoptic() -> Self {
+        let module = std::env::var_os("KEYENCLAVE_KRYOPTIC");
+        Self {
+            module: module.map_or_else(|| "/usr/lib64/pkcs11/libkryoptic_pkcs11.so".into(), PathBuf::from),
+            variable: "KRYOPTIC_CONF",
+            store: "kryoptic.sql",
+            configuration: |store| {
+                let store = store.display();
+                format!("[[slots]]\nslot = 0\ndbtype = \"sqlite\"\ndbargs = \"{store}\"\n")
+            },
+        }
+    }
+}
 
 /// The label of its token.
 const LABEL: &str = "vendor";
@@ -29,25 +67,37 @@ pub struct Device {
     host: PathBuf,
     /// `faulty.c`, which forwards to the module that FAULTY_MODULE names.
     pub faulty: PathBuf,
+    vendor: Vendor,
 }
 
 impl Device {
     /// Runs `body`, a whole test, where everything is there that it needs.
     pub fn test(body: impl FnOnce(&Self)) {
+        Self::test_with(Vendor::softhsm(), body);
+    }
+
+    /// The same with another module behind the faulty one.
+    pub fn test_with(vendor: Vendor, body: impl FnOnce(&Self)) {
         in_own_process(|| {
             own_module(|| {
-                needing(&["cc", SOFTHSM], || body(&Self::prepared()));
+                let module = vendor.module.display().to_string();
+                needing(&["cc", &module], || body(&Self::prepared(vendor)));
             });
         });
     }
 
-    fn prepared() -> Self {
+    fn prepared(vendor: Vendor) -> Self {
         let place = Place::of_this_process();
         assert_eq!(Token::fresh().finalize(false), Rv::OK);
-        fill_vendors_token();
+        fill_vendors_token(&vendor.module);
         let host = place.compiled("vendor");
         let faulty = library(&place);
-        Self { place, host, faulty }
+        Self {
+            place,
+            host,
+            faulty,
+            vendor,
+        }
     }
 
     /// Slots: one before the faulty module, with these `settings`, and a soft one.
@@ -62,19 +112,19 @@ impl Device {
         host.arg(module_path())
             .arg(&self.faulty)
             .args([scenario, argument]);
-        host.env("FAULTY_MODULE", SOFTHSM);
+        host.env("FAULTY_MODULE", &self.vendor.module);
         host
     }
 
-    /// The configuration of SoftHSM with a copy of the token, for one of several processes: they would get into each
-    /// other's way.
+    /// The vendor's configuration with a copy of the token, for one of several processes: they would get into each other's
+    /// way.
     fn copy_of_token(&self, number: usize) -> PathBuf {
-        let directory = self.place.file(&format!("softhsm-{number}"));
+        let store = self.place.file(&format!("{number}-{}", self.vendor.store));
         let mut copy = Command::new("cp");
-        copy.arg("-r").arg(self.place.file("softhsm")).arg(&directory);
+        copy.arg("-r").arg(self.place.file(self.vendor.store)).arg(&store);
         finish(copy, LIMIT).unwrap_or_else(|output| panic!("{output}"));
-        let line = format!("directories.tokendir = {}\n", directory.display());
-        self.place.write(&format!("softhsm2-{number}.conf"), &line)
+        let text = (self.vendor.configuration)(&store);
+        self.place.write(&format!("vendor-{number}.conf"), &text)
     }
 
     /// What so many hosts find wrong that share this `scenario` must be nothing.
@@ -82,7 +132,7 @@ impl Device {
         let play = |share: usize| {
             let mut host = self.host(scenario, argument);
             host.args([share, hosts].map(|number| number.to_string()));
-            host.env("SOFTHSM2_CONF", self.copy_of_token(share));
+            host.env(self.vendor.variable, self.copy_of_token(share));
             finish(host, LIMIT)
         };
         let outputs: Vec<_> = std::thread::scope(|scope| {
@@ -104,8 +154,8 @@ pub fn slot_before(module: &Path) -> String {
     format!("[[slot]]\nlabel = \"hsm\"\nbackend = \"pkcs11\"\nmodule = \"{module}\"\ntoken = \"{LABEL}\"\n")
 }
 
-fn fill_vendors_token() {
-    let module = Module::load(Path::new(SOFTHSM));
+fn fill_vendors_token(module: &Path) {
+    let module = Module::load(module);
     assert_eq!(module.initialize(THREADS), Rv::OK);
     assert_eq!(module.init_token(first_slot(&module), SO_PIN, LABEL), Rv::OK);
     // SoftHSM gives an initialised token another slot.

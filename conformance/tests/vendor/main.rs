@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-//! A slot before a vendor's module whose device fails: `programs/faulty.c` stands between it and SoftHSM2 and misbehaves
-//! at every call in turn, `programs/vendor.c` works through it meanwhile and afterwards.
+//! A slot before a vendor's module whose device fails: `programs/faulty.c` stands between it and SoftHSM2 or Kryoptic and
+//! misbehaves at every call in turn, `programs/vendor.c` works through it meanwhile and afterwards.
 #![forbid(unsafe_code)]
 #![allow(
     clippy::unwrap_used,
@@ -13,4 +13,5 @@ mod asynchronous;
 mod device;
 mod faults;
 mod hangs;
+mod messages;
 mod processes;
