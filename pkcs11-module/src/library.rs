@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use cryptoki_sys as ck;
 use keyenclave_model::error::{Error, Result, Rv};
@@ -108,12 +109,18 @@ impl Library {
         self.remote.close();
     }
 
-    /// Waits until the module ends: no slot of ours has events.
-    pub fn wait_for_close(&self) {
+    /// Waits until the module ends, or for about as long as is said. Whether it has ended.
+    pub fn wait_for_close(&self, at_most: Option<Duration>) -> bool {
+        let is_closing = || self.closing.load(Ordering::Acquire);
         let mut waiting = self.waiting.lock();
-        while !self.closing.load(Ordering::Acquire) {
-            self.closed.wait(&mut waiting);
+        match at_most {
+            Some(time) if !is_closing() => {
+                self.closed.wait_for(&mut waiting, time);
+            }
+            Some(_) => {}
+            None => self.closed.wait_while(&mut waiting, |()| !is_closing()),
         }
+        is_closing()
     }
 
     /// Whether a forked child that goes on without `C_Initialize` is initialised at its first call.

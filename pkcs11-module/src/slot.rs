@@ -6,7 +6,7 @@
 //! the outcome of another thread's change waits for its end.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use cryptoki_sys as ck;
@@ -35,6 +35,9 @@ pub struct Slot {
     role: AtomicU8,
     /// The token's epoch when they logged in; published likewise, and before the role.
     epoch: AtomicU64,
+    /// Whether anybody has looked for events, and whether there was a token the last time.
+    watched: AtomicBool,
+    was_present: AtomicBool,
     /// Another number after every logout, so that operations begun before it are known to be over.
     logins: AtomicU64,
 }
@@ -60,8 +63,22 @@ impl Slot {
             settled: Condvar::new(),
             role: AtomicU8::new(publish(None)),
             epoch: AtomicU64::new(0),
+            watched: AtomicBool::new(false),
+            was_present: AtomicBool::new(false),
             logins: AtomicU64::new(0),
         }
+    }
+
+    /// Whether tokens of this slot come and go: those of vendors' modules.
+    pub fn has_events(&self) -> bool {
+        self.takes_as_given
+    }
+
+    /// Whether a token has come or gone since this was asked last. What the first one to ask finds is no event.
+    pub fn take_event(&self) -> bool {
+        let is_present = self.token.is_present();
+        let was_present = self.was_present.swap(is_present, Ordering::AcqRel);
+        self.watched.swap(true, Ordering::AcqRel) && was_present != is_present
     }
 
     /// What a session of this kind may do now.

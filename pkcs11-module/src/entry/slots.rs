@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 //! Slot and token management functions (PKCS#11 3.2, section 5.5).
 
+use std::time::Duration;
+
 use cryptoki_sys as ck;
 use keyenclave_model::error::{Error, Result, Rv};
 use keyenclave_model::token::{Device, Pin, Role, SessionId, Work};
@@ -163,22 +165,35 @@ pub fn set_pin(lib: &Library, session: SessionId, old: Input<'_>, new: Input<'_>
     caller.run(Work::SetPin { old, new }).map(drop)
 }
 
-/// `C_WaitForSlotEvent`. Slots do not come and go: whoever waits, waits for the end.
+/// How long whoever waits for an event does not look for one.
+const BETWEEN_LOOKS: Duration = Duration::from_secs(1);
+
+/// `C_WaitForSlotEvent`. The caller's own thread looks for tokens that come and go, and a device that hangs keeps it as it
+/// would keep any call. Where no slot has events, whoever waits, waits for the end.
 pub fn wait_for_slot_event(
     lib: &Library,
     flags: ck::CK_FLAGS,
-    slot: Place<'_, ck::CK_SLOT_ID>,
+    mut slot: Place<'_, ck::CK_SLOT_ID>,
     reserved_is_null: bool,
 ) -> Result<()> {
     slot.check()?;
     if !reserved_is_null {
         return Err(Error::new(Rv::ArgumentsBad, "pReserved must be null"));
     }
-    if flags & ck::CKF_DONT_BLOCK != 0 {
-        return Err(Rv::NoEvent.into());
+    let watched: Vec<_> = lib.slots().iter().filter(|slot| slot.has_events()).collect();
+    let pause = (!watched.is_empty()).then_some(BETWEEN_LOOKS);
+    loop {
+        if let Some(changed) = watched.iter().find(|slot| slot.take_event()) {
+            slot.set(changed.id);
+            return Ok(());
+        }
+        if flags & ck::CKF_DONT_BLOCK != 0 {
+            return Err(Rv::NoEvent.into());
+        }
+        if lib.wait_for_close(pause) {
+            return Err(Rv::CryptokiNotInitialized.into());
+        }
     }
-    lib.wait_for_close();
-    Err(Rv::CryptokiNotInitialized.into())
 }
 
 /// A PIN that the application gives, or leaves to the PIN pad of a token that has one.
