@@ -15,3 +15,4 @@ mod faults;
 mod hangs;
 mod messages;
 mod processes;
+mod special;

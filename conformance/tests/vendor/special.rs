@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: MIT
+//! What not every vendor's token has: a PIN pad, a mechanism that no standard knows, and a way to come and go. The faulty
+//! module has them; `programs/special.c` is the application.
+
+use crate::device::{Device, SOFTHSM};
+use keyenclave_conformance::case::finish;
+use keyenclave_conformance::place::module_path;
+use std::time::Duration;
+
+/// How long the application may work.
+const LIMIT: Duration = Duration::from_secs(120);
+
+/// Longer than any call of these tests takes: calls are made by workers.
+const DEADLINE: &str = "operation_timeout = 30000";
+
+/// All calls on the application's thread, then by workers.
+fn play(scenario: &str) {
+    Device::test(|device| {
+        for settings in ["", DEADLINE] {
+            device.configure(settings);
+            let mut host = device.place.command(device.place.compiled("special"));
+            host.arg(module_path()).arg(&device.faulty).arg(scenario);
+            host.env("FAULTY_MODULE", SOFTHSM);
+            finish(host, LIMIT).unwrap_or_else(|output| panic!("{settings}\n{output}"));
+        }
+    });
+}
+
+#[test]
+fn a_pin_is_typed_at_the_pad() {
+    play("typed");
+}
+
+#[test]
+fn a_pin_may_be_given_though_there_is_a_pad() {
+    play("given");
+}
+
+#[test]
+fn whoever_cancels_at_the_pad_is_not_logged_in() {
+    play("cancelled");
+}
+
+#[test]
+fn a_wrong_pin_at_the_pad_is_incorrect() {
+    play("wrong");
+}
+
+#[test]
+fn a_lost_login_is_typed_again_at_the_pad() {
+    play("lost");
+}
+
+#[test]
+fn a_new_pin_is_typed_at_the_pad() {
+    play("changed");
+}
+
+#[test]
+fn without_a_pad_a_pin_must_be_given() {
+    play("without");
+}
+
+#[test]
+fn a_mechanism_of_the_vendors_own_is_told_of() {
+    play("mechanism-told-of");
+}
+
+#[test]
+fn a_parameter_of_the_vendors_own_is_handed_on() {
+    play("parameter-handed-on");
+}
+
+#[test]
+fn keys_are_made_and_used_with_a_mechanism_of_the_vendors_own() {
+    play("keys");
+}
+
+#[test]
+fn a_parameter_of_the_vendors_own_is_judged_by_the_vendor() {
+    play("parameter-judged");
+}
+
+#[test]
+fn each_token_that_comes_or_goes_is_told_of_once() {
+    play("events-once");
+}
+
+#[test]
+fn whoever_waits_for_an_event_is_told_of_it() {
+    play("event-waited-for");
+}
+
+#[test]
+fn whoever_waits_for_an_event_of_a_vendors_slot_is_told_of_the_end() {
+    play("events-end");
+}
