@@ -7,10 +7,12 @@
 enum {
     CKR_ARGUMENTS_BAD = 7,
     CKR_NO_EVENT = 8,
+    CKR_FUNCTION_NOT_SUPPORTED = 0x54,
     CKR_MECHANISM_INVALID = 0x70,
     CKR_PIN_INCORRECT = 0xa0,
     CKF_PROTECTED_AUTHENTICATION_PATH = 0x100,
     CKF_DONT_BLOCK = 1,
+    CKS_LAST_VALIDATION_OK = 1,
     FLAGS_OF_TOKEN = 96,
     FOR_EVER = 1 << 30,
     MOST_MECHANISMS = 512,
@@ -228,6 +230,47 @@ static void whoever_waits_is_told_of_the_end(HANDLE session) {
     pthread_join(waiter, NULL);
 }
 
+static CK_ULONG validation_flags(HANDLE session, CK_ULONG *flags) {
+    *flags = 77;
+    return CALL(C_GetSessionValidationFlags, (HANDLE, CK_ULONG, CK_ULONG *), session, CKS_LAST_VALIDATION_OK, flags);
+}
+
+static void expect_flags(HANDLE session, CK_ULONG wanted) {
+    CK_ULONG flags;
+    CHECK(CKR_OK, validation_flags(session, &flags));
+    CHECK(wanted, flags);
+}
+
+static void encrypt_unapproved(HANDLE session) {
+    encrypt(session, find(session, CKO_SECRET_KEY), STATELESS);
+    CHECK(0, complaints);
+}
+
+/* The faulty module approves of all mechanisms but CKM_AES_CBC_PAD. */
+static void validation_is_that_of_the_sessions_own_operation(HANDLE session) {
+    HANDLE other = open_in(slot);
+    expect_flags(session, 0);
+    CHECK(CKR_OK, login(session));
+    CHECK(CKR_OK, digest(session));
+    expect_flags(session, CKS_LAST_VALIDATION_OK);
+    encrypt_unapproved(other);
+    expect_flags(other, 0);
+    expect_flags(session, CKS_LAST_VALIDATION_OK);
+    CHECK(CKR_OK, digest(other));
+    encrypt_unapproved(session);
+    expect_flags(session, 0);
+    expect_flags(other, CKS_LAST_VALIDATION_OK);
+    arm(1, FAULTY_LOSE_SESSIONS, 0);
+    CHECK(CKR_OK, session_info(other));
+    CHECK(CKR_OK, digest(session));
+    expect_flags(session, CKS_LAST_VALIDATION_OK);
+}
+
+static void a_module_without_validation_flags_has_none(HANDLE session) {
+    CK_ULONG flags;
+    CHECK(CKR_FUNCTION_NOT_SUPPORTED, validation_flags(session, &flags));
+}
+
 static const struct way ways[] = {
     {"typed", a_pin_is_typed},
     {"given", a_pin_may_be_given_all_the_same},
@@ -240,6 +283,8 @@ static const struct way ways[] = {
     {"parameter-handed-on", a_vendors_parameter_is_handed_on},
     {"keys", keys_are_made_and_used_with_a_vendors_mechanism},
     {"parameter-judged", a_vendors_parameter_is_judged_by_the_vendor},
+    {"validation", validation_is_that_of_the_sessions_own_operation},
+    {"no-validation", a_module_without_validation_flags_has_none},
     {"events-once", each_change_is_told_once},
     {"event-waited-for", whoever_waits_is_told_of_a_change},
     {"events-end", whoever_waits_is_told_of_the_end},

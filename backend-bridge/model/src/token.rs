@@ -23,7 +23,7 @@ use std::time::Instant;
 use cryptoki_sys as ck;
 
 use crate::access::Access;
-use crate::error::Result;
+use crate::error::{Result, Rv};
 use crate::mechanism::{Mechanism, MechanismInfo};
 use crate::template::Template;
 
@@ -71,6 +71,19 @@ pub trait Token: Send + Sync {
     fn health(&self, cx: &CallCx) -> Step {
         let _ = cx;
         Step::Ready(self.info().map(|_| Out::Done))
+    }
+
+    /// `C_GetSessionValidationFlags`: what a validated token says of the session that asks and its last operation.
+    ///
+    /// # Errors
+    /// `CKR_FUNCTION_NOT_SUPPORTED` where nothing is validated.
+    fn validation_flags(
+        &self,
+        cx: &CallCx,
+        kind: ck::CK_SESSION_VALIDATION_FLAGS_TYPE,
+    ) -> Result<ck::CK_FLAGS> {
+        let _ = (cx, kind);
+        Err(Rv::FunctionNotSupported.into())
     }
 
     /// A session was opened; [`Token::close_session`] follows when it is closed.

@@ -2,7 +2,7 @@
 //! What not every vendor's token has: a PIN pad, a mechanism that no standard knows, and a way to come and go. The faulty
 //! module has them; `programs/special.c` is the application.
 
-use crate::device::{Device, SOFTHSM};
+use crate::device::{Device, Vendor};
 use keyenclave_conformance::case::finish;
 use keyenclave_conformance::place::module_path;
 use std::time::Duration;
@@ -15,12 +15,17 @@ const DEADLINE: &str = "operation_timeout = 30000";
 
 /// All calls on the application's thread, then by workers.
 fn play(scenario: &str) {
-    Device::test(|device| {
+    play_with(Vendor::softhsm(), scenario);
+}
+
+fn play_with(vendor: Vendor, scenario: &str) {
+    let module = vendor.module.clone();
+    Device::test_with(vendor, |device| {
         for settings in ["", DEADLINE] {
             device.configure(settings);
             let mut host = device.place.command(device.place.compiled("special"));
             host.arg(module_path()).arg(&device.faulty).arg(scenario);
-            host.env("FAULTY_MODULE", SOFTHSM);
+            host.env("FAULTY_MODULE", &module);
             finish(host, LIMIT).unwrap_or_else(|output| panic!("{settings}\n{output}"));
         }
     });
@@ -79,6 +84,16 @@ fn keys_are_made_and_used_with_a_mechanism_of_the_vendors_own() {
 #[test]
 fn a_parameter_of_the_vendors_own_is_judged_by_the_vendor() {
     play("parameter-judged");
+}
+
+#[test]
+fn validation_flags_are_those_of_the_sessions_own_operation() {
+    play_with(Vendor::kryoptic(), "validation");
+}
+
+#[test]
+fn a_module_without_validation_flags_has_none() {
+    play("no-validation");
 }
 
 #[test]

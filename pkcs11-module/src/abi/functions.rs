@@ -462,7 +462,7 @@ functions! {
         "5.15.10" C_VerifySignatureFinal(session: SessionId) => entry signatures::finish(session);
         "5.6.11" C_GetSessionValidationFlags(
             session: SessionId, kind: CK_SESSION_VALIDATION_FLAGS_TYPE, flags: Place<CK_FLAGS>
-        ) => unsupported in_session(session);
+        ) => entry sessions::validation_flags(session, kind, flags);
         "5.21.1" C_AsyncComplete(session: SessionId, function: Name, result: Completion)
             => entry asynchronous::async_complete(session, function, result);
         "5.21.2" C_AsyncGetID(session: SessionId, function: Name, id: Place<CK_ULONG>)

@@ -6,12 +6,6 @@ use keyenclave_model::token::SessionId;
 
 use crate::library::Library;
 
-/// A function of a session that is not supported.
-pub(crate) fn in_session(library: &Library, session: SessionId) -> Result<()> {
-    library.check_session(session)?;
-    Err(Rv::FunctionNotSupported.into())
-}
-
 /// `C_GetFunctionStatus` and `C_CancelFunction`, which are left over from version 1 (PKCS#11 3.2, section 5.20).
 pub(crate) fn not_parallel(library: &Library, session: SessionId) -> Result<()> {
     library.check_session(session)?;

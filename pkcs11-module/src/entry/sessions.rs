@@ -80,6 +80,19 @@ pub fn get_session_info(
     Ok(())
 }
 
+/// `C_GetSessionValidationFlags`: of the last operation of this session.
+pub fn validation_flags(
+    lib: &Library,
+    session: SessionId,
+    kind: ck::CK_SESSION_VALIDATION_FLAGS_TYPE,
+    mut flags: Place<'_, ck::CK_FLAGS>,
+) -> Result<()> {
+    let caller = lib.session(session)?;
+    flags.check()?;
+    flags.set(caller.slot.token.validation_flags(&caller.call(), kind)?);
+    Ok(())
+}
+
 /// `C_SessionCancel`: ends the operations that the flags name.
 pub fn session_cancel(lib: &Library, session: SessionId, flags: ck::CK_FLAGS) -> Result<()> {
     let caller = lib.session(session)?;

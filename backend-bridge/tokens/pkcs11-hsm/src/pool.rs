@@ -5,7 +5,7 @@
 //! objects, which die with the session that made them; all of its operations share the one. Otherwise vendor sessions
 //! lie idle, for anybody. What belongs to an earlier generation was lost with the device and is forgotten.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::time::Instant;
 
 use keyenclave_model::error::Rv;
@@ -78,7 +78,7 @@ pub(crate) struct Pool {
 
 struct State {
     /// Idle ones: read-only, read/write.
-    idle: [Vec<Session>; 2],
+    idle: [Vec<Idle>; 2],
     /// Those in use: as few as the limit allows, so that a walk along them is short.
     held: Vec<Held>,
     /// Those of earlier generations that have not been given back: calls may be in them.
@@ -88,6 +88,8 @@ struct State {
     limit: usize,
     generation: u64,
     next_number: u64,
+    /// The last operation of each session of ours.
+    latest: HashMap<SessionId, Latest>,
     /// Sessions of ours that are making objects: for each such call its session, and whether that was closed since.
     making: Vec<(SessionId, bool)>,
     /// Sessions of ours that were closed last, since a call may be on its way to here still.
@@ -112,6 +114,22 @@ impl Drop for Making<'_> {
     }
 }
 
+/// The last operation of a session of ours.
+#[derive(Default)]
+struct Latest {
+    /// [`Held::latest`] of the vendor session where it was, as long as no other was there.
+    number: u64,
+    /// Whether the session of ours asks what became of its operations: then it keeps the vendor's.
+    is_asked: bool,
+}
+
+/// A vendor session that nobody holds.
+struct Idle {
+    session: Session,
+    /// As [`Held::latest`].
+    latest: u64,
+}
+
 /// A vendor session that a session of ours holds.
 struct Held {
     seat: SessionId,
@@ -122,6 +140,8 @@ struct Held {
     active: usize,
     /// When the last of them began; 0 if none did. A higher number is later.
     begun: u64,
+    /// Tells the last operation in it from all others; 0 if there was none.
+    latest: u64,
     /// Session objects that were made in it.
     objects: usize,
     /// Whether another operation may begin in it.
@@ -140,6 +160,7 @@ impl Pool {
                 limit: limit.max(1),
                 generation: 0,
                 next_number: 0,
+                latest: HashMap::new(),
                 making: Vec::new(),
                 left: VecDeque::new(),
             }),
@@ -166,14 +187,14 @@ impl Pool {
             if let Some(lease) = state.seated(seat, writable, need) {
                 return Ok(Offer::Ready(lease));
             }
-            if let Some(session) = state.idle_mut(writable).pop() {
-                return Ok(Offer::Ready(state.sit(seat, writable, session)));
+            if let Some(idle) = state.idle_mut(writable).pop() {
+                return Ok(Offer::Ready(state.sit(seat, writable, idle)));
             }
             let room = may_open && state.open < state.limit;
             let first_close = if room {
                 None
             } else {
-                state.idle_mut(!writable).pop()
+                state.idle_mut(!writable).pop().map(|idle| idle.session)
             };
             if room || first_close.is_some() {
                 state.open += usize::from(room);
@@ -208,7 +229,7 @@ impl Pool {
         if state.generation != generation {
             return None;
         }
-        Some(state.sit(seat, writable, session))
+        Some(state.sit(seat, writable, Idle { session, latest: 0 }))
     }
 
     /// A session could not be opened.
@@ -244,13 +265,37 @@ impl Pool {
     /// An operation has begun in this lease's session.
     pub fn note_begun(&self, lease: &Lease) {
         let mut state = self.state.lock();
-        state.next_number += 1;
-        let now = state.next_number;
+        let now = state.next_operation(lease);
         if let Some(place) = state.place(lease)
             && let Some(held) = state.held.get_mut(place)
         {
             held.begun = now;
         }
+    }
+
+    /// An operation is done at once in this lease's session.
+    pub fn note_done(&self, lease: &Lease) {
+        self.state.lock().next_operation(lease);
+    }
+
+    /// The vendor session where the last operation of `seat` was, unless another's has been there since. It stays with
+    /// `seat` from then on.
+    pub fn attend(&self, seat: SessionId) -> Option<Lease> {
+        let mut state = self.state.lock();
+        let latest = state.latest.get_mut(&seat)?;
+        latest.is_asked = true;
+        let (number, generation) = (latest.number, state.generation);
+        let of_seat = |held: &&mut Held| held.seat == seat && held.latest == number;
+        if let Some(held) = state.held.iter_mut().find(of_seat) {
+            held.active += 1;
+            return Some(held.lease(generation));
+        }
+        [false, true].into_iter().find_map(|writable| {
+            let idle = state.idle_mut(writable);
+            let place = idle.iter().position(|idle| idle.latest == number)?;
+            let idle = idle.swap_remove(place);
+            Some(state.sit(seat, writable, idle))
+        })
     }
 
     /// The session where `seat` has begun an operation last, if one is under way.
@@ -309,6 +354,7 @@ impl Pool {
             state.left.pop_front();
         }
         state.left.push_back(seat);
+        state.latest.remove(&seat);
         for (of, closed) in &mut state.making {
             *closed |= *of == seat;
         }
@@ -333,13 +379,16 @@ impl Pool {
     /// Closes the session at `place` to others' use or frees it, if nothing holds it any more.
     fn let_go(&self, state: &mut State, place: usize) -> Option<Session> {
         let held = state.held.get(place)?;
-        if held.active > 0 || held.objects > 0 {
+        if held.active > 0 || held.objects > 0 || state.is_asked_about(held) {
             return None;
         }
         let held = state.held.swap_remove(place);
         self.freed.notify_one();
         if held.usable {
-            state.idle_mut(held.writable).push(held.session);
+            state.idle_mut(held.writable).push(Idle {
+                session: held.session,
+                latest: held.latest,
+            });
             return None;
         }
         state.open = state.open.saturating_sub(1);
@@ -351,7 +400,7 @@ impl Pool {
         let mut state = self.state.lock();
         let drained = std::mem::take(state.idle_mut(false));
         state.open = state.open.saturating_sub(drained.len());
-        drained
+        drained.into_iter().map(|idle| idle.session).collect()
     }
 
     /// Begins a generation, without any session. What is returned was open, and nobody is in it. A session that somebody
@@ -363,6 +412,7 @@ impl Pool {
         let (busy, free): (Vec<_>, Vec<_>) = state.held.drain(..).partition(|held| held.active > 0);
         state.lost.extend(busy);
         let idle = state.idle.iter_mut().flat_map(std::mem::take);
+        let idle = idle.map(|idle| idle.session);
         let all = idle.chain(free.into_iter().map(|held| held.session)).collect();
         self.freed.notify_all();
         all
@@ -387,7 +437,7 @@ impl Held {
 }
 
 impl State {
-    fn idle_mut(&mut self, writable: bool) -> &mut Vec<Session> {
+    fn idle_mut(&mut self, writable: bool) -> &mut Vec<Idle> {
         let [read_only, read_write] = &mut self.idle;
         if writable { read_write } else { read_only }
     }
@@ -403,7 +453,27 @@ impl State {
         Some(held.lease(self.generation))
     }
 
-    fn sit(&mut self, seat: SessionId, writable: bool, session: Session) -> Lease {
+    /// Numbers an operation in this lease's session.
+    fn next_operation(&mut self, lease: &Lease) -> u64 {
+        self.next_number += 1;
+        let number = self.next_number;
+        if let Some(place) = self.place(lease)
+            && let Some(held) = self.held.get_mut(place)
+        {
+            held.latest = number;
+            self.latest.entry(held.seat).or_default().number = number;
+        }
+        number
+    }
+
+    /// Whether a session of ours keeps this one for what it says of the last operation.
+    fn is_asked_about(&self, held: &Held) -> bool {
+        let latest = self.latest.get(&held.seat);
+        held.usable && latest.is_some_and(|latest| latest.is_asked && latest.number == held.latest)
+    }
+
+    fn sit(&mut self, seat: SessionId, writable: bool, idle: Idle) -> Lease {
+        let Idle { session, latest } = idle;
         self.next_number += 1;
         let number = self.next_number;
         self.held.push(Held {
@@ -413,6 +483,7 @@ impl State {
             writable,
             active: 1,
             begun: 0,
+            latest,
             objects: 0,
             usable: true,
         });

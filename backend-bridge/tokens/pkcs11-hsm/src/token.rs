@@ -18,12 +18,13 @@ use once_cell::sync::OnceCell;
 use parking_lot::Mutex;
 
 use crate::core::{Core, Identity};
-use crate::heal::{Repeat, outward};
+use crate::heal::{Repeat, loss, outward};
 use crate::library::{Libraries, refuse_inside};
 use crate::login::{PinSource, SlotNumber};
 use crate::operation::{is_for_worker, too_late, wait};
 use crate::owned::OwnWork;
 use crate::params::Written;
+use crate::pool::Fate;
 use crate::quirks::Quirk;
 use crate::select::{TokenChoice, text};
 use crate::workers::Workers;
@@ -269,6 +270,28 @@ fn check(core: &Core) -> Result<Out> {
     }
 }
 
+/// Of an operation that nobody can tell of any more, nothing is said to be validated.
+fn validation_flags(
+    core: &Core,
+    session: SessionId,
+    kind: ck::CK_SESSION_VALIDATION_FLAGS_TYPE,
+) -> Result<ck::CK_FLAGS> {
+    if !core.call(|module| Ok(module.has_validation_flags()))? {
+        return Err(Rv::FunctionNotSupported.into());
+    }
+    let pool = &core.connection.pool;
+    let Some(lease) = pool.attend(session) else {
+        return Ok(0);
+    };
+    let told = core.call(|module| module.validation_flags(lease.session, kind));
+    let fate = match told {
+        Err(rv) if loss(rv, false).is_some() => Fate::Lost,
+        _ => Fate::Clean,
+    };
+    core.connection.give_back(&lease, fate);
+    Ok(told?)
+}
+
 fn info(core: &Arc<Core>) -> Result<TokenInfo> {
     let slot = core.device().slot();
     let info = core.call(|module| module.token_info(slot))?;
@@ -354,6 +377,15 @@ impl Token for Pkcs11Token {
             Ok(waiting) => Step::Pending(Box::new(waiting)),
             Err(error) => error.into(),
         }
+    }
+
+    fn validation_flags(
+        &self,
+        cx: &CallCx,
+        kind: ck::CK_SESSION_VALIDATION_FLAGS_TYPE,
+    ) -> Result<ck::CK_FLAGS> {
+        let session = cx.session;
+        self.ask(move |core| validation_flags(core, session, kind))
     }
 
     fn open_session(&self, _session: SessionId) {

@@ -32,6 +32,21 @@ impl Module {
         call!(self, C_GetSessionInfo(session, &raw mut info)).map(|()| info)
     }
 
+    /// Whether there is a `C_GetSessionValidationFlags`.
+    pub fn has_validation_flags(&self) -> bool {
+        self.list.C_GetSessionValidationFlags.is_some()
+    }
+
+    /// `C_GetSessionValidationFlags`, from version 3.2 on.
+    pub fn validation_flags(
+        &self,
+        session: Session,
+        kind: ck::CK_SESSION_VALIDATION_FLAGS_TYPE,
+    ) -> Answer<ck::CK_FLAGS> {
+        let mut flags = 0;
+        call!(self, C_GetSessionValidationFlags(session, kind, &raw mut flags)).map(|()| flags)
+    }
+
     /// `C_SessionCancel`, from version 3.0 on.
     pub fn cancel(&self, session: Session, flags: ck::CK_FLAGS) -> Answer<()> {
         call!(self, C_SessionCancel(session, flags))

@@ -154,6 +154,36 @@ fn the_newest_operation_is_the_one_that_began_last_and_goes_on() {
 }
 
 #[test]
+fn whoever_asks_of_the_last_operation_is_never_told_of_anothers() {
+    let pool = Pool::new(1);
+    let first = open(&pool, ONE, true, 10);
+    assert_eq!(pool.attend(ONE), None, "there was no operation");
+    pool.note_done(&first);
+    pool.give_back(&first, Fate::Clean);
+    let second = ready(&pool, OTHER, true);
+    pool.note_done(&second);
+    pool.give_back(&second, Fate::Clean);
+    assert_eq!(pool.attend(ONE), None, "another's was there since");
+    assert_eq!(pool.attend(OTHER).map(|lease| lease.session), Some(10));
+}
+
+#[test]
+fn whoever_asks_of_the_last_operation_keeps_its_session_until_the_end() {
+    let pool = Pool::new(1);
+    let first = open(&pool, ONE, true, 10);
+    pool.note_begun(&first);
+    pool.give_back(&first, Fate::Clean);
+    let asked = pool.attend(ONE).unwrap();
+    assert_eq!(pool.give_back(&asked, Fate::Clean), None);
+    let refused = pool.take(OTHER, true, Need::Shared, true, now);
+    assert_eq!(refused, Err(Rv::SessionCount));
+    assert_eq!(pool.attend(ONE), Some(asked));
+    pool.give_back(&asked, Fate::Clean);
+    assert!(pool.leave(ONE).is_empty());
+    assert_eq!(ready(&pool, OTHER, true).session, 10, "it is free again");
+}
+
+#[test]
 fn nobody_owns_what_is_made_for_a_session_that_was_closed_meanwhile() {
     let pool = Pool::new(1);
     let making = pool.begin_making(ONE);

@@ -140,7 +140,9 @@ pub(super) fn make<'a>(
     let (made, lease) = core
         .connection
         .run_keeping(cx, Need::Alone, Repeat::IfRefused, |lease| {
-            work(lease).map(|made| (made, true))
+            let made = work(lease)?;
+            core.connection.pool.note_done(lease);
+            Ok((made, true))
         })?;
     let lease = lease.ok_or(Rv::GeneralError)?;
     let ids = made
