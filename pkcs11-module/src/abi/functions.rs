@@ -9,7 +9,7 @@
 //! * `entry`: a handler of [`entry`], with the library;
 //! * `alone`: a function that works before `C_Initialize`;
 //! * `legacy`: an answer that the specification itself prescribes;
-//! * `unsupported`: the handle is checked, then the function refuses.
+//! * `vendors`: as `entry`, in slots in front of a vendor's module; elsewhere the handle is checked, then it refuses.
 
 use cryptoki_sys::*;
 use keyenclave_model::token::{ObjectId, OperationClass::*, SessionId};
@@ -31,19 +31,37 @@ pub struct FunctionRow {
     pub section: &'static str,
     /// The first version of the specification whose function list has it.
     pub since: &'static str,
-    /// Whether it does more than refuse.
-    pub supported: bool,
+    /// Where it does more than refuse.
+    pub supported: Supported,
+}
+
+/// The slots where a function does more than refuse.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Supported {
+    /// All, as far as their tokens can.
+    Everywhere,
+    /// Those in front of a vendor's module that has the function.
+    BeforeVendors,
+}
+
+impl Supported {
+    /// In the manual's words.
+    pub fn text(self) -> &'static str {
+        match self {
+            Self::Everywhere => "yes",
+            Self::BeforeVendors => "in front of a vendor's module that has it",
+        }
+    }
 }
 
 /// The manual's page about the functions, in Markdown.
 pub fn manual() -> String {
-    let supported = FUNCTIONS.iter().filter(|row| row.supported).count();
     let head = format!(
         "# Functions\n\n\
          <!-- Made from pkcs11-module/src/abi/functions.rs; the tests rewrite it when KEYENCLAVE_BLESS=1 is set. -->\n\n\
-         The {} functions of PKCS#11 3.2, in the order of its function lists; {supported} of them are supported. The \
-         others\ncheck the session and return `CKR_FUNCTION_NOT_SUPPORTED`. *Since* is the first version whose \
-         function list has the\nfunction, *section* the one of PKCS#11 3.2 that describes it.\n\n\
+         The {} functions of PKCS#11 3.2, in the order of its function lists. *Since* is the first version whose function \
+         list\nhas the function, *section* the one of PKCS#11 3.2 that describes it. Where it is supported in some slots \
+         only, the\nothers check the session and return `CKR_FUNCTION_NOT_SUPPORTED`.\n\n\
          | function | since | section | supported |\n|---|---|---|---|\n",
         FUNCTIONS.len()
     );
@@ -53,12 +71,7 @@ pub fn manual() -> String {
              section,
              since,
              supported,
-         }| {
-            format!(
-                "| `{name}` | {since} | {section} | {} |\n",
-                if *supported { "yes" } else { "no" }
-            )
-        },
+         }| { format!("| `{name}` | {since} | {section} | {} |\n", supported.text()) },
     );
     std::iter::once(head).chain(rows).collect()
 }
@@ -183,6 +196,7 @@ macro_rules! export {
     (@run $function:ident entry ($($handler:ident)::+ ($($value:expr),*))) => {
         boundary::call(stringify!($function), move |library| entry::$($handler)::+(library, $($value),*))
     };
+    (@run $function:ident vendors $handler:tt) => { export!(@run $function entry $handler) };
     (@run $function:ident alone ($($handler:ident)::+ ($($value:expr),*))) => {
         boundary::alone(stringify!($function), move || $($handler)::+($($value),*))
     };
@@ -191,13 +205,13 @@ macro_rules! export {
     };
 }
 
-/// Whether a function that goes this way does more than refuse.
+/// Where a function that goes this way does more than refuse.
 macro_rules! supported {
-    (unsupported) => {
-        false
+    (vendors) => {
+        Supported::BeforeVendors
     };
     ($way:ident) => {
-        true
+        Supported::Everywhere
     };
 }
 
@@ -462,7 +476,7 @@ functions! {
         "5.15.10" C_VerifySignatureFinal(session: SessionId) => entry signatures::finish(session);
         "5.6.11" C_GetSessionValidationFlags(
             session: SessionId, kind: CK_SESSION_VALIDATION_FLAGS_TYPE, flags: Place<CK_FLAGS>
-        ) => entry sessions::validation_flags(session, kind, flags);
+        ) => vendors sessions::validation_flags(session, kind, flags);
         "5.21.1" C_AsyncComplete(session: SessionId, function: Name, result: Completion)
             => entry asynchronous::async_complete(session, function, result);
         "5.21.2" C_AsyncGetID(session: SessionId, function: Name, id: Place<CK_ULONG>)
