@@ -34,7 +34,10 @@ pub(super) fn token(
             .into_iter()
             .collect(),
         pin: pin.map(|pin| Arc::new(pin) as Arc<dyn PinSource>),
-        max_sessions: usize::try_from(device.sessions).ok(),
+        // One of them keeps the login.
+        max_sessions: usize::try_from(device.sessions)
+            .ok()
+            .map(|sessions| sessions.saturating_sub(1)),
         timeout: device.operation_timeout,
         ..HsmOptions::new(&device.module)
     };
