@@ -376,11 +376,8 @@ static void *args_with(CK_ULONG flags) {
 }
 
 static void start(void) {
-    CK_ULONG slots[MOST_SLOTS], count = MOST_SLOTS;
     CHECK(CKR_OK, CALL(C_Initialize, (void *), args_with(0)));
-    CHECK(CKR_OK, CALL(C_GetSlotList, (CK_BYTE, CK_ULONG *, CK_ULONG *), 0, slots, &count));
-    slot = slots[0];
-    soft_slot = slots[count - 1];
+    find_slots();
     kept = open_in(slot);
     neighbour = open_in(soft_slot);
     CHECK(CKR_OK, login(kept));

@@ -291,16 +291,13 @@ static const struct way ways[] = {
 };
 
 int main(int count, char **arguments) {
-    CK_ULONG slots[MOST_SLOTS], many = MOST_SLOTS;
     signal(SIGALRM, on_signal);
     load(arguments[1]);
     load_controls(arguments[2]);
     *(void **)&pin_pad = dlsym(vendor, "faulty_pin_pad");
     *(void **)&prompts = dlsym(vendor, "faulty_prompts");
     CHECK(CKR_OK, initialize());
-    CHECK(CKR_OK, CALL(C_GetSlotList, (CK_BYTE, CK_ULONG *, CK_ULONG *), 0, slots, &many));
-    slot = slots[0];
-    soft_slot = slots[many - 1];
+    find_slots();
     HANDLE session = open_in(slot);
     CHECK(4, count);
     return GO(ways, arguments[3], session);

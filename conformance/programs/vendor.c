@@ -76,11 +76,8 @@ static void finalize_now(void) {
 }
 
 static void start(void) {
-    CK_ULONG slots[MOST_SLOTS], count = MOST_SLOTS;
     initialize_for_threads();
-    CHECK(CKR_OK, CALL(C_GetSlotList, (CK_BYTE, CK_ULONG *, CK_ULONG *), 0, slots, &count));
-    slot = slots[0];
-    soft_slot = slots[count - 1];
+    find_slots();
     kept = open_in(slot);
 }
 

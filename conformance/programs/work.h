@@ -62,6 +62,14 @@ static void load_controls(const char *path) {
 }
 
 static CK_ULONG slot, soft_slot;
+
+static void find_slots(void) {
+    CK_ULONG slots[MOST_SLOTS], count = MOST_SLOTS;
+    CHECK(CKR_OK, CALL(C_GetSlotList, (CK_BYTE, CK_ULONG *, CK_ULONG *), 0, slots, &count));
+    slot = slots[0];
+    soft_slot = slots[count - 1];
+}
+
 /* Opened before each fault, and used after it. */
 static HANDLE kept, neighbour;
 

@@ -14,5 +14,6 @@ mod device;
 mod faults;
 mod hangs;
 mod messages;
+mod objects;
 mod processes;
 mod special;

@@ -131,20 +131,25 @@ impl<D: Device> Connection<D> {
         look(&mut self.login.lock())
     }
 
-    /// Does work in a vendor session of `cx.session`, which is given back afterwards, and repairs what is lost.
+    /// Does work that begins no operation in a vendor session of `cx.session`, which is given back afterwards, and repairs
+    /// what is lost.
     ///
     /// # Errors
     /// The work's; `CKR_SESSION_COUNT`; what the vendor answers when the connection cannot be made.
-    pub fn run<T>(
+    pub fn run<T>(&self, cx: &CallCx, repeat: Repeat, work: impl FnMut(&Lease) -> Answer<T>) -> Result<T> {
+        self.run_in(cx, Need::Call, repeat, work)
+    }
+
+    /// The same in a session of a certain kind.
+    pub fn run_in<T>(
         &self,
         cx: &CallCx,
+        need: Need,
         repeat: Repeat,
         mut work: impl FnMut(&Lease) -> Answer<T>,
     ) -> Result<T> {
-        self.run_keeping(cx, Need::Alone, repeat, |lease| {
-            work(lease).map(|done| (done, false))
-        })
-        .map(|(done, _)| done)
+        self.run_keeping(cx, need, repeat, |lease| work(lease).map(|done| (done, false)))
+            .map(|(done, _)| done)
     }
 
     /// The same for work that may keep its session, for an operation or for an object that it made: it says so with
@@ -213,8 +218,8 @@ impl<D: Device> Connection<D> {
         });
         let fate = match (lost, rv) {
             (Some(Loss::Session), _) => Fate::Lost,
-            // Whether an operation is left in the session is not known.
-            (Some(_), _) | (None, Rv::OperationActive | Rv::GeneralError | Rv::FunctionFailed) => Fate::Dirty,
+            (None, Rv::OperationActive) => Fate::Dirty,
+            (Some(_), _) | (None, Rv::GeneralError | Rv::FunctionFailed) => Fate::Doubtful,
             (None, _) => Fate::Clean,
         };
         self.give_back(lease, fate);

@@ -49,6 +49,9 @@ pub(crate) struct VendorOperation {
     budget: Option<Duration>,
 }
 
+/// Room for what the last part of an operation gives beside what has gone in: a block, a tag, a digest; in bytes.
+const LAST_PART: usize = 256;
+
 struct Begun {
     id: ck::CK_MECHANISM_TYPE,
     parameter: Option<OwnParameter>,
@@ -533,12 +536,17 @@ impl Operation for VendorOperation {
 impl Drop for VendorOperation {
     fn drop(&mut self) {
         let Some(lease) = self.lease.take() else { return };
-        let (core, flags) = (Arc::clone(&self.core), self.class.flag());
+        let core = Arc::clone(&self.core);
+        let what = Unfinished {
+            class: self.class,
+            has_signature: self.has_signature,
+            pending: self.pending,
+        };
         if self.budget.is_none() {
-            return cancel(&core, &lease, flags);
+            return cancel(&core, &lease, what);
         }
         let submitted = self.core.workers.submit(move || {
-            cancel(&core, &lease, flags);
+            cancel(&core, &lease, what);
             Ok(Out::Done)
         });
         match submitted {
@@ -549,12 +557,55 @@ impl Drop for VendorOperation {
     }
 }
 
-/// Takes an operation out of a vendor's session before its end.
-fn cancel(core: &Core, lease: &Lease, flags: ck::CK_FLAGS) {
-    let fate = match core.call(|module| module.cancel(lease.session, flags)) {
+/// An operation that is to end before its time.
+#[derive(Clone, Copy)]
+struct Unfinished {
+    class: OperationClass,
+    has_signature: bool,
+    pending: usize,
+}
+
+/// Takes it out of a vendor's session.
+fn cancel(core: &Core, lease: &Lease, what: Unfinished) {
+    let cancelled = match core.call(|module| module.cancel(lease.session, what.class.flag())) {
+        Err(Rv::FunctionNotSupported) => finish_in_vain(core, lease.session, what),
+        cancelled => cancelled,
+    };
+    let fate = match cancelled {
         Ok(()) => Fate::Clean,
         Err(Rv::SessionHandleInvalid | Rv::SessionClosed) => Fate::Lost,
         Err(_) => Fate::Dirty,
     };
     core.connection.give_back(lease, fate);
+}
+
+/// Ends an operation where none can be cancelled, before version 3.0. A signature that nobody wants is not made: the token
+/// may count them, or never make another with the same key.
+fn finish_in_vain(core: &Core, session: Session, what: Unfinished) -> Answer<()> {
+    let class = what.class;
+    let ended = match class {
+        OperationClass::Encrypt | OperationClass::Decrypt | OperationClass::Digest => {
+            let mut room = Zeroizing::new(vec![0; what.pending.saturating_add(LAST_PART)]);
+            core.call(|module| module.finish(session, class, Some(&mut room)).map(drop))
+        }
+        OperationClass::Verify if what.has_signature => {
+            core.call(|module| module.verify_signature_final(session))
+        }
+        OperationClass::Verify => core.call(|module| module.verify_final(session, &[0])),
+        OperationClass::Sign | OperationClass::SignRecover | OperationClass::VerifyRecover => {
+            return Err(Rv::FunctionNotSupported);
+        }
+    };
+    match ended {
+        // What these say of the data nobody asks, and they are an end.
+        Err(
+            Rv::DataLenRange
+            | Rv::EncryptedDataInvalid
+            | Rv::EncryptedDataLenRange
+            | Rv::SignatureInvalid
+            | Rv::SignatureLenRange
+            | Rv::OperationNotInitialized,
+        ) => Ok(()),
+        ended => ended,
+    }
 }

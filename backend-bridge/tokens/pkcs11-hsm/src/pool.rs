@@ -39,6 +39,8 @@ impl Lease {
 pub(crate) enum Fate {
     /// With no operation of this lease left in it.
     Clean,
+    /// Whether one is left in it is not known: another begins in it only where there is no other session.
+    Doubtful,
     /// With an operation in it that could not be ended: it begins no other.
     Dirty,
     /// It is gone.
@@ -53,6 +55,22 @@ pub(crate) enum Need {
     /// One with no operation in it, if there is any: some modules have no search beside an operation, or no second
     /// operation.
     Alone,
+    /// One for a call that begins no operation: what is left in a session does no harm to it. That where the session of
+    /// ours has its objects, so that these do not keep one after the other.
+    Call,
+}
+
+/// What a held session is good for still.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Fitness {
+    /// Everything.
+    Fit,
+    /// As [`Fate::Doubtful`] says.
+    Doubtful,
+    /// As [`Fate::Dirty`] says.
+    Dirty,
+    /// Nothing: its objects are to die with it.
+    Doomed,
 }
 
 /// What there is for a session of ours that needs one of the vendor's.
@@ -144,8 +162,9 @@ struct Held {
     latest: u64,
     /// Session objects that were made in it.
     objects: usize,
-    /// Whether another operation may begin in it.
-    usable: bool,
+    fitness: Fitness,
+    /// Whether one of the operations under way left no room for another: none begins before they have ended.
+    is_full: bool,
 }
 
 impl Pool {
@@ -204,10 +223,10 @@ impl Pool {
                     generation,
                 });
             }
-            if let Some(lease) = state.seated(seat, writable, Need::Shared) {
+            if let Some(lease) = state.seated_after_all(seat, writable) {
                 return Ok(Offer::Ready(lease));
             }
-            if !state.waits_for_others() {
+            if !state.waits_for_others(seat) {
                 return Err(Rv::SessionCount);
             }
             let until = *until.get_or_insert_with(&patience);
@@ -254,11 +273,9 @@ impl Pool {
             return None;
         }
         let held = state.held.get_mut(place)?;
-        held.active = held.active.saturating_sub(1);
-        if held.active == 0 {
-            held.begun = 0;
+        if held.give_back(fate) {
+            self.freed.notify_all();
         }
-        held.usable &= fate == Fate::Clean;
         self.let_go(&mut state, place)
     }
 
@@ -270,6 +287,10 @@ impl Pool {
             && let Some(held) = state.held.get_mut(place)
         {
             held.begun = now;
+            // There was room for it.
+            if held.fitness == Fitness::Doubtful {
+                held.fitness = Fitness::Fit;
+            }
         }
     }
 
@@ -365,7 +386,9 @@ impl Pool {
                 place += 1;
                 continue;
             }
-            held.usable &= held.objects == 0;
+            if held.objects > 0 {
+                held.fitness = Fitness::Doomed;
+            }
             held.objects = 0;
             if held.active == 0 {
                 close.extend(self.let_go(&mut state, place));
@@ -384,7 +407,7 @@ impl Pool {
         }
         let held = state.held.swap_remove(place);
         self.freed.notify_one();
-        if held.usable {
+        if held.fitness == Fitness::Fit {
             state.idle_mut(held.writable).push(Idle {
                 session: held.session,
                 latest: held.latest,
@@ -425,7 +448,46 @@ impl Pool {
     }
 }
 
+impl Fitness {
+    /// After a lease was given back like this.
+    fn after(self, fate: Fate) -> Self {
+        self.max(match fate {
+            Fate::Clean => Self::Fit,
+            Fate::Doubtful => Self::Doubtful,
+            Fate::Dirty | Fate::Lost => Self::Dirty,
+        })
+    }
+}
+
 impl Held {
+    /// One lease less. Whether there is room for operations again.
+    fn give_back(&mut self, fate: Fate) -> bool {
+        self.active = self.active.saturating_sub(1);
+        if fate == Fate::Dirty && self.active > 0 {
+            self.is_full = true;
+            return false;
+        }
+        self.fitness = self.fitness.after(fate);
+        if self.active > 0 {
+            return false;
+        }
+        self.begun = 0;
+        std::mem::take(&mut self.is_full)
+    }
+
+    /// Whether this will do for what is needed.
+    fn fits(&self, need: Need) -> bool {
+        let begins = self.fitness == Fitness::Fit && !self.is_full;
+        match need {
+            Need::Shared => begins,
+            Need::Alone => begins && self.active == 0,
+            // Beside an operation, not beside another call.
+            Need::Call => {
+                self.fitness < Fitness::Doomed && (self.active == 0 || (self.begun > 0 && self.objects > 0))
+            }
+        }
+    }
+
     fn lease(&self, generation: u64) -> Lease {
         Lease {
             session: self.session,
@@ -444,11 +506,33 @@ impl State {
 
     /// The session that a seat has already, if it will do.
     fn seated(&mut self, seat: SessionId, writable: bool, need: Need) -> Option<Lease> {
-        let fits = |held: &&mut Held| {
-            let free = need == Need::Shared || held.active == 0;
-            held.seat == seat && held.usable && held.writable == writable && free
+        // A call disturbs nobody where it can; operations are together.
+        let rank = |held: &Held| match need {
+            Need::Call => (held.active > 0, held.fitness),
+            Need::Shared | Need::Alone => (held.begun == 0, held.fitness),
         };
-        let held = self.held.iter_mut().find(fits)?;
+        self.sit_again(seat, writable, |held| held.fits(need).then(|| rank(held)))
+    }
+
+    /// The session that a seat has already where it can have no other.
+    fn seated_after_all(&mut self, seat: SessionId, writable: bool) -> Option<Lease> {
+        self.sit_again(seat, writable, |held| {
+            let will_do = held.fitness <= Fitness::Doubtful && !held.is_full;
+            will_do.then_some((held.begun == 0, held.fitness))
+        })
+    }
+
+    /// The first by rank of a seat's own sessions.
+    fn sit_again<R: Ord>(
+        &mut self,
+        seat: SessionId,
+        writable: bool,
+        rank: impl Fn(&Held) -> Option<R>,
+    ) -> Option<Lease> {
+        let own = self.held.iter_mut();
+        let own = own.filter(|held| held.seat == seat && held.writable == writable);
+        let ranked = own.filter_map(|held| Some((rank(held)?, held)));
+        let (_, held) = ranked.min_by(|(one, _), (other, _)| one.cmp(other))?;
         held.active += 1;
         Some(held.lease(self.generation))
     }
@@ -469,7 +553,8 @@ impl State {
     /// Whether a session of ours keeps this one for what it says of the last operation.
     fn is_asked_about(&self, held: &Held) -> bool {
         let latest = self.latest.get(&held.seat);
-        held.usable && latest.is_some_and(|latest| latest.is_asked && latest.number == held.latest)
+        held.fitness == Fitness::Fit
+            && latest.is_some_and(|latest| latest.is_asked && latest.number == held.latest)
     }
 
     fn sit(&mut self, seat: SessionId, writable: bool, idle: Idle) -> Lease {
@@ -485,7 +570,8 @@ impl State {
             begun: 0,
             latest,
             objects: 0,
-            usable: true,
+            fitness: Fitness::Fit,
+            is_full: false,
         });
         Lease {
             session,
@@ -500,19 +586,22 @@ impl State {
         let place = self.lost.iter().position(|held| held.number == lease.number)?;
         let held = self.lost.get_mut(place)?;
         held.active = held.active.saturating_sub(1);
-        held.usable &= fate == Fate::Clean;
+        held.fitness = held.fitness.after(fate);
         if held.active > 0 {
             return None;
         }
         let held = self.lost.swap_remove(place);
         // Of a device that was lost another session may have the handle by now.
-        held.usable.then_some(held.session)
+        (held.fitness == Fitness::Fit).then_some(held.session)
     }
 
-    /// Whether a session may come free: one is being opened, or has operations in it and nothing else.
-    fn waits_for_others(&self) -> bool {
+    /// Whether a session may come free for `seat`: one is being opened, or has operations in it and nothing else, or is
+    /// its own and has too many.
+    fn waits_for_others(&self, seat: SessionId) -> bool {
         let settled = self.held.len() + self.idle.iter().map(Vec::len).sum::<usize>();
-        self.open > settled || self.held.iter().any(|held| held.active > 0 && held.objects == 0)
+        let may_come =
+            |held: &Held| held.active > 0 && (held.objects == 0 || (held.is_full && held.seat == seat));
+        self.open > settled || self.held.iter().any(may_come)
     }
 
     /// Whether a session of ours that is making something has been closed.

@@ -117,6 +117,76 @@ fn a_session_with_an_operation_left_in_it_begins_no_other() {
 }
 
 #[test]
+fn objects_are_made_where_the_others_are_though_an_operation_is_left_there() {
+    let pool = Pool::new(2);
+    let lease = open(&pool, ONE, true, 10);
+    for fate in [Fate::Doubtful, Fate::Dirty] {
+        own(&pool, &lease);
+        assert_eq!(pool.give_back(&lease, fate), None);
+        let again = pool.take(ONE, true, Need::Call, true, now);
+        assert_eq!(again, Ok(Offer::Ready(lease)), "{fate:?}");
+    }
+    let other = open(&pool, OTHER, true, 11);
+    let refused = pool.take(ONE, true, Need::Shared, true, now);
+    assert_eq!(refused, Err(Rv::SessionCount), "no operation begins there");
+    own(&pool, &other);
+    pool.give_back(&lease, Fate::Clean);
+    assert_eq!(pool.leave(ONE), [10]);
+}
+
+#[test]
+fn an_operation_begins_in_a_doubtful_session_only_where_there_is_no_other() {
+    let pool = Pool::new(2);
+    let lease = open(&pool, ONE, true, 10);
+    own(&pool, &lease);
+    pool.give_back(&lease, Fate::Doubtful);
+    let other = open(&pool, ONE, true, 11);
+    own(&pool, &other);
+    pool.give_back(&other, Fate::Dirty);
+    assert_eq!(ready(&pool, ONE, true), lease);
+    pool.note_begun(&lease);
+    pool.give_back(&lease, Fate::Clean);
+    assert_eq!(
+        pool.disown_object(&lease),
+        None,
+        "it had room, and others may have it"
+    );
+    assert_eq!(ready(&pool, OTHER, true).session, 10);
+}
+
+#[test]
+fn a_session_with_too_many_operations_begins_others_when_they_have_ended() {
+    let pool = Pool::new(1);
+    let lease = open(&pool, ONE, true, 10);
+    own(&pool, &lease);
+    pool.note_begun(&lease);
+    assert_eq!(ready(&pool, ONE, true), lease);
+    assert_eq!(pool.give_back(&lease, Fate::Dirty), None);
+    let refused = pool.take(ONE, true, Need::Alone, true, now);
+    assert_eq!(refused, Err(Rv::SessionCount), "it may be the one under way");
+    let call = pool.take(ONE, true, Need::Call, true, now);
+    assert_eq!(call, Ok(Offer::Ready(lease)));
+    pool.give_back(&lease, Fate::Clean);
+    let soon = || Instant::now() + std::time::Duration::from_secs(60);
+    std::thread::scope(|scope| {
+        let waiting = scope.spawn(|| pool.take(ONE, true, Need::Shared, true, soon));
+        pool.give_back(&lease, Fate::Clean);
+        assert_eq!(waiting.join().unwrap(), Ok(Offer::Ready(lease)));
+    });
+}
+
+#[test]
+fn no_call_is_made_in_a_session_that_ends_with_its_objects() {
+    let pool = Pool::new(2);
+    let lease = open(&pool, ONE, true, 10);
+    own(&pool, &lease);
+    assert!(pool.leave(ONE).is_empty(), "a call is in it");
+    let offer = pool.take(ONE, true, Need::Call, true, now).unwrap();
+    assert!(matches!(offer, Offer::Open { .. }));
+    assert_eq!(pool.give_back(&lease, Fate::Doubtful), Some(10));
+}
+
+#[test]
 fn an_operation_that_outlives_its_session_gives_back_what_it_has() {
     let pool = Pool::new(1);
     let lease = open(&pool, ONE, true, 10);

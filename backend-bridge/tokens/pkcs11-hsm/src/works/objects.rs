@@ -34,7 +34,7 @@ pub(super) fn with_object<T>(
 
 pub(super) fn find(core: &Core, cx: &CallCx, template: &Template) -> Result<Out> {
     core.connection
-        .run(cx, Repeat::Always, |lease| {
+        .run_in(cx, Need::Alone, Repeat::Always, |lease| {
             let attributes = Attributes::new(template);
             let handles = core.call(|module| module.find(lease.session, &attributes))?;
             let few = handles.len() <= NOTED_AT_ONCE;
@@ -139,7 +139,7 @@ pub(super) fn make<'a>(
     let making = core.connection.pool.begin_making(cx.session);
     let (made, lease) = core
         .connection
-        .run_keeping(cx, Need::Alone, Repeat::IfRefused, |lease| {
+        .run_keeping(cx, Need::Call, Repeat::IfRefused, |lease| {
             let made = work(lease)?;
             core.connection.pool.note_done(lease);
             Ok((made, true))
