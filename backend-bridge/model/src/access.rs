@@ -73,8 +73,8 @@ pub fn check_making(object: &Object, usage: ck::CK_ATTRIBUTE_TYPE, mechanism: &M
 
 /// Whether `wrapping` may wrap `key` (PKCS#11 3.2, C_WrapKey).
 ///
-/// Beyond the specification, a key that only trusted keys wrap is not wrapped by one that also decrypts: whoever may use
-/// that would have the key in the clear.
+/// Beyond the specification, a key that only trusted keys wrap is not wrapped by one that also decrypts, nor with a
+/// mechanism that does not protect it: whoever may use that would have the key in the clear.
 ///
 /// # Errors
 /// `CKR_WRAPPING_KEY_HANDLE_INVALID`, `CKR_WRAPPING_KEY_TYPE_INCONSISTENT`, `CKR_KEY_FUNCTION_NOT_PERMITTED`,
@@ -96,6 +96,11 @@ pub fn check_wrap(wrapping: &Object, key: &Object, mechanism: &Mechanism) -> Res
         if !wrapping.is_true(ck::CKA_TRUSTED) {
             return refused("the key is wrapped by trusted keys only (CKA_WRAP_WITH_TRUSTED)");
         }
+        if !mechanism.algorithm().protects_wrapped() {
+            return refused(
+                "the key is wrapped by trusted keys only, and this mechanism does not protect it",
+            );
+        }
         if wrapping.is_true(ck::CKA_DECRYPT) {
             return refused("the wrapping key decrypts as well, and the key is wrapped by trusted keys only");
         }
@@ -108,7 +113,8 @@ pub fn check_wrap(wrapping: &Object, key: &Object, mechanism: &Mechanism) -> Res
     }
 }
 
-/// Whether a key may unwrap others.
+/// Whether a key may unwrap others. A trusted one does so only with mechanisms that give nothing else away, because what
+/// it has wrapped is meant to stay closed.
 ///
 /// # Errors
 /// `CKR_UNWRAPPING_KEY_HANDLE_INVALID`, `CKR_UNWRAPPING_KEY_TYPE_INCONSISTENT`, `CKR_KEY_FUNCTION_NOT_PERMITTED`,
@@ -118,7 +124,40 @@ pub fn check_unwrap(unwrapping: &Object, mechanism: &Mechanism) -> Result<()> {
         Rv::KeyHandleInvalid => Rv::UnwrappingKeyHandleInvalid.into(),
         Rv::KeyTypeInconsistent => Rv::UnwrappingKeyTypeInconsistent.into(),
         _ => error,
-    })
+    })?;
+    if is_trusted_secret(unwrapping) && !mechanism.algorithm().protects_wrapped() {
+        return Err(Error::new(
+            Rv::KeyFunctionNotPermitted,
+            "the unwrapping key is trusted, and this mechanism does not protect what is wrapped",
+        ));
+    }
+    Ok(())
+}
+
+/// What an unwrapped key is, whatever the template says, when a trusted key has unwrapped it: it may be one that is
+/// wrapped by trusted keys only, and stays so.
+///
+/// # Errors
+/// `CKR_TEMPLATE_INCONSISTENT` where the template says otherwise.
+pub fn keep_closed(unwrapping: &Object, template: &Template, unwrapped: &mut Object) -> Result<()> {
+    if !is_trusted_secret(unwrapping) {
+        return Ok(());
+    }
+    for id in [ck::CKA_SENSITIVE, ck::CKA_WRAP_WITH_TRUSTED] {
+        if template.bool(id) == Some(false) {
+            let name = attribute::name(id);
+            let detail = format!("{name} of what a trusted key unwraps is true");
+            return Err(Error::new(Rv::TemplateInconsistent, detail));
+        }
+        unwrapped.put(id, Value::Bool(true));
+    }
+    Ok(())
+}
+
+/// Whether it is a secret key that the security officer has trusted with other keys. It does nothing but wrap and unwrap:
+/// as a cipher, or as the origin of other keys, it would open what it has wrapped.
+fn is_trusted_secret(object: &Object) -> bool {
+    object.class() == Some(ck::CKO_SECRET_KEY) && object.is_true(ck::CKA_TRUSTED)
 }
 
 /// What an application asks for, with what the key that makes it demands of it (`CKA_UNWRAP_TEMPLATE`,
@@ -142,6 +181,9 @@ pub fn demanded(maker: &Object, by: ck::CK_ATTRIBUTE_TYPE, template: &Template) 
     Ok(given.map(|(id, value)| (id, value.clone())).collect())
 }
 
+/// What a trusted key is not used for.
+const OPENING: [ck::CK_ATTRIBUTE_TYPE; 3] = [ck::CKA_ENCRYPT, ck::CKA_DECRYPT, ck::CKA_DERIVE];
+
 fn check_key(object: &Object, usage: Option<ck::CK_ATTRIBUTE_TYPE>, mechanism: &Mechanism) -> Result<()> {
     let key_type = object.key_type().ok_or(Error::from(Rv::KeyHandleInvalid))?;
     if !mechanism.algorithm().accepts(key_type) {
@@ -149,6 +191,19 @@ fn check_key(object: &Object, usage: Option<ck::CK_ATTRIBUTE_TYPE>, mechanism: &
     }
     if usage.is_some_and(|usage| !object.is_true(usage)) {
         return Err(Rv::KeyFunctionNotPermitted.into());
+    }
+    if is_trusted_secret(object) && usage.is_some_and(|usage| OPENING.contains(&usage)) {
+        return Err(Error::new(
+            Rv::KeyFunctionNotPermitted,
+            "the key is trusted (CKA_TRUSTED): it wraps and unwraps, and does nothing else",
+        ));
+    }
+    let alone = [ck::CKA_UNWRAP, ck::CKA_DERIVE, ck::CKA_DECAPSULATE];
+    if object.is_true(ck::CKA_ALWAYS_AUTHENTICATE) && usage.is_some_and(|usage| alone.contains(&usage)) {
+        return Err(Error::new(
+            Rv::UserNotLoggedIn,
+            "the key asks for the PIN each time (CKA_ALWAYS_AUTHENTICATE), and this function leaves no time for it",
+        ));
     }
     if !object.allows(mechanism.id()) {
         return Err(Error::new(

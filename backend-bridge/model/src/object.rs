@@ -103,6 +103,7 @@ impl Object {
                     .for_each(|value| object.put(rule.id, value)),
             }
         }
+        object.part_uses(template);
         object.put(ck::CKA_CLASS, Value::Ulong(kind.class));
         if let (Some(id), Some(subtype)) = (ObjectKind::subtype_attribute(kind.class), kind.subtype) {
             object.put(id, Value::Ulong(subtype));
@@ -307,9 +308,31 @@ impl Object {
                 return Err(complain(Rv::AttributeReadOnly, id, "cannot be changed so"));
             }
             check_role(rule, value, role)?;
+            // Nor may anybody else take back what only the officer gives: the key could do more afterwards.
+            if rule.rules.has(Rules::SO_ONLY) && self.is_true(id) && role != Some(Role::So) {
+                return Err(complain(
+                    Rv::AttributeReadOnly,
+                    id,
+                    "is for the security officer to set",
+                ));
+            }
             changed.put(id, value.clone());
         }
         Ok(changed)
+    }
+
+    /// No secret key wraps and decrypts unless both were asked for: with one that does, every key that it may wrap can
+    /// be read. Where nobody asks for either, it decrypts.
+    fn part_uses(&mut self, template: &Template) {
+        let both = self.is_true(ck::CKA_WRAP) && self.is_true(ck::CKA_DECRYPT);
+        let left_out = match (template.bool(ck::CKA_WRAP), template.bool(ck::CKA_DECRYPT)) {
+            (Some(true), Some(true)) => return,
+            (Some(true), None) => ck::CKA_DECRYPT,
+            _ => ck::CKA_WRAP,
+        };
+        if both {
+            self.put(left_out, Value::Bool(false));
+        }
     }
 
     /// Whether a truth value has arrived where it must stay.

@@ -16,7 +16,7 @@ pub use info::{Device, TokenInfo};
 pub use messages::{Message, MessageEnd, MessageStep, Messages, Processed};
 pub use operation::{End, Operation, OperationClass, OutputLen, Part};
 pub use signature::{step_with_signature, with_signature};
-pub use step::{Out, Pending, Step};
+pub use step::{Answer, Out, Pending, Step};
 
 use std::time::Instant;
 
@@ -234,7 +234,8 @@ pub enum Work<'a> {
         /// What the key shall be.
         template: &'a Template,
     },
-    /// `C_DeriveKey`: answer: [`Out::Object`], or [`Out::Done`] where the mechanism's parameter says where the keys go.
+    /// `C_DeriveKey`: answer: [`Out::Object`], [`Out::Derived`], or [`Out::Done`] where the token itself has put the
+    /// handles where the mechanism's parameter says.
     Derive {
         /// How.
         mechanism: &'a Mechanism,

@@ -55,7 +55,7 @@ impl<S: Store, K: Sealers> Engine<S, K> {
             .map_err(|error| Doing::Internal.failed(error))?;
         ciphertext.truncate(len);
         let (object, key) = planned.fill(secret)?;
-        let [key] = self.add(&ticket, [(object, Some(key))])?;
+        let [key] = self.add(&ticket, [(object, key)])?;
         Ok(Out::Encapsulated { ciphertext, key })
     }
 
@@ -90,7 +90,7 @@ impl<S: Store, K: Sealers> Engine<S, K> {
             error => Doing::Internal.failed(error),
         })?;
         let (object, key) = planned.fill(secret)?;
-        let [handle] = self.add(&ticket, [(object, Some(key))])?;
+        let [handle] = self.add(&ticket, [(object, key)])?;
         Ok(handle)
     }
 

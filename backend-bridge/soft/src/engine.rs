@@ -21,6 +21,7 @@ use parking_lot::RwLock;
 use crate::error::from_store;
 use crate::index::Index;
 use crate::login::{Login, Sealers};
+use crate::operation::Waiting;
 use crate::session::SessionObjects;
 use crate::store::{Changes, Identity, Incarnation, Revision, Stamp, Store, StoreError};
 
@@ -33,6 +34,8 @@ pub(crate) struct Engine<S, K> {
     pub(crate) sealers: K,
     pub(crate) handles: Arc<HandleSource>,
     pub(crate) session: SessionObjects,
+    /// Operations that ask for a PIN.
+    pub(crate) waiting: Waiting,
     pub(crate) index: RwLock<Index>,
     login: RwLock<Option<Arc<Login>>>,
     /// The last epoch that was told.
@@ -46,6 +49,7 @@ impl<S: Store, K: Sealers> Engine<S, K> {
             sealers,
             handles,
             session: SessionObjects::default(),
+            waiting: Waiting::default(),
             index: RwLock::new(Index::new()),
             login: RwLock::new(None),
             epoch: AtomicU64::new(0),

@@ -4,12 +4,15 @@
 
 use cryptoki_sys as ck;
 use keyenclave_crypto::{
-    EcPrivateKey, Ed25519PrivateKey, MlDsaPrivateKey, MlKemPrivateKey, RsaPrivateKey, X25519PrivateKey, rand,
+    EcPrivateKey, Ed25519PrivateKey, MlDsaPrivateKey, MlKemPrivateKey, RsaPrivateKey, X25519PrivateKey, kdf,
+    rand,
 };
 use keyenclave_model::attribute::{self, Value};
 use keyenclave_model::edwards;
 use keyenclave_model::error::{Error, Result, Rv};
-use keyenclave_model::mechanism::{Algorithm, GENERIC_SECRET_LEN, Mechanism, RSA_BITS};
+use keyenclave_model::mechanism::{
+    Algorithm, GENERIC_SECRET_LEN, Mechanism, Params, RSA_BITS, TLS_SECRET_LEN,
+};
 use keyenclave_model::montgomery;
 use keyenclave_model::object::{Object, Origin};
 use keyenclave_model::post_quantum::Scheme;
@@ -28,7 +31,7 @@ const PUBLIC_EXPONENT: [u8; 3] = [1, 0, 1];
 pub(crate) struct Planned {
     object: Object,
     origin: Origin,
-    algorithm: Algorithm,
+    mechanism: Mechanism,
 }
 
 /// The two objects of a pair, admitted and waiting for their key.
@@ -45,20 +48,32 @@ pub(crate) struct PlannedPair {
 /// `CKR_MECHANISM_INVALID` if the mechanism makes no key, and what [`Object::admit`] says of the template.
 pub(crate) fn plan(mechanism: &Mechanism, template: &Template, role: Option<Role>) -> Result<Planned> {
     let (algorithm, origin) = (mechanism.algorithm(), Origin::Generate(mechanism.id()));
-    let key_type = match algorithm {
+    let (key_type, template) = match algorithm {
         Algorithm::AesKey
         | Algorithm::AesXtsKey
         | Algorithm::GenericSecret
+        | Algorithm::HkdfKey
         | Algorithm::HmacKey(_)
-        | Algorithm::ChaChaKey => algorithm.key_type().unwrap_or_default(),
+        | Algorithm::ChaChaKey => (algorithm.key_type(), template.clone()),
+        Algorithm::TlsPremaster => {
+            let len = Value::Ulong(TLS_SECRET_LEN as ck::CK_ULONG);
+            (algorithm.key_type(), with(template, ck::CKA_VALUE_LEN, len)?)
+        }
+        // Whatever the template says.
+        Algorithm::Pbkdf2 => {
+            let class = Value::Ulong(ck::CKO_SECRET_KEY);
+            let template = with(template, ck::CKA_CLASS, class)?;
+            (template.ulong(ck::CKA_KEY_TYPE), template)
+        }
         _ => return Err(Rv::MechanismInvalid.into()),
     };
-    let object = Object::admit(origin, Some((ck::CKO_SECRET_KEY, key_type)), template, role)?;
-    secret_len(&object, algorithm)?;
+    let fixed = key_type.map(|key_type| (ck::CKO_SECRET_KEY, key_type));
+    let object = Object::admit(origin, fixed, &template, role)?;
+    secret_len(&object)?;
     Ok(Planned {
         object,
         origin,
-        algorithm,
+        mechanism: mechanism.clone(),
     })
 }
 
@@ -109,8 +124,7 @@ impl Planned {
     /// Makes the key.
     pub(crate) fn make(self) -> Result<(Object, Key)> {
         let mut object = self.object;
-        let mut value = Zeroizing::new(vec![0; secret_len(&object, self.algorithm)?]);
-        rand::fill(&mut value).map_err(|error| Doing::Internal.failed(error))?;
+        let value = secret(&self.mechanism, secret_len(&object)?)?;
         material::put_secret(&mut object, value)?;
         let key = Key::parse(&object)?;
         material::put_secret_check_value(&mut object, &key)?;
@@ -190,6 +204,40 @@ fn lattice_pair(scheme: Scheme, public: &mut Object, private: &mut Object) -> Re
     })
 }
 
+/// The value of a new secret key.
+fn secret(mechanism: &Mechanism, len: usize) -> Result<Zeroizing<Vec<u8>>> {
+    let mut value = Zeroizing::new(vec![0; len]);
+    let done = match mechanism.params() {
+        Params::Pbkdf2(params) => kdf::pbkdf2(
+            params.hash,
+            &params.password.0,
+            &params.salt,
+            params.iterations,
+            &mut value,
+        ),
+        _ => rand::fill(&mut value),
+    };
+    done.map_err(|error| Doing::Internal.failed(error))?;
+    if let (Algorithm::TlsPremaster, Params::Bytes(version)) = (mechanism.algorithm(), mechanism.params()) {
+        value
+            .iter_mut()
+            .zip(version)
+            .for_each(|(byte, given)| *byte = *given);
+    }
+    Ok(value)
+}
+
+/// A template with what the mechanism says.
+fn with(template: &Template, id: ck::CK_ATTRIBUTE_TYPE, value: Value) -> Result<Template> {
+    if template.get(id).is_some_and(|given| *given != value) {
+        let detail = format!("{} is not what the mechanism makes", attribute::name(id));
+        return Err(Error::new(Rv::TemplateInconsistent, detail));
+    }
+    let others = template.iter().filter(|(given, _)| *given != id);
+    let others = others.map(|(id, value)| (id, value.clone()));
+    Ok(others.chain([(id, value)]).collect())
+}
+
 /// `CKA_MODULUS_BITS`, if keys of that size are made.
 fn rsa_bits(public: &Object) -> Result<u32> {
     let bits = public.ulong(ck::CKA_MODULUS_BITS).unwrap_or_default();
@@ -206,15 +254,15 @@ fn rsa_bits(public: &Object) -> Result<u32> {
 }
 
 /// `CKA_VALUE_LEN`, if keys of that length are made.
-fn secret_len(object: &Object, algorithm: Algorithm) -> Result<usize> {
+fn secret_len(object: &Object) -> Result<usize> {
     let given = object.get(ck::CKA_VALUE_LEN);
     let len = match given {
         Some(Value::Ulong(len)) => usize::try_from(*len).unwrap_or(usize::MAX),
         _ => object.key_type().and_then(material::only_len).unwrap_or_default(),
     };
     let (min, max) = GENERIC_SECRET_LEN;
-    let fits = match algorithm {
-        Algorithm::AesKey | Algorithm::AesXtsKey | Algorithm::ChaChaKey => {
+    let fits = match object.key_type() {
+        Some(ck::CKK_AES | ck::CKK_AES_XTS | ck::CKK_CHACHA20) => {
             material::lengths(object.key_type()).is_some_and(|fit| fit.contains(&len))
         }
         _ => (min..=max).contains(&len),

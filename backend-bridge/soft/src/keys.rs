@@ -122,6 +122,11 @@ impl SecretKey {
         ChaChaKey::new(&self.value).map_err(|error| Doing::Internal.failed(error))
     }
 
+    /// The value.
+    pub(crate) fn value(&self) -> &[u8] {
+        &self.value
+    }
+
     /// As an AES key.
     pub(crate) fn aes(&self) -> Result<&AesKey> {
         if let Some(key) = self.aes.get() {

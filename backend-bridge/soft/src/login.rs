@@ -182,6 +182,21 @@ impl<S: Store, K: Sealers> Engine<S, K> {
         Err(from_store(refused))
     }
 
+    /// `C_Login` as `CKU_CONTEXT_SPECIFIC`: the PIN is tried like at a login, and counted like one.
+    ///
+    /// # Errors
+    /// `CKR_OPERATION_NOT_INITIALIZED` if no operation asks for a PIN, `CKR_USER_NOT_LOGGED_IN`, `CKR_PIN_INCORRECT`,
+    /// `CKR_PIN_LOCKED`.
+    pub(crate) fn authenticate(&self, cx: &CallCx, pin: Pin<'_>) -> Result<()> {
+        let grant = self.waiting.of(cx.session)?;
+        if cx.access.login != Some(Role::User) {
+            return Err(Rv::UserNotLoggedIn.into());
+        }
+        self.unlock(Role::User, pin)?;
+        grant.give();
+        Ok(())
+    }
+
     fn unlock(&self, role: Role, pin: Pin<'_>) -> Result<Unlocked> {
         let unlocked = unlock(&self.store, store_role(role), &*self.sealers.sealer(pin.0));
         unlocked.map_err(|refused| {

@@ -9,7 +9,7 @@ use keyenclave_model::attribute::Value;
 use keyenclave_model::error::{Error, Result, Rv};
 use keyenclave_model::object::{Object, Origin};
 use keyenclave_model::template::Template;
-use keyenclave_model::token::{CallCx, ObjectId};
+use keyenclave_model::token::{CallCx, ObjectId, Role};
 
 use crate::engine::{ATTEMPTS, Engine};
 use crate::error::{from_store, from_writing};
@@ -112,9 +112,8 @@ impl<S: Store, K: Sealers> Engine<S, K> {
         self.change(|| {
             let held = self.look_up(cx.access, handle)?;
             let object = &held.opened().object;
-            cx.access.check_write(object.is_token(), needs_user(object))?;
+            check_write(cx.access, object)?;
             let changed = make(object)?;
-            check_admissible(&changed)?;
             match held {
                 Held::Session(was) => {
                     let is = was.changed(changed, was.attestation);
@@ -130,7 +129,7 @@ impl<S: Store, K: Sealers> Engine<S, K> {
         self.change(|| {
             let held = self.look_up(cx.access, handle)?;
             let object = &held.opened().object;
-            cx.access.check_write(object.is_token(), needs_user(object))?;
+            check_write(cx.access, object)?;
             if object.get(ck::CKA_DESTROYABLE) == Some(&Value::Bool(false)) {
                 let detail = "the object may not be destroyed (CKA_DESTROYABLE)";
                 return Err(Error::new(Rv::ActionProhibited, detail));
@@ -149,15 +148,36 @@ impl<S: Store, K: Sealers> Engine<S, K> {
         })
     }
 
-    /// Adds new objects, all or none: first those in memory, which can be taken back, then those for the token in one
-    /// commit.
+    /// Adds so many new objects, as [`Self::add_all`].
     pub(crate) fn add<const N: usize>(
         &self,
         ticket: &Ticket<'_>,
         objects: [(Object, Option<Key>); N],
     ) -> Result<[ObjectId; N]> {
-        let (mut for_token, mut in_memory) = (Vec::new(), Vec::new());
         let mut handles = [ObjectId(0); N];
+        self.add_to(ticket, objects.into_iter(), &mut handles)?;
+        Ok(handles)
+    }
+
+    /// Adds new objects, all or none.
+    pub(crate) fn add_all(
+        &self,
+        ticket: &Ticket<'_>,
+        objects: Vec<(Object, Option<Key>)>,
+    ) -> Result<Vec<ObjectId>> {
+        let mut handles = vec![ObjectId(0); objects.len()];
+        self.add_to(ticket, objects.into_iter(), &mut handles)?;
+        Ok(handles)
+    }
+
+    /// First those in memory, which can be taken back, then those for the token in one commit.
+    fn add_to(
+        &self,
+        ticket: &Ticket<'_>,
+        objects: impl Iterator<Item = (Object, Option<Key>)>,
+        handles: &mut [ObjectId],
+    ) -> Result<()> {
+        let (mut for_token, mut in_memory) = (Vec::new(), Vec::new());
         for (handle, (mut object, key)) in handles.iter_mut().zip(objects) {
             self.session.check(ticket, object.is_private())?;
             let id = RecordId(random()?);
@@ -182,7 +202,7 @@ impl<S: Store, K: Sealers> Engine<S, K> {
             self.close_after(login.as_ref(), new.id);
         }
         unfinished.keep();
-        Ok(handles)
+        Ok(())
     }
 
     /// The handle of an object that has just been stored.
@@ -258,27 +278,19 @@ impl<S: Store, K: Sealers> Engine<S, K> {
     }
 }
 
-/// Whether this session may make an object, and whether it may be.
+/// Whether this session may make an object.
 ///
 /// # Errors
-/// As [`Access::check_write`] and [`check_admissible`].
+/// As [`Access::check_write`].
 pub(crate) fn check_new(access: Access, object: &Object) -> Result<()> {
-    access.check_write(object.is_token(), needs_user(object))?;
-    check_admissible(object)
+    check_write(access, object)
 }
 
-/// Whether an object may be, beyond the rules of its kind.
-///
-/// # Errors
-/// `CKR_ATTRIBUTE_VALUE_INVALID` for a key that wants a login for each use.
-fn check_admissible(object: &Object) -> Result<()> {
-    if object.is_true(ck::CKA_ALWAYS_AUTHENTICATE) {
-        return Err(Error::new(
-            Rv::AttributeValueInvalid,
-            "CKA_ALWAYS_AUTHENTICATE true is not offered: leave it out or make it false",
-        ));
-    }
-    Ok(())
+/// Whether this session may make, change or destroy an object. The security officer may where it is not private, and so
+/// can trust a key that is stored (`CKA_TRUSTED`).
+fn check_write(access: Access, object: &Object) -> Result<()> {
+    let officer = access.login == Some(Role::So) && !object.is_private();
+    access.check_write(object.is_token(), needs_user(object) && !officer)
 }
 
 /// Whether an object takes the user's login: private ones do, and so does every secret that is stored, because the

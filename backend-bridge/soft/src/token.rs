@@ -141,7 +141,11 @@ impl<S: Store + 'static, K: Sealers> SoftToken<S, K> {
         let key = key.ok_or(Error::from(Rv::KeyHandleInvalid))?;
         let opened = self.engine.key(cx.access, key)?;
         check_use(&opened.object, class, mechanism)?;
-        operation::begin(class, mechanism, opened.ready_key()?)
+        let operation = operation::begin(class, mechanism, opened.ready_key()?)?;
+        if opened.object.is_true(ck::CKA_ALWAYS_AUTHENTICATE) {
+            return Ok(self.engine.waiting.guard(cx.session, operation));
+        }
+        Ok(operation)
     }
 
     /// No operation's state can be saved but a digest's, which has no key.
@@ -258,12 +262,8 @@ impl<S: Store + 'static, K: Sealers> SoftToken<S, K> {
                 mechanism,
                 base,
                 template,
-                has_handle: true,
-            } => engine.derive(cx, mechanism, base, template).map(Out::Object),
-            Work::Derive { .. } => Err(Error::new(
-                Rv::ArgumentsBad,
-                "there is no place for the handle of the key",
-            )),
+                has_handle,
+            } => engine.derive(cx, mechanism, base, template, has_handle),
             Work::EncapsulateLen(what) => {
                 let len = engine.encapsulate_len(cx, &what)?;
                 Ok(Out::Size(len as u64))
@@ -282,10 +282,7 @@ impl<S: Store + 'static, K: Sealers> SoftToken<S, K> {
                 Rv::ArgumentsBad,
                 "this token has one user, who has no name: leave the user name empty",
             )),
-            Work::Authenticate(_) => Err(Error::new(
-                Rv::OperationNotInitialized,
-                "no operation of this session asks for a PIN",
-            )),
+            Work::Authenticate(pin) => engine.authenticate(cx, pin).map(done),
             // For tokens that take things as given.
             Work::Attributes { .. } => Err(Rv::GeneralError.into()),
             // aws-lc's generator takes its seed from the system and from nobody else.

@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use cryptoki_sys as ck;
 use keyenclave_crypto::{AES_BLOCK_LEN, PrivateKey};
-use keyenclave_model::access::{check_unwrap, check_wrap, demanded};
+use keyenclave_model::access::{check_unwrap, check_wrap, demanded, keep_closed};
 use keyenclave_model::error::{Error, Result, Rv};
 use keyenclave_model::mechanism::{Algorithm, Mechanism, WrapForm};
 use keyenclave_model::object::{Object, Origin};
@@ -83,6 +83,7 @@ impl<S: Store, K: Sealers> Engine<S, K> {
         check_unwrap(&unwrapping.object, mechanism)?;
         let template = demanded(&unwrapping.object, ck::CKA_UNWRAP_TEMPLATE, template)?;
         let mut object = Object::admit(Origin::Unwrap, None, &template, cx.access.login)?;
+        keep_closed(&unwrapping.object, &template, &mut object)?;
         objects::check_new(cx.access, &object)?;
         let ticket = self.session.ticket(cx.session);
         let content = unsealed(cx, mechanism, unwrapping.ready_key()?, wrapped, &object)?;

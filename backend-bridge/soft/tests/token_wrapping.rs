@@ -59,7 +59,8 @@ fn secret(key_type: u64) -> Template {
 }
 
 fn kek(fixture: &Fixture) -> ObjectId {
-    fixture.create(user(), &aes_key(&[9; 32])).unwrap()
+    let key = merged(&aes_key(&[9; 32]), [(ck::CKA_WRAP, yes())]);
+    fixture.create(user(), &key).unwrap()
 }
 
 fn value(fixture: &Fixture, key: ObjectId) -> Vec<u8> {
@@ -229,6 +230,7 @@ fn a_key_for_trusted_keys_is_not_wrapped_by_one_that_decrypts() {
     let trusted = |decrypts: bool| {
         let key = [
             (ck::CKA_TRUSTED, yes()),
+            (ck::CKA_WRAP, yes()),
             (ck::CKA_DECRYPT, Value::Bool(decrypts)),
             (ck::CKA_EXTRACTABLE, no()),
         ];
@@ -249,6 +251,7 @@ fn what_keys_demand_of_each_other_holds() {
     let demands = template([(ck::CKA_SENSITIVE, yes()), (ck::CKA_EXTRACTABLE, no())]);
     let only_aes = template([(ck::CKA_KEY_TYPE, number(ck::CKK_AES))]);
     let kek = [
+        (ck::CKA_WRAP, yes()),
         (ck::CKA_UNWRAP_TEMPLATE, Value::Template(demands)),
         (ck::CKA_WRAP_TEMPLATE, Value::Template(only_aes)),
     ];

@@ -2,6 +2,7 @@
 //! Mechanisms with their parameters, lent to C for one call.
 
 use super::buffer::length;
+use super::nested::{Laid, Member};
 use super::structure::{Field, Structure};
 use cryptoki_sys::*;
 use std::ptr::null_mut;
@@ -24,6 +25,7 @@ enum Param {
         tag_bits: CK_ULONG,
     },
     Structure(Structure),
+    Nested(Vec<Member>),
     Pss(CK_RSA_PKCS_PSS_PARAMS),
     Eddsa {
         prehash: CK_BBOOL,
@@ -81,6 +83,14 @@ impl Mech {
         Self {
             kind,
             param: Param::Bytes(param.into()),
+        }
+    }
+
+    /// With a structure of structures.
+    pub fn nested(kind: CK_MECHANISM_TYPE, members: impl Into<Vec<Member>>) -> Self {
+        Self {
+            kind,
+            param: Param::Nested(members.into()),
         }
     }
 
@@ -249,6 +259,13 @@ impl Mech {
             Param::Bytes(bytes) => call(bytes.as_ptr().cast_mut().cast(), length(bytes)),
             Param::Null(length) => call(null_mut(), *length),
             Param::Structure(structure) => structure.lend(call),
+            Param::Nested(members) => {
+                let mut laid = Laid::default();
+                let (place, len) = laid.structure(members);
+                let done = call(place.cast(), CK_ULONG::try_from(len).unwrap_or(CK_ULONG::MAX));
+                laid.read_back();
+                done
+            }
             Param::Gcm { iv, aad, tag_bits } => {
                 let mut params = CK_GCM_PARAMS {
                     pIv: iv.as_ptr().cast_mut(),

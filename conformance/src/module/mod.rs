@@ -11,6 +11,7 @@ mod buffer;
 mod calls;
 mod encapsulation;
 mod mechanism;
+mod nested;
 mod structure;
 mod template;
 
@@ -18,6 +19,7 @@ pub use asynchronous::{Started, Waiting};
 pub use buffer::{In, Out, Written};
 pub use calls::{Init, Mutexes};
 pub use mechanism::Mech;
+pub use nested::{Kept, Member};
 pub use structure::{Field, Room, Structure};
 pub use template::{Attr, Want, bytes, flag, huge, null, number};
 

@@ -4,6 +4,8 @@
 //! What a parameter looks like in C is said by the mechanism's row ([`ParamShape`]); what its values may be is the
 //! model's business. Structures are read whole and unaligned, and only if the length is theirs.
 
+mod derivation;
+
 use std::marker::PhantomData;
 
 use cryptoki_sys as ck;
@@ -16,7 +18,7 @@ use keyenclave_model::mechanism::{
 };
 
 use keyenclave_model::post_quantum::Prehash;
-use keyenclave_model::token::ObjectId;
+use keyenclave_model::token::{Answer, ObjectId};
 use zeroize::Zeroizing;
 
 use super::values::{length, read, slice, try_to_vec};
@@ -32,7 +34,8 @@ impl RawMechanism<'_> {
     ///
     /// # Safety
     /// A `ptr` that is not null can be read during `'a`, and so can the parameter that it points to, for the length
-    /// given there, and what the parameter points to; nobody writes there meanwhile.
+    /// given there, and what the parameter points to; nobody writes there meanwhile. Where the mechanism has a place
+    /// for what it gives, it can be written.
     pub unsafe fn new(ptr: *const ck::CK_MECHANISM) -> Self {
         Self {
             ptr,
@@ -54,11 +57,7 @@ impl RawMechanism<'_> {
         // SAFETY: as promised to `new`.
         let raw = unsafe { read(self.ptr) }.ok_or(Error::from(Rv::ArgumentsBad))?;
         let row = MechanismRow::find(raw.mechanism)?;
-        let parameter = Parameter {
-            ptr: raw.pParameter.cast(),
-            len: raw.ulParameterLen,
-            memory: PhantomData,
-        };
+        let parameter = Parameter::new(raw.pParameter, raw.ulParameterLen);
         let params = parameter.parse(row.params).map_err(|error| {
             Error::new(
                 error.rv(),
@@ -66,6 +65,17 @@ impl RawMechanism<'_> {
             )
         })?;
         Mechanism::new(raw.mechanism, params)
+    }
+
+    /// Puts what a derivation gave beside its key where the parameter says.
+    ///
+    /// # Errors
+    /// `CKR_GENERAL_ERROR` where the parameter has no place for it.
+    pub fn answer(&self, answer: &Answer) -> Result<()> {
+        // SAFETY: as promised to `new`.
+        let raw = unsafe { read(self.ptr) }.ok_or(Error::from(Rv::ArgumentsBad))?;
+        let row = MechanismRow::find(raw.mechanism)?;
+        Parameter::new(raw.pParameter, raw.ulParameterLen).answer(row.params, answer)
     }
 
     /// The mechanism whatever it is, and its parameter unread.
@@ -98,6 +108,14 @@ struct Parameter<'a> {
 }
 
 impl<'a> Parameter<'a> {
+    fn new(ptr: *const std::ffi::c_void, len: ck::CK_ULONG) -> Self {
+        Self {
+            ptr: ptr.cast(),
+            len,
+            memory: PhantomData,
+        }
+    }
+
     fn parse(&self, shape: ParamShape) -> Result<Params> {
         match shape {
             ParamShape::None if self.len == 0 => Ok(Params::None),
@@ -112,6 +130,15 @@ impl<'a> Parameter<'a> {
             ParamShape::StringData => string_data(&self.structure()?),
             ParamShape::Key => Ok(Params::Key(ObjectId(self.structure()?))),
             ParamShape::Bit => Ok(Params::Bit(size(self.structure::<ck::CK_ULONG>()?)?)),
+            ParamShape::Hkdf => derivation::hkdf(&self.structure()?),
+            ParamShape::Sp800108 => derivation::sp800_108(&self.structure()?),
+            ParamShape::Sp800108Feedback => derivation::kdf(&self.structure()?),
+            ParamShape::Pbkdf2 => derivation::pbkdf2(&self.structure()?),
+            ParamShape::TlsMaster => derivation::tls_master(&self.structure()?),
+            ParamShape::TlsExtendedMaster => derivation::tls_extended_master(&self.structure()?),
+            ParamShape::TlsKeys => derivation::tls_keys(&self.structure()?),
+            ParamShape::TlsKdf => derivation::tls_kdf(&self.structure()?),
+            ParamShape::TlsMac => derivation::tls_mac(&self.structure()?),
             ParamShape::Pss => pss(&self.structure()?),
             ParamShape::Oaep => oaep(&self.structure()?),
             ParamShape::Counter => counter(&self.structure()?),

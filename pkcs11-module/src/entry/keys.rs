@@ -5,7 +5,7 @@ use cryptoki_sys as ck;
 use keyenclave_model::error::Result;
 use keyenclave_model::mechanism::Mechanism;
 use keyenclave_model::template::Template;
-use keyenclave_model::token::{Encapsulation, ObjectId, Out, SessionId, Work, Wrapping};
+use keyenclave_model::token::{Answer, Encapsulation, ObjectId, Out, SessionId, Work, Wrapping};
 
 use super::asynchronous::generate;
 use super::objects::made;
@@ -120,15 +120,23 @@ pub fn derive_key(
     mut handle: Place<'_, ck::CK_OBJECT_HANDLE>,
 ) -> Result<()> {
     let caller = lib.session(session)?;
-    let (mechanism, template) = (caller.mechanism(&mechanism)?, caller.template(&template)?);
+    let (known, template) = (caller.mechanism(&mechanism)?, caller.template(&template)?);
     let work = Work::Derive {
-        mechanism: &mechanism,
+        mechanism: &known,
         base,
         template: &template,
         has_handle: handle.check().is_ok(),
     };
     match caller.run(work)? {
         Out::Done => Ok(()),
+        Out::Derived { key, answer } => {
+            mechanism.answer(&answer)?;
+            if let Answer::Refused { error, .. } = answer {
+                return Err(error);
+            }
+            key.into_iter().for_each(|key| handle.set(key.0));
+            Ok(())
+        }
         derived => {
             handle.check()?;
             handle.set(made(derived)?);

@@ -233,6 +233,9 @@ fn offered(capability: &Capability, row: &MechanismRow) -> ck::CK_FLAGS {
         | Mechanical::Digest(_) => !(WITH_KEYS | MESSAGES),
         // Public keys of ML-DSA are used here; its private keys, and ML-KEM's, are in the soft token alone.
         Mechanical::MlDsa(_) => !USES | ck::CKF_VERIFY,
+        Mechanical::HkdfKey | Mechanical::Pbkdf2 | Mechanical::TlsPremaster | Mechanical::TlsMac => {
+            !WITH_KEYS
+        }
         Mechanical::RsaX931KeyPair
         | Mechanical::RsaAesKeyWrap
         | Mechanical::EcdhAesKeyWrap(_)
@@ -243,6 +246,12 @@ fn offered(capability: &Capability, row: &MechanismRow) -> ck::CK_FLAGS {
         | Mechanical::Combine(_)
         | Mechanical::LatticeKeyPair(_)
         | Mechanical::MlKem
+        | Mechanical::Hkdf { .. }
+        | Mechanical::HashedKey(_)
+        | Mechanical::Sp800108(_)
+        | Mechanical::TlsMaster { .. }
+        | Mechanical::TlsKeys { .. }
+        | Mechanical::TlsKdf
         | Mechanical::Foreign => 0,
     }
 }

@@ -3,6 +3,7 @@
 
 use cryptoki_sys as ck;
 
+use super::derivation::Iteration;
 use crate::algorithm::Hash;
 use crate::edwards;
 use crate::montgomery;
@@ -97,6 +98,37 @@ pub enum Algorithm {
     ChaChaPoly,
     /// A key from the bytes of others (PKCS#11 3.2, miscellaneous simple key derivation mechanisms).
     Combine(Combination),
+    /// HKDF key generation.
+    HkdfKey,
+    /// HKDF (RFC 5869).
+    Hkdf {
+        /// Whether what comes out is a data object.
+        data: bool,
+    },
+    /// The digest of a key (PKCS#11 3.2, hash-based key derivation).
+    HashedKey(Hash),
+    /// Key derivation by an iterated pseudorandom function (NIST SP 800-108).
+    Sp800108(Iteration),
+    /// PBKDF2 (RFC 8018).
+    Pbkdf2,
+    /// The generation of a premaster secret (RFC 5246, section 8.1.1).
+    TlsPremaster,
+    /// The master secret of TLS (RFC 5246, section 8.1; RFC 7627).
+    TlsMaster {
+        /// Whether it depends on the whole handshake.
+        extended: bool,
+        /// Whether the premaster secret was agreed, and does not begin with a version.
+        agreed: bool,
+    },
+    /// The keys of a TLS connection (RFC 5246, section 6.3).
+    TlsKeys {
+        /// Whether initialisation vectors are given out.
+        with_ivs: bool,
+    },
+    /// Keying material out of a TLS handshake (RFC 5705).
+    TlsKdf,
+    /// The `verify_data` of TLS (RFC 5246, section 7.4.9).
+    TlsMac,
     /// Encryption in the format of a remote service, which alone can do it.
     RemoteSymmetric,
     /// HMAC (RFC 2104).
@@ -188,6 +220,9 @@ pub const RSA_BITS: (ck::CK_ULONG, ck::CK_ULONG) = (2048, 8192);
 /// Smallest and largest generic secret that is generated, in bytes.
 pub const GENERIC_SECRET_LEN: (usize, usize) = (1, 512);
 
+/// Length of the premaster and master secrets of TLS, in bytes.
+pub const TLS_SECRET_LEN: usize = 48;
+
 impl Algorithm {
     /// The type of the keys that it makes or uses; `None` where there is no key, or where several types fit.
     pub const fn key_type(self) -> Option<ck::CK_KEY_TYPE> {
@@ -217,9 +252,17 @@ impl Algorithm {
             Self::LatticeKeyPair(scheme) => Some(scheme.key_type()),
             Self::MlDsa(_) => Some(ck::CKK_ML_DSA),
             Self::MlKem => Some(ck::CKK_ML_KEM),
-            Self::GenericSecret | Self::RemoteSymmetric => Some(ck::CKK_GENERIC_SECRET),
             Self::HmacKey(hash) => Some(hmac_key_type(hash)),
             Self::ChaChaKey | Self::ChaCha20 | Self::ChaChaPoly => Some(ck::CKK_CHACHA20),
+            Self::GenericSecret
+            | Self::RemoteSymmetric
+            | Self::TlsPremaster
+            | Self::TlsMaster { .. }
+            | Self::TlsKeys { .. }
+            | Self::TlsKdf
+            | Self::TlsMac => Some(ck::CKK_GENERIC_SECRET),
+            Self::HkdfKey => Some(ck::CKK_HKDF),
+            Self::Hkdf { .. } | Self::HashedKey(_) | Self::Sp800108(_) | Self::Pbkdf2 => None,
             Self::Hmac { .. }
             | Self::Digest(_)
             | Self::Combine(_)
@@ -233,7 +276,8 @@ impl Algorithm {
     pub fn accepts(self, key_type: ck::CK_KEY_TYPE) -> bool {
         match self {
             Self::Hmac { hash, .. } => key_type == ck::CKK_GENERIC_SECRET || key_type == hmac_key_type(hash),
-            Self::Combine(_) => is_secret(key_type),
+            Self::Combine(_) | Self::HashedKey(_) | Self::Sp800108(_) => is_secret(key_type),
+            Self::Hkdf { .. } => matches!(key_type, ck::CKK_HKDF | ck::CKK_GENERIC_SECRET),
             Self::EcdhAesKeyWrap(keys) => keys.accept(key_type),
             Self::Ecdh { cofactor } => {
                 key_type == ck::CKK_EC || (!cofactor && key_type == ck::CKK_EC_MONTGOMERY)
@@ -269,6 +313,16 @@ impl Algorithm {
         }
     }
 
+    /// Whether it notices when what was wrapped is changed or cut, and gives nothing away about it. What is wrapped
+    /// without that is found out by unwrapping pieces of it, by asking which paddings are right, or by encrypting
+    /// something else with the same initialisation vector.
+    pub const fn protects_wrapped(self) -> bool {
+        matches!(
+            self,
+            Self::AesKeyWrap(_) | Self::RsaOaep | Self::RsaAesKeyWrap | Self::EcdhAesKeyWrap(_)
+        )
+    }
+
     /// Whether it takes a remote service: no engine computes it.
     pub const fn is_remote(self) -> bool {
         matches!(self, Self::RemoteSymmetric)
@@ -283,8 +337,9 @@ impl Algorithm {
             Self::EcdhAesKeyWrap(EcdhKeys::Montgomery) => same(montgomery::BITS),
             // In bytes (PKCS#11 3.2, HMAC mechanisms), and in bits.
             Self::HmacKey(_) => secret,
-            Self::GenericSecret => (secret.0 * 8, secret.1 * 8),
+            Self::GenericSecret | Self::HkdfKey => (secret.0 * 8, secret.1 * 8),
             Self::RemoteSymmetric => same(32),
+            Self::TlsPremaster | Self::TlsMaster { .. } | Self::TlsKeys { .. } => same(TLS_SECRET_LEN),
             // Those that are left without a type take keys of any length (RFC 2104).
             _ => self.key_type().map_or((0, 0), sizes_of),
         }

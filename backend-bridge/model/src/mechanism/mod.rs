@@ -8,6 +8,7 @@
 mod aead;
 mod agreement;
 mod algorithm;
+mod derivation;
 mod lookup;
 mod params;
 mod table;
@@ -17,9 +18,10 @@ use cryptoki_sys as ck;
 pub use aead::{AeadParams, Generator, Tag};
 pub use agreement::{EcdhAesParams, EcdhParams, Kdf, RsaAesParams};
 pub use algorithm::{
-    Algorithm, Combination, EcdhKeys, GENERIC_SECRET_LEN, RSA_BITS, SignedInput, StreamMode, WrapForm,
-    hmac_key_type,
+    Algorithm, Combination, EcdhKeys, GENERIC_SECRET_LEN, RSA_BITS, SignedInput, StreamMode, TLS_SECRET_LEN,
+    WrapForm, hmac_key_type,
 };
+pub use derivation::*;
 pub use params::{
     CcmParams, ChaCha20Params, ChaChaPolyParams, ChainedDataParams, CounterParams, EdDsaParams, GcmParams,
     Hedge, MlDsaParams, OaepParams, ParamShape, Params, PssParams,

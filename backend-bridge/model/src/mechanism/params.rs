@@ -7,6 +7,9 @@ use super::MechanismRow;
 use super::aead::AeadParams;
 use super::agreement::{EcdhAesParams, EcdhParams, RsaAesParams};
 use super::algorithm::Algorithm;
+use super::derivation::{
+    HkdfParams, Pbkdf2Params, Sp800108Params, TlsKdfParams, TlsKeysParams, TlsMacParams, TlsMasterParams,
+};
 use crate::algorithm::Hash;
 use crate::edwards;
 use crate::error::{Result, Rv};
@@ -30,6 +33,24 @@ pub enum ParamShape {
     Key,
     /// `CK_EXTRACT_PARAMS`: the number of a bit.
     Bit,
+    /// `CK_HKDF_PARAMS`.
+    Hkdf,
+    /// `CK_SP800_108_KDF_PARAMS`.
+    Sp800108,
+    /// `CK_SP800_108_FEEDBACK_KDF_PARAMS`.
+    Sp800108Feedback,
+    /// `CK_PKCS5_PBKD2_PARAMS` or `CK_PKCS5_PBKD2_PARAMS2`.
+    Pbkdf2,
+    /// `CK_TLS12_MASTER_KEY_DERIVE_PARAMS`.
+    TlsMaster,
+    /// `CK_TLS12_EXTENDED_MASTER_KEY_DERIVE_PARAMS`.
+    TlsExtendedMaster,
+    /// `CK_TLS12_KEY_MAT_PARAMS`.
+    TlsKeys,
+    /// `CK_TLS_KDF_PARAMS`.
+    TlsKdf,
+    /// `CK_TLS_MAC_PARAMS`.
+    TlsMac,
     /// `CK_RSA_PKCS_PSS_PARAMS`.
     Pss,
     /// `CK_RSA_PKCS_OAEP_PARAMS`.
@@ -77,6 +98,20 @@ pub enum Params {
     Key(ObjectId),
     /// The number of a bit, from the first on.
     Bit(usize),
+    /// For HKDF.
+    Hkdf(HkdfParams),
+    /// For SP 800-108.
+    Sp800108(Box<Sp800108Params>),
+    /// For PBKDF2.
+    Pbkdf2(Pbkdf2Params),
+    /// For a master secret of TLS.
+    TlsMaster(TlsMasterParams),
+    /// For the keys of a TLS connection.
+    TlsKeys(TlsKeysParams),
+    /// For other keys out of a TLS handshake.
+    TlsKdf(TlsKdfParams),
+    /// For the last messages of a TLS handshake.
+    TlsMac(TlsMacParams),
     /// For PSS.
     Pss(PssParams),
     /// For OAEP.
@@ -243,7 +278,8 @@ pub(super) fn check(row: &MechanismRow, params: &Params) -> Result<()> {
         (ParamShape::Oaep, Params::Oaep(_))
         | (ParamShape::StringData, Params::Data(_))
         | (ParamShape::Key, Params::Key(_))
-        | (ParamShape::Bit, Params::Bit(_)) => true,
+        | (ParamShape::Bit, Params::Bit(_))
+        | (ParamShape::TlsKdf, Params::TlsKdf(_)) => true,
         (ParamShape::Counter, Params::Counter(counter)) => (1..=8 * BLOCK).contains(&counter.bits),
         (ParamShape::ChainedData, Params::ChainedData(chained)) => is_blocks(&chained.data),
         (ParamShape::Gmac, Params::Gcm(gcm)) => gcm.aad.is_empty() && gcm_fits(gcm.iv.len(), gcm.tag_len),
@@ -255,6 +291,16 @@ pub(super) fn check(row: &MechanismRow, params: &Params) -> Result<()> {
             len => len == 8,
         },
         (ParamShape::ChaChaPoly, Params::ChaChaPoly(params)) => matches!(params.nonce.len(), 12 | 24),
+        (ParamShape::Hkdf, Params::Hkdf(hkdf)) => hkdf.extract.is_some() || hkdf.expand.is_some(),
+        (ParamShape::Sp800108 | ParamShape::Sp800108Feedback, Params::Sp800108(kdf)) => {
+            matches!(row.algorithm, Algorithm::Sp800108(mode) if kdf.fits(mode))
+        }
+        (ParamShape::Pbkdf2, Params::Pbkdf2(pbkdf2)) => pbkdf2.iterations > 0,
+        (ParamShape::TlsMaster | ParamShape::TlsExtendedMaster, Params::TlsMaster(master)) => {
+            matches!(row.algorithm, Algorithm::TlsMaster { agreed, .. } if !(agreed && master.has_version))
+        }
+        (ParamShape::TlsKeys, Params::TlsKeys(keys)) => keys.fits(),
+        (ParamShape::TlsMac, Params::TlsMac(mac)) => (12..=256).contains(&mac.len),
         (ParamShape::EdDsa, Params::None) => true,
         (ParamShape::SignContext, Params::None) => true,
         (ParamShape::SignContext, Params::MlDsa(given)) => given.prehash.is_none() && fits(&given.context),

@@ -86,10 +86,41 @@ pub enum Out {
         /// The key.
         key: ObjectId,
     },
+    /// A derived key, if there is one of which the application takes the handle, and what the mechanism's parameter has
+    /// places for.
+    Derived {
+        /// The key.
+        key: Option<ObjectId>,
+        /// The rest.
+        answer: Answer,
+    },
     /// The object's size, in bytes.
     Size(u64),
     /// An operation has begun.
     Operation(Box<dyn Operation>),
     /// An operation on messages has begun.
     Messages(Box<dyn Messages>),
+}
+
+/// What a derivation gives beside a key.
+#[derive(Debug)]
+pub enum Answer {
+    /// The keys beside the first one, as many as were described.
+    Keys(Vec<ObjectId>),
+    /// There are no keys, because this one of those beside the first could not be made.
+    Refused {
+        /// Which.
+        index: usize,
+        /// Why.
+        error: Error,
+    },
+    /// The version that a premaster secret of TLS begins with.
+    Version([u8; 2]),
+    /// The keys of a TLS connection.
+    Connection {
+        /// The MAC keys of the client and of the server, their encryption keys.
+        keys: [Option<ObjectId>; 4],
+        /// The initialisation vectors of the client and of the server.
+        ivs: [Vec<u8>; 2],
+    },
 }

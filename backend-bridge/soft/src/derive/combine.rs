@@ -10,8 +10,8 @@ use zeroize::Zeroizing;
 
 use super::Source;
 
-/// So many bytes of a key are not guessed.
-const UNGUESSABLE: usize = 16;
+/// So many bytes are not guessed: 112 bits.
+const UNGUESSABLE: usize = 14;
 
 /// Combines keys, the base key first, and data.
 ///
@@ -72,6 +72,7 @@ fn extract(base: &[u8], params: &Params, wanted: Option<usize>) -> Result<Zeroiz
         return Err(too_short(len));
     }
     check_part(len, base.len())?;
+    check_whole(len)?;
     let (first, shift) = (position / 8, position % 8);
     let byte = |index: usize| base.get(index % base.len()).copied().unwrap_or_default();
     let piece = |index: usize| {
@@ -85,6 +86,7 @@ fn extract(base: &[u8], params: &Params, wanted: Option<usize>) -> Result<Zeroiz
 
 fn exactly(value: Zeroizing<Vec<u8>>, len: usize) -> Result<Zeroizing<Vec<u8>>> {
     if value.len() == len {
+        check_whole(len)?;
         Ok(value)
     } else {
         Err(too_short(len))
@@ -96,6 +98,17 @@ fn too_short(len: usize) -> Error {
         Rv::KeySizeRange,
         format!("the keys and data have fewer than the {len} bytes that CKA_VALUE_LEN wants"),
     )
+}
+
+/// Whatever it is made of: a key as short as that is found by trying.
+fn check_whole(len: usize) -> Result<()> {
+    if len >= UNGUESSABLE {
+        return Ok(());
+    }
+    Err(Error::new(
+        Rv::KeySizeRange,
+        format!("a key of {len} bytes could be guessed: make it at least {UNGUESSABLE} bytes long"),
+    ))
 }
 
 fn check_part(part: usize, whole: usize) -> Result<()> {

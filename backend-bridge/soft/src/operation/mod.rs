@@ -10,11 +10,13 @@ mod chacha;
 mod digest;
 mod ecdsa;
 mod eddsa;
+mod guarded;
 mod hmac;
 mod key_wrap;
 mod ml_dsa;
 mod rsa;
 mod rsa_raw;
+mod tls_mac;
 
 use std::sync::Arc;
 
@@ -29,6 +31,7 @@ use crate::error::Doing;
 use crate::keys::Key;
 
 pub(crate) use digest::{Digesting, SecretValues};
+pub(crate) use guarded::Waiting;
 
 /// Starts an operation with a key that has been found fit for it.
 ///
@@ -61,6 +64,7 @@ pub(crate) fn begin(
         (Algorithm::ChaCha20, _) => chacha::begin_stream(class, mechanism, &key),
         (Algorithm::ChaChaPoly, _) => chacha::Sealing::begin(class, mechanism, &key),
         (Algorithm::Hmac { hash, .. }, _) => hmac::Mac::begin(hash, mechanism, key),
+        (Algorithm::TlsMac, _) => tls_mac::Finished::begin(mechanism, key),
         _ => Err(Rv::MechanismInvalid.into()),
     }
 }

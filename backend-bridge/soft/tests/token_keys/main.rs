@@ -15,7 +15,7 @@ use keyenclave_model::error::Rv;
 use keyenclave_model::mechanism::{Algorithm, MECHANISMS};
 use keyenclave_model::object::Object;
 use keyenclave_model::template::Template;
-use keyenclave_model::token::{Operation, OperationClass, Work};
+use keyenclave_model::token::{OperationClass, Work};
 use token_fixture::*;
 
 /// Everything that must not leave a sensitive key.

@@ -2,6 +2,7 @@
 //! What a key may be used for, and what it keeps to itself.
 
 use super::*;
+use keyenclave_model::token::{End, Operation, Out, Pin, Step};
 
 #[test]
 fn a_sensitive_key_gives_its_value_to_nobody() {
@@ -103,17 +104,44 @@ fn use_is_checked_before_a_key_is_used() {
 }
 
 #[test]
-fn a_key_that_wants_a_login_for_each_use_is_refused_with_a_reason() {
+fn a_key_that_asks_each_time_signs_once_after_each_pin() {
     let fixture = Fixture::for_user();
-    let (of_public, of_private) = kept(ec_pair(Curve::P256), "x");
+    let (of_public, of_private) = ec_pair(Curve::P256);
     let of_private = merged(&of_private, [(ck::CKA_ALWAYS_AUTHENTICATE, yes())]);
-    let error = fixture
+    let (_, key) = fixture
         .generate_pair(user(), ck::CKM_EC_KEY_PAIR_GEN, &of_public, &of_private)
-        .map(drop)
-        .unwrap_err();
-    assert_eq!(error.rv(), Rv::AttributeValueInvalid);
-    assert!(error.detail().unwrap().contains("CKA_ALWAYS_AUTHENTICATE"));
-    assert!(fixture.find(user(), &template([])).is_empty());
+        .unwrap();
+    let authenticate = |pin: &'static [u8]| {
+        let done = fixture.work(user(), Work::Authenticate(Pin(pin)));
+        done.map(drop).map_err(|error| error.rv())
+    };
+    assert_eq!(authenticate(USER_PIN), Err(Rv::OperationNotInitialized));
+    let how = plain(ck::CKM_ECDSA_SHA256);
+    let begin = || match fixture.work(
+        user(),
+        Work::Begin {
+            class: OperationClass::Sign,
+            mechanism: &how,
+            key: Some(key),
+        },
+    ) {
+        Ok(Out::Operation(operation)) => operation,
+        _ => panic!("no operation"),
+    };
+    let sign = |operation: Box<dyn Operation>| {
+        let mut out = [0; 64];
+        match operation.single(&user(), b"message", End::Output(&mut out)) {
+            Step::Ready(done) => done.map(drop).map_err(|error| error.rv()),
+            Step::Pending(_) => panic!("pending"),
+        }
+    };
+    assert_eq!(sign(begin()), Err(Rv::UserNotLoggedIn));
+    let operation = begin();
+    assert_eq!(authenticate(b"wrong-pin"), Err(Rv::PinIncorrect));
+    assert_eq!(authenticate(USER_PIN), Ok(()));
+    assert_eq!(sign(operation), Ok(()));
+    assert_eq!(sign(begin()), Err(Rv::UserNotLoggedIn), "once");
+    assert_eq!(authenticate(USER_PIN), Err(Rv::OperationNotInitialized));
 }
 
 #[test]

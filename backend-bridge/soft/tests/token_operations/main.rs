@@ -18,7 +18,7 @@ use keyenclave_model::error::{Result, Rv};
 use keyenclave_model::mechanism::{
     Algorithm, CcmParams, ChainedDataParams, CounterParams, EcdhAesParams, EcdhParams, GcmParams, Hedge, Kdf,
     MECHANISMS, Mechanism, MechanismRow, MlDsaParams, OaepParams, ParamShape, Params, PssParams,
-    RsaAesParams,
+    RsaAesParams, TlsMacParams, TlsPrf,
 };
 use keyenclave_model::post_quantum::Prehash;
 use keyenclave_model::token::{
@@ -199,6 +199,28 @@ fn every_mechanism_that_is_told_of_works() {
             }),
             ParamShape::ChaCha20 => chacha::stream(0, &[1; 12]),
             ParamShape::ChaChaPoly => chacha::sealing(&[1; 12], b""),
+            ParamShape::TlsMac => Params::TlsMac(TlsMacParams {
+                prf: TlsPrf::Hash(Hash::Sha256),
+                len: 12,
+                server: true,
+            }),
+            // They make keys, and no operation begins with them.
+            ParamShape::Hkdf
+            | ParamShape::Sp800108
+            | ParamShape::Sp800108Feedback
+            | ParamShape::Pbkdf2
+            | ParamShape::TlsMaster
+            | ParamShape::TlsExtendedMaster
+            | ParamShape::TlsKeys
+            | ParamShape::TlsKdf => {
+                assert_eq!(
+                    row.flags & !(ck::CKF_DERIVE | ck::CKF_GENERATE),
+                    0,
+                    "{}",
+                    row.name
+                );
+                continue;
+            }
         };
         let mechanism = mechanism(row.id, params);
         let (private, public_key) = match row.algorithm.key_type() {

@@ -5,9 +5,11 @@ mod aes;
 mod aes_codes;
 mod aes_data;
 mod aes_modes;
+mod attacks;
 mod attributes;
 mod bad_input;
 mod chacha;
+mod derivation;
 mod digests;
 mod dual;
 mod ecdh;
@@ -37,8 +39,10 @@ const SUBJECTS: [&[Case]; 26] = [
     sessions::CASES,
     objects::CASES,
     attributes::CASES,
+    attacks::CASES,
     operations::CASES,
     digests::CASES,
+    derivation::CASES,
     macs::CASES,
     aes::CASES,
     aes_modes::CASES,

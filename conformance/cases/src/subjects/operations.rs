@@ -54,8 +54,6 @@ cases! {
         [CKM_RSA_PKCS_KEY_PAIR_GEN, CKM_EC_KEY_PAIR_GEN, CKM_RSA_PKCS, CKM_SHA256_RSA_PKCS], [];
     "operations.usage" => a_key_does_only_what_its_flags_say, "C_SignInit", [CKM_AES_KEY_GEN, CKM_AES_CBC, CKM_GENERIC_SECRET_KEY_GEN, CKM_SHA256_HMAC, CKM_RSA_PKCS_KEY_PAIR_GEN, CKM_RSA_PKCS], [];
     "operations.logout" => logout_ends_operations_with_private_keys, "C_Logout", [], [Own];
-    "attributes.always-authenticate" => a_key_that_asks_for_a_pin_each_time_is_refused, "Private key objects",
-        [CKM_EC_KEY_PAIR_GEN], [Own];
 }
 
 fn an_operation_of_each_class_can_be_active_at_once_and_no_second_one() {
@@ -412,13 +410,4 @@ fn logout_ends_operations_with_private_keys() {
         [CKR_OPERATION_NOT_INITIALIZED, CKR_USER_NOT_LOGGED_IN].contains(&after.0),
         "{after:?}"
     );
-}
-
-/// Nobody can give that PIN, so a key that is not to be used without it must not come to be.
-fn a_key_that_asks_for_a_pin_each_time_is_refused() {
-    let (token, session) = Token::with_user();
-    let public = [keyenclave_conformance::module::bytes(CKA_EC_PARAMS, CURVES[0].0)];
-    let private = [flag(CKA_ALWAYS_AUTHENTICATE, true)];
-    let pair = token.generate_key_pair(session, CKM_EC_KEY_PAIR_GEN, &public, &private);
-    assert_eq!(pair.unwrap_err(), CKR_ATTRIBUTE_VALUE_INVALID);
 }
