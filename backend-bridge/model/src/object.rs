@@ -318,21 +318,30 @@ impl Object {
             }
             changed.put(id, value.clone());
         }
+        if changed.wraps_and_decrypts() && !self.wraps_and_decrypts() && !asks_for_both(template) {
+            return Err(Error::new(
+                Rv::TemplateInconsistent,
+                "a secret key wraps and decrypts only if one template asks for both (CKA_WRAP, CKA_DECRYPT)",
+            ));
+        }
         Ok(changed)
     }
 
     /// No secret key wraps and decrypts unless both were asked for: with one that does, every key that it may wrap can
-    /// be read. Where nobody asks for either, it decrypts.
+    /// be read. Where nobody asks for either, it decrypts: more clients count on that than on wrapping.
     fn part_uses(&mut self, template: &Template) {
-        let both = self.is_true(ck::CKA_WRAP) && self.is_true(ck::CKA_DECRYPT);
+        if !self.wraps_and_decrypts() || asks_for_both(template) {
+            return;
+        }
         let left_out = match (template.bool(ck::CKA_WRAP), template.bool(ck::CKA_DECRYPT)) {
-            (Some(true), Some(true)) => return,
             (Some(true), None) => ck::CKA_DECRYPT,
             _ => ck::CKA_WRAP,
         };
-        if both {
-            self.put(left_out, Value::Bool(false));
-        }
+        self.put(left_out, Value::Bool(false));
+    }
+
+    fn wraps_and_decrypts(&self) -> bool {
+        self.is_true(ck::CKA_WRAP) && self.is_true(ck::CKA_DECRYPT)
     }
 
     /// Whether a truth value has arrived where it must stay.
@@ -340,6 +349,12 @@ impl Object {
         let is = |truth| self.get(rule.id) == Some(&Value::Bool(truth)) && *value != Value::Bool(truth);
         (rule.rules.has(Rules::STAYS_TRUE) && is(true)) || (rule.rules.has(Rules::STAYS_FALSE) && is(false))
     }
+}
+
+fn asks_for_both(template: &Template) -> bool {
+    [ck::CKA_WRAP, ck::CKA_DECRYPT]
+        .iter()
+        .all(|id| template.bool(*id) == Some(true))
 }
 
 /// An object as applications see it: what is the same for all its attributes is found out once.

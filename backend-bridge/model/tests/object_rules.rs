@@ -65,6 +65,27 @@ fn a_key_may_do_what_its_type_allows_unless_the_template_says_otherwise() {
 }
 
 #[test]
+fn a_secret_key_wraps_and_decrypts_only_if_one_template_asks_for_both() {
+    let uses = |key: &Object| [ck::CKA_WRAP, ck::CKA_DECRYPT].map(|usage| key.is_true(usage));
+    let (wraps, decrypts) = ((ck::CKA_WRAP, is(true)), (ck::CKA_DECRYPT, is(true)));
+    assert_eq!(uses(&aes([])), [false, true]);
+    assert_eq!(uses(&aes([decrypts.clone()])), [false, true]);
+    assert_eq!(uses(&aes([wraps.clone()])), [true, false]);
+    assert_eq!(uses(&aes([(ck::CKA_DECRYPT, is(false))])), [true, false]);
+    let both = aes([wraps.clone(), decrypts.clone()]);
+    assert_eq!(uses(&both), [true, true]);
+    for (key, missing) in [(aes([]), &wraps), (aes([wraps.clone()]), &decrypts)] {
+        let alone = template([missing.clone()]);
+        assert_eq!(rv(key.with(&alone, USER)), Some(Rv::TemplateInconsistent));
+        assert_eq!(rv(key.copied(&alone, USER)), Some(Rv::TemplateInconsistent));
+        let together = template([wraps.clone(), decrypts.clone()]);
+        assert_eq!(uses(&key.with(&together, USER).unwrap()), [true, true]);
+    }
+    let named = template([(ck::CKA_LABEL, Value::bytes(*b"x"))]);
+    assert_eq!(uses(&both.with(&named, USER).unwrap()), [true, true]);
+}
+
+#[test]
 fn a_key_knows_where_it_comes_from() {
     let key = aes([]);
     assert!(key.is_true(ck::CKA_LOCAL));
@@ -197,7 +218,7 @@ fn every_attribute_of_a_template_counts_in_a_search() {
     ])));
     assert!(!key.matches(&template([
         (ck::CKA_LABEL, Value::bytes(*b"one")),
-        (ck::CKA_WRAP, is(false))
+        (ck::CKA_WRAP, is(true))
     ])));
     assert!(!key.matches(&template([(ck::CKA_VENDOR_DEFINED | 1, Value::bytes([]))])));
 }
@@ -305,7 +326,12 @@ fn every_row_of_the_schema_is_obeyed() {
             (ck::CKA_KEY_TYPE, Value::Ulong(kind.subtype.unwrap())),
             (ck::CKA_VALUE, Value::bytes([1; 16])),
         ]);
+        // With one of these true, the other is not put on alone.
+        let parted = [ck::CKA_WRAP, ck::CKA_DECRYPT];
+        let uses = kind.rules().map(|rule| rule.id).filter(|id| parted.contains(id));
+        let idle = uses.map(|id| (id, is(false))).collect();
         let key = Object::admit(Origin::Create, None, &given, USER).unwrap();
+        let key = key.with(&idle, USER).unwrap();
         for rule in kind.rules() {
             let Some(Value::Bool(now)) = key.get(rule.id) else {
                 continue;

@@ -237,7 +237,8 @@ fn parameter_sets_that_are_none_are_refused() {
 #[test]
 fn a_private_key_leaves_the_token_and_comes_back_with_its_seed_or_without() {
     let fixture = Fixture::blank();
-    let wrapping = fixture.create(public(), &aes_key(&[3; 32])).unwrap();
+    let wrapping = merged(&aes_key(&[3; 32]), [(ck::CKA_WRAP, yes())]);
+    let wrapping = fixture.create(public(), &wrapping).unwrap();
     let how = plain(ck::CKM_AES_KEY_WRAP_KWP);
     for set in PARAMETER_SETS {
         let [_, made] = pair(&fixture, set);

@@ -73,6 +73,19 @@ fn no_key_wraps_and_decrypts_unless_asked_to() {
     assert_eq!(uses(aes(&token, session, &[(CKA_DECRYPT, true)])), [false, true]);
     let asked = [(CKA_WRAP, true), (CKA_DECRYPT, true)];
     assert_eq!(uses(aes(&token, session, &asked)), [true, true]);
+    // Nor does it learn the other one later.
+    for (has, learns) in [(CKA_WRAP, CKA_DECRYPT), (CKA_DECRYPT, CKA_WRAP)] {
+        let key = aes(&token, session, &[(has, true)]);
+        let other = [flag(learns, true)];
+        assert_eq!(
+            token.set_attributes(session, key, &other),
+            CKR_TEMPLATE_INCONSISTENT
+        );
+        let refused = token.copy_object(session, key, &other).unwrap_err();
+        assert_eq!(refused, CKR_TEMPLATE_INCONSISTENT);
+        assert_eq!(token.set_attributes(session, key, &with(&asked)), Rv::OK);
+        assert_eq!(uses(key), [true, true]);
+    }
 }
 
 fn what_closes_a_key_is_not_undone() {
