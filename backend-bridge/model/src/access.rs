@@ -38,6 +38,11 @@ impl Access {
         self.login == Some(Role::User)
     }
 
+    /// Whether this object can be seen.
+    pub fn sees(self, object: &Object) -> bool {
+        self.sees_private() || !object.is_private()
+    }
+
     /// Whether an object of this kind may be made, changed or destroyed.
     ///
     /// # Errors

@@ -52,14 +52,17 @@ impl<S: Store, K: Sealers> Engine<S, K> {
     pub(crate) fn look_up(&self, access: Access, handle: ObjectId) -> Result<Held> {
         let invalid = || Error::from(Rv::ObjectHandleInvalid);
         if let Some(opened) = self.session.get(handle) {
-            let visible = access.sees_private() || !opened.object.is_private();
+            let visible = access.sees(&opened.object);
             return visible.then_some(Held::Session(opened)).ok_or_else(invalid);
         }
         let (found, base) = self.stored(handle)?.ok_or_else(invalid)?;
-        if found.private && !access.sees_private() {
+        if found.private && access.login.is_none() {
             return Err(invalid());
         }
         let opened = self.open(&found)?.ok_or_else(invalid)?;
+        if !access.sees(&opened.object) {
+            return Err(invalid());
+        }
         Ok(Held::Token { found, opened, base })
     }
 

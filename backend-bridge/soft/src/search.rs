@@ -19,9 +19,9 @@ impl<S: Store, K: Sealers> Engine<S, K> {
     pub(crate) fn find(&self, access: Access, template: &Template) -> Result<Vec<ObjectId>> {
         let mut found = match template.bool(ck::CKA_TOKEN) {
             Some(true) => Vec::new(),
-            _ => self.session.find(|opened| {
-                (access.sees_private() || !opened.object.is_private()) && opened.object.matches(template)
-            }),
+            _ => self
+                .session
+                .find(|opened| access.sees(&opened.object) && opened.object.matches(template)),
         };
         if template.bool(ck::CKA_TOKEN) != Some(false) {
             self.refresh()?;
@@ -38,7 +38,9 @@ impl<S: Store, K: Sealers> Engine<S, K> {
         let columns = template_columns(template);
         for found in self.candidates(access, template, &columns)? {
             match self.open(&found) {
-                Ok(Some(opened)) if opened.object.matches(template) => matching.push(found.id),
+                Ok(Some(opened)) if access.sees(&opened.object) && opened.object.matches(template) => {
+                    matching.push(found.id);
+                }
                 Ok(_) => {}
                 Err(Unopened::Vault(error @ VaultError::Tampered(_))) => self.report(found.id, &error),
                 Err(unopened) => return Err(unopened.into()),
@@ -52,7 +54,7 @@ impl<S: Store, K: Sealers> Engine<S, K> {
         let private = template.bool(ck::CKA_PRIVATE);
         let blinded = match self.login() {
             // Keys are sealed even where they are not private.
-            Some(login) if access.sees_private() => Some(login.blind(columns)?),
+            Some(login) if access.login.is_some() => Some(login.blind(columns)?),
             _ => None,
         };
         let index = self.index.read();

@@ -333,7 +333,7 @@ fn stands_in_the_files(fixture: &Fixture, bytes: &[u8]) -> bool {
 }
 
 #[test]
-fn a_stored_secret_that_is_not_private_is_sealed_and_for_the_user_alone() {
+fn a_stored_secret_that_is_not_private_is_sealed_and_shown_after_a_login_alone() {
     let fixture = Fixture::for_user();
     let value = *b"in clear nowhere";
     let kept = merged(&aes_key(&value), [(ck::CKA_TOKEN, yes())]);
@@ -361,6 +361,42 @@ fn a_stored_secret_that_is_not_private_is_sealed_and_for_the_user_alone() {
     assert!(!stands_in_the_files(&fixture, b"in clear neither"));
     assert_eq!(rv(fixture.destroy(public(), key)), Rv::ObjectHandleInvalid);
     fixture.destroy(user(), key).unwrap();
+}
+
+#[test]
+fn the_so_sees_and_trusts_stored_keys_that_are_not_private() {
+    let fixture = Fixture::for_user();
+    let kept = |private| {
+        let key = [(ck::CKA_TOKEN, yes()), (ck::CKA_PRIVATE, private)];
+        fixture.create(user(), &merged(&aes_key(&[3; 32]), key)).unwrap()
+    };
+    let (open, closed) = (kept(no()), kept(yes()));
+    let trusted = template([(ck::CKA_TRUSTED, yes())]);
+    assert_eq!(rv(fixture.set(user(), open, &trusted)), Rv::AttributeReadOnly);
+    fixture.work(user(), Work::Logout).unwrap();
+    assert_eq!(fixture.find(public(), &template([])), []);
+    let of_so = fixture.other();
+    of_so.login(Role::So, SO_PIN).unwrap();
+    let all = of_so.find(so(), &template([]));
+    assert_eq!(all.len(), 1, "the private one is not shown");
+    assert_eq!(of_so.find(so(), &template([(ck::CKA_PRIVATE, yes())])), []);
+    of_so.set(so(), all[0], &trusted).unwrap();
+    fixture.login(Role::So, SO_PIN).unwrap();
+    for refused in [
+        fixture.set(so(), closed, &trusted),
+        fixture.view(so(), closed).map(drop),
+        fixture.destroy(so(), closed),
+    ] {
+        assert_eq!(rv(refused), Rv::ObjectHandleInvalid);
+    }
+    fixture.work(so(), Work::Logout).unwrap();
+    fixture.login(Role::User, USER_PIN).unwrap();
+    for (private, is_trusted) in [(no(), true), (yes(), false)] {
+        let found = fixture.find(user(), &template([(ck::CKA_PRIVATE, private)]));
+        assert_eq!(found.len(), 1);
+        let key = fixture.view(user(), found[0]).unwrap();
+        assert_eq!(key.is_true(ck::CKA_TRUSTED), is_trusted);
+    }
 }
 
 #[test]

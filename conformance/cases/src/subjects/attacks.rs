@@ -21,6 +21,8 @@ cases! {
     "attacks.trusted.untrusted" => a_key_for_trusted_keys_is_wrapped_by_no_other, "C_WrapKey", [CKM_AES_KEY_WRAP], [];
     "attacks.trusted.opened" => what_a_trusted_key_has_wrapped_stays_closed, "C_WrapKey",
         [CKM_AES_KEY_WRAP, CKM_AES_CBC_PAD, CKM_AES_ECB], [Own, Officer];
+    "attacks.trusted.stored" => the_officer_trusts_a_stored_key, "Secret key objects",
+        [CKM_AES_KEY_GEN, CKM_AES_KEY_WRAP, CKM_AES_ECB], [Own, Officer];
     "attacks.derived.open" => a_key_is_not_opened_by_deriving_from_it,
         "Miscellaneous simple key derivation mechanisms",
         [CKM_CONCATENATE_BASE_AND_DATA, CKM_XOR_BASE_AND_DATA, CKM_EXTRACT_KEY_FROM_KEY], [];
@@ -221,6 +223,43 @@ fn what_a_trusted_key_has_wrapped_stays_closed() {
             .unwrap_err();
         assert_eq!(refused, CKR_KEY_FUNCTION_NOT_PERMITTED);
     }
+}
+
+/// The officer sees what is stored and not private, and trusts it; from then on it wraps, and opens nothing.
+fn the_officer_trusts_a_stored_key() {
+    let (token, session) = Token::with_user();
+    let stored = |private: bool| {
+        let attrs = [
+            number(CKA_VALUE_LEN, 32),
+            flag(CKA_TOKEN, true),
+            flag(CKA_PRIVATE, private),
+            flag(CKA_WRAP, true),
+            flag(CKA_DECRYPT, false),
+        ];
+        token.generate_key(session, CKM_AES_KEY_GEN, &attrs).unwrap()
+    };
+    let (open, closed) = (stored(false), stored(true));
+    let trusted = [flag(CKA_TRUSTED, true)];
+    assert_ne!(token.set_attributes(session, open, &trusted), Rv::OK);
+    assert_eq!(token.logout(session), Rv::OK);
+    assert_eq!(token.login(session, CKU_SO, SO_PIN), Rv::OK);
+    let shown = token.stored(session);
+    assert_eq!(shown.len(), 1, "the private one is not shown");
+    assert_eq!(token.set_attributes(session, shown[0], &trusted), Rv::OK);
+    let refused = token.set_attributes(session, closed, &trusted);
+    assert_eq!(refused, CKR_OBJECT_HANDLE_INVALID);
+    assert_eq!(token.logout(session), Rv::OK);
+    assert_eq!(token.login(session, CKU_USER, USER_PIN), Rv::OK);
+    // A login may have ended the handle.
+    let open = token.find(session, &trusted).unwrap()[0];
+    let key = aes(
+        &token,
+        session,
+        &[(CKA_EXTRACTABLE, true), (CKA_WRAP_WITH_TRUSTED, true)],
+    );
+    assert!(token.wrap(session, CKM_AES_KEY_WRAP, open, key).is_ok());
+    let refused = token.encrypt_init(session, CKM_AES_ECB, open);
+    assert_eq!(refused, CKR_KEY_FUNCTION_NOT_PERMITTED);
 }
 
 fn string(kind: CK_MECHANISM_TYPE, data: &[u8]) -> Mech {
