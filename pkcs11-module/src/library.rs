@@ -218,6 +218,35 @@ impl Caller<'_> {
         }
     }
 
+    /// The mechanism for messages, read as the slot's token wants it.
+    ///
+    /// # Errors
+    /// As [`RawMechanism::for_messages`] or [`RawMechanism::given`].
+    pub fn mechanism_for_messages(&self, raw: &RawMechanism<'_>) -> Result<Mechanism> {
+        if self.slot.takes_as_given {
+            raw.given()
+        } else {
+            raw.for_messages()
+        }
+    }
+
+    /// The mechanism for a key that is wrapped, or unwrapped if it `opens`, read as the slot's token wants it.
+    ///
+    /// # Errors
+    /// As [`RawMechanism::for_keys`] or [`RawMechanism::given`].
+    pub fn mechanism_for_keys(
+        &self,
+        raw: &RawMechanism<'_>,
+        authenticated: bool,
+        opens: bool,
+    ) -> Result<Mechanism> {
+        if self.slot.takes_as_given {
+            raw.given()
+        } else {
+            raw.for_keys(authenticated, opens)
+        }
+    }
+
     /// The template that the application gave, read as the slot's token wants it.
     ///
     /// # Errors

@@ -15,8 +15,8 @@ use keyenclave_model::object::Object;
 use keyenclave_model::serial::serial_number;
 use keyenclave_model::template::Template;
 use keyenclave_model::token::{
-    CallCx, HandleSource, ObjectId, Operation, OperationClass, Out, Role, SessionId, Step, Token, TokenInfo,
-    Work, with_signature,
+    CallCx, HandleSource, Messages, ObjectId, Operation, OperationClass, Out, Role, SessionId, Step, Token,
+    TokenInfo, Work, with_signature,
 };
 
 use crate::described::Described;
@@ -148,6 +148,21 @@ impl<S: Store + 'static, K: Sealers> SoftToken<S, K> {
         Ok(operation)
     }
 
+    fn begin_messages(
+        &self,
+        cx: &CallCx,
+        class: OperationClass,
+        mechanism: &Mechanism,
+        key: ObjectId,
+    ) -> Result<Box<dyn Messages>> {
+        if mechanism.row().flags & class.message_flag() == 0 {
+            return Err(Rv::MechanismInvalid.into());
+        }
+        let opened = self.engine.key(cx.access, key)?;
+        check_use(&opened.object, class, mechanism)?;
+        operation::begin_messages(class, mechanism, opened.ready_key()?)
+    }
+
     /// No operation's state can be saved but a digest's, which has no key.
     fn restore(
         &self,
@@ -242,22 +257,24 @@ impl<S: Store + 'static, K: Sealers> SoftToken<S, K> {
                 Ok(Out::Written(out.len()))
             }
             Work::WrapLen(what) => {
-                let len = engine.allowed(cx, &what)?.len(what.mechanism)?;
+                let len = engine.allowed(cx, &what)?.len(&what)?;
                 Ok(Out::Size(len as u64))
             }
-            Work::Wrap(what) => engine
-                .allowed(cx, &what)?
-                .wrap(cx, what.mechanism)
-                .map(Out::Bytes),
+            Work::Wrap(what) => engine.allowed(cx, &what)?.wrap(cx, &what),
             Work::Unwrap {
                 mechanism,
                 unwrapping,
                 wrapped,
-                associated: None,
+                associated,
                 template,
             } => engine
-                .unwrap(cx, mechanism, unwrapping, wrapped, template)
+                .unwrap(cx, mechanism, unwrapping, (wrapped, associated), template)
                 .map(Out::Object),
+            Work::BeginMessages {
+                class,
+                mechanism,
+                key,
+            } => self.begin_messages(cx, class, mechanism, key).map(Out::Messages),
             Work::Derive {
                 mechanism,
                 base,
@@ -277,7 +294,6 @@ impl<S: Store + 'static, K: Sealers> SoftToken<S, K> {
             } => engine
                 .decapsulate(cx, mechanism, private, ciphertext, template)
                 .map(Out::Object),
-            Work::Unwrap { .. } | Work::BeginMessages { .. } => Err(Rv::MechanismInvalid.into()),
             Work::LoginUser { .. } => Err(Error::new(
                 Rv::ArgumentsBad,
                 "this token has one user, who has no name: leave the user name empty",

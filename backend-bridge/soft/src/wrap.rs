@@ -4,6 +4,7 @@
 //! What is wrapped is the value of a secret key, or the PKCS #8 PrivateKeyInfo of a private key (PKCS#11 3.2, "Wrapping
 //! and unwrapping private keys"); how it is wrapped is an encryption like any other.
 
+mod aead;
 mod envelope;
 mod rsa;
 
@@ -13,7 +14,7 @@ use cryptoki_sys as ck;
 use keyenclave_crypto::{AES_BLOCK_LEN, PrivateKey};
 use keyenclave_model::access::{check_unwrap, check_wrap, demanded, keep_closed};
 use keyenclave_model::error::{Error, Result, Rv};
-use keyenclave_model::mechanism::{Algorithm, Mechanism, WrapForm};
+use keyenclave_model::mechanism::{Algorithm, Mechanism, Params, WrapForm};
 use keyenclave_model::object::{Object, Origin};
 use keyenclave_model::template::Template;
 use keyenclave_model::token::{CallCx, End, ObjectId, OperationClass, Out, Part, Step, Wrapping};
@@ -39,7 +40,7 @@ impl<S: Store, K: Sealers> Engine<S, K> {
     /// # Errors
     /// As [`check_wrap`], with `CKR_KEY_HANDLE_INVALID`.
     pub(crate) fn allowed(&self, cx: &CallCx, what: &Wrapping<'_>) -> Result<Allowed> {
-        if what.mechanism.row().flags & ck::CKF_WRAP == 0 || what.associated.is_some() {
+        if what.mechanism.row().flags & ck::CKF_WRAP == 0 || !goes_with(what.mechanism, what.associated) {
             return Err(Rv::MechanismInvalid.into());
         }
         let wrapping = self
@@ -68,10 +69,10 @@ impl<S: Store, K: Sealers> Engine<S, K> {
         cx: &CallCx,
         mechanism: &Mechanism,
         unwrapping: ObjectId,
-        wrapped: &[u8],
+        (wrapped, associated): (&[u8], Option<&[u8]>),
         template: &Template,
     ) -> Result<ObjectId> {
-        if mechanism.row().flags & ck::CKF_UNWRAP == 0 {
+        if mechanism.row().flags & ck::CKF_UNWRAP == 0 || !goes_with(mechanism, associated) {
             return Err(Rv::MechanismInvalid.into());
         }
         let unwrapping = self
@@ -86,7 +87,13 @@ impl<S: Store, K: Sealers> Engine<S, K> {
         keep_closed(&unwrapping.object, &template, &mut object)?;
         objects::check_new(cx.access, &object)?;
         let ticket = self.session.ticket(cx.session);
-        let content = unsealed(cx, mechanism, unwrapping.ready_key()?, wrapped, &object)?;
+        let content = unsealed(
+            cx,
+            mechanism,
+            unwrapping.ready_key()?,
+            (wrapped, associated),
+            &object,
+        )?;
         let key = take_in(&mut object, content, mechanism.algorithm())?;
         object.conclude(Origin::Unwrap);
         let [handle] = self.add(&ticket, [(object, Some(key))])?;
@@ -96,23 +103,35 @@ impl<S: Store, K: Sealers> Engine<S, K> {
 
 impl Allowed {
     /// How long the wrapped key is at the most, in bytes.
-    pub(crate) fn len(&self, mechanism: &Mechanism) -> Result<usize> {
-        if let Some(envelope) = Envelope::of(mechanism) {
+    pub(crate) fn len(&self, what: &Wrapping<'_>) -> Result<usize> {
+        if let Some(envelope) = Envelope::of(what.mechanism) {
             return envelope.len(&self.wrapping, self.content.len());
         }
-        let operation = operation::begin(OperationClass::Encrypt, mechanism, Arc::clone(&self.wrapping))?;
-        let content = padded(self.content.clone(), mechanism.algorithm());
+        let content = padded(self.content.clone(), what.mechanism.algorithm());
+        let mechanism = aead::plain(what.mechanism, what.associated, content.len())?;
+        let operation = operation::begin(OperationClass::Encrypt, &mechanism, Arc::clone(&self.wrapping))?;
         let len = operation.output_len(Part::Single(content.len()));
-        Ok(len.map_err(too_long)?.max())
+        let apart = aead::apart(what.mechanism);
+        Ok(len.map_err(too_long)?.max().saturating_sub(apart))
     }
 
     /// The wrapped key.
-    pub(crate) fn wrap(self, cx: &CallCx, mechanism: &Mechanism) -> Result<Zeroizing<Vec<u8>>> {
-        if let Some(envelope) = Envelope::of(mechanism) {
-            return envelope.seal(&self.wrapping, &self.content);
+    pub(crate) fn wrap(self, cx: &CallCx, what: &Wrapping<'_>) -> Result<Out> {
+        if let Some(envelope) = Envelope::of(what.mechanism) {
+            return envelope.seal(&self.wrapping, &self.content).map(Out::Bytes);
         }
-        let content = padded(self.content, mechanism.algorithm());
-        run(cx, OperationClass::Encrypt, mechanism, self.wrapping, &content).map_err(too_long)
+        let content = padded(self.content, what.mechanism.algorithm());
+        let encrypt = |mechanism: &Mechanism| {
+            let class = OperationClass::Encrypt;
+            run(cx, class, mechanism, self.wrapping, &content).map_err(too_long)
+        };
+        match what.mechanism.params() {
+            Params::Aead(params) => aead::seal(what, params, content.len(), encrypt),
+            _ => {
+                let plain = aead::plain(what.mechanism, None, content.len())?;
+                encrypt(&plain).map(Out::Bytes)
+            }
+        }
     }
 }
 
@@ -132,29 +151,40 @@ fn unsealed(
     cx: &CallCx,
     mechanism: &Mechanism,
     key: Arc<Key>,
-    wrapped: &[u8],
+    (wrapped, associated): (&[u8], Option<&[u8]>),
     object: &Object,
 ) -> Result<Zeroizing<Vec<u8>>> {
     if let Some(envelope) = Envelope::of(mechanism) {
         return envelope.open(&key, wrapped);
     }
     let is_secret = object.class() == Some(ck::CKO_SECRET_KEY);
+    let decrypted = |key| decrypt(cx, mechanism, key, (wrapped, associated));
     match (mechanism.algorithm(), &*key) {
         (Algorithm::RsaPkcs1(_), Key::RsaPrivate(key)) if is_secret => rsa::unpadded(key, wrapped, object),
-        (Algorithm::RsaRaw, _) if is_secret => {
-            let number = decrypt(cx, mechanism, Arc::clone(&key), wrapped)?;
-            rsa::tail(&number, object)
-        }
+        (Algorithm::RsaRaw, _) if is_secret => rsa::tail(&decrypted(Arc::clone(&key))?, object),
         (Algorithm::RsaRaw, _) => Err(Error::new(
             Rv::TemplateInconsistent,
             "this mechanism wraps secret keys only",
         )),
-        _ => decrypt(cx, mechanism, Arc::clone(&key), wrapped),
+        _ => decrypted(Arc::clone(&key)),
     }
 }
 
-fn decrypt(cx: &CallCx, mechanism: &Mechanism, key: Arc<Key>, wrapped: &[u8]) -> Result<Zeroizing<Vec<u8>>> {
-    run(cx, OperationClass::Decrypt, mechanism, key, wrapped).map_err(|error| match error.rv() {
+/// Whether data goes with a key that is wrapped just where the mechanism's parameter has a place for the tag.
+fn goes_with(mechanism: &Mechanism, associated: Option<&[u8]>) -> bool {
+    associated.is_some() == aead::is_apart(mechanism)
+}
+
+fn decrypt(
+    cx: &CallCx,
+    mechanism: &Mechanism,
+    key: Arc<Key>,
+    (wrapped, associated): (&[u8], Option<&[u8]>),
+) -> Result<Zeroizing<Vec<u8>>> {
+    let wrapped = aead::with_tag(mechanism, wrapped)?;
+    let tag_len = aead::tag_len(mechanism);
+    let plain = aead::plain(mechanism, associated, wrapped.len().saturating_sub(tag_len))?;
+    run(cx, OperationClass::Decrypt, &plain, key, &wrapped).map_err(|error| match error.rv() {
         Rv::EncryptedDataInvalid => Rv::WrappedKeyInvalid.into(),
         Rv::EncryptedDataLenRange => Rv::WrappedKeyLenRange.into(),
         _ => error,

@@ -16,6 +16,7 @@ macro_rules! call {
 mod keys;
 mod life;
 mod making;
+mod messages;
 mod objects;
 mod shapes;
 mod slots;

@@ -16,8 +16,8 @@ use keyenclave_model::token::{ObjectId, OperationClass::*, SessionId};
 
 use super::bootstrap::{Given, InitializeArgs};
 use super::values::{
-    AttributeBuffers, Completion, Input, Label, Name, Output, OutputArray, OutputBytes, OutputList, Place,
-    RawMechanism, RawTemplate,
+    AttributeBuffers, Completion, Input, Label, MessageParameter, Name, Output, OutputArray, OutputBytes,
+    OutputList, Place, RawMechanism, RawTemplate,
 };
 use super::{boundary, interfaces, refusal};
 use crate::{entry, entry::messages::given, lifecycle};
@@ -122,7 +122,7 @@ macro_rules! export {
     };
     ($row:tt $p:tt $v:tt $i:tt $o:tt ($name:ident: Parameter, $($rest:tt)*)) => {
         export! { @memory $row $p $v $i $o
-            $name (ptr: CK_VOID_PTR, len: CK_ULONG) (OutputBytes::new(ptr.cast(), len)) ($($rest)*) }
+            $name (ptr: CK_VOID_PTR, len: CK_ULONG) (MessageParameter::new(ptr.cast(), len)) ($($rest)*) }
     };
     ($row:tt $p:tt $v:tt $i:tt $o:tt ($name:ident: Place<$t:ty>, $($rest:tt)*)) => {
         export! { @memory $row $p $v $i $o $name (ptr: *mut $t) (Place::new(ptr)) ($($rest)*) }

@@ -7,6 +7,7 @@
 
 #![allow(unsafe_code, reason = "this is where C's pointers are read and written")]
 
+mod aead;
 mod asynchronous;
 pub(crate) mod bootstrap;
 pub(crate) mod boundary;

@@ -12,15 +12,16 @@ use cryptoki_sys as ck;
 use keyenclave_model::algorithm::Hash;
 use keyenclave_model::error::{Error, Result, Rv};
 use keyenclave_model::mechanism::{
-    CcmParams, ChaCha20Params, ChaChaPolyParams, ChainedDataParams, CounterParams, EcdhAesParams, EcdhParams,
-    EdDsaParams, GcmParams, Hedge, Kdf, Mechanism, MechanismRow, MlDsaParams, OaepParams, ParamShape, Params,
-    PssParams, RsaAesParams,
+    AeadParams, CcmParams, ChaCha20Params, ChaChaPolyParams, ChainedDataParams, CounterParams, EcdhAesParams,
+    EcdhParams, EdDsaParams, GcmParams, Hedge, Kdf, Mechanism, MechanismRow, MlDsaParams, OaepParams,
+    ParamShape, Params, PssParams, RsaAesParams,
 };
 
 use keyenclave_model::post_quantum::Prehash;
 use keyenclave_model::token::{Answer, ObjectId};
 use zeroize::Zeroizing;
 
+use super::aead::{AeadForm, RawAead};
 use super::values::{length, read, slice, try_to_vec};
 
 /// A `CK_MECHANISM_PTR`. Null cancels the operation in `C_EncryptInit` and the like.
@@ -35,7 +36,7 @@ impl RawMechanism<'_> {
     /// # Safety
     /// A `ptr` that is not null can be read during `'a`, and so can the parameter that it points to, for the length
     /// given there, and what the parameter points to; nobody writes there meanwhile. Where the mechanism has a place
-    /// for what it gives, it can be written.
+    /// for what it gives (a nonce, a tag, handles), it can be written.
     pub unsafe fn new(ptr: *const ck::CK_MECHANISM) -> Self {
         Self {
             ptr,
@@ -76,6 +77,72 @@ impl RawMechanism<'_> {
         let raw = unsafe { read(self.ptr) }.ok_or(Error::from(Rv::ArgumentsBad))?;
         let row = MechanismRow::find(raw.mechanism)?;
         Parameter::new(raw.pParameter, raw.ulParameterLen).answer(row.params, answer)
+    }
+
+    /// The mechanism, and the parameter that it has for keys that are wrapped, or unwrapped if it `opens`: with a place
+    /// for the tag if data is `authenticated` with them, and with one for a nonce at least where the application gave
+    /// that structure.
+    ///
+    /// # Errors
+    /// As [`Self::parse`].
+    pub fn for_keys(&self, authenticated: bool, opens: bool) -> Result<Mechanism> {
+        // SAFETY: as promised to `new`.
+        let raw = unsafe { read(self.ptr) }.ok_or(Error::from(Rv::ArgumentsBad))?;
+        let row = MechanismRow::find(raw.mechanism)?;
+        if !matches!(row.params, ParamShape::Gcm | ParamShape::Ccm) {
+            return self.parse();
+        }
+        let form = AeadForm::of(authenticated);
+        // SAFETY: as promised to `new`: the parameter can be read for its length.
+        let aead = unsafe { RawAead::new(raw.pParameter.cast(), raw.ulParameterLen, row.params, form) };
+        match aead {
+            Ok(aead) => {
+                // SAFETY: as promised to `new`: so can what the parameter points to.
+                let params = unsafe { aead.read(opens) }?;
+                Mechanism::new(raw.mechanism, Params::Aead(params))
+            }
+            Err(error) if authenticated => Err(error),
+            Err(_) => self.parse(),
+        }
+    }
+
+    /// Writes what the token has made for a key that it wrapped.
+    pub fn answer_wrapping(&mut self, authenticated: bool, made: &AeadParams) {
+        // SAFETY: as promised to `new`.
+        let Some(raw) = (unsafe { read(self.ptr) }) else {
+            return;
+        };
+        let Ok(row) = MechanismRow::find(raw.mechanism) else {
+            return;
+        };
+        let form = AeadForm::of(authenticated);
+        // SAFETY: as promised to `new`: the parameter can be read for its length.
+        let aead = unsafe { RawAead::new(raw.pParameter.cast(), raw.ulParameterLen, row.params, form) };
+        if let Ok(aead) = aead {
+            // SAFETY: as promised to `new`: a nonce that is to be generated and a tag that goes apart are what the
+            // mechanism gives, and their places can be written.
+            unsafe { aead.write(made) };
+        }
+    }
+
+    /// The mechanism for messages. Where each of them brings a parameter of its own, the one here may be missing.
+    ///
+    /// # Errors
+    /// As [`Self::parse`].
+    pub fn for_messages(&self) -> Result<Mechanism> {
+        // SAFETY: as promised to `new`.
+        let raw = unsafe { read(self.ptr) }.ok_or(Error::from(Rv::ArgumentsBad))?;
+        let row = MechanismRow::find(raw.mechanism)?;
+        let (ptr, len) = (raw.pParameter.cast(), raw.ulParameterLen);
+        match row.params {
+            ParamShape::Gcm | ParamShape::Ccm | ParamShape::ChaChaPoly if len == 0 => {}
+            ParamShape::Gcm | ParamShape::Ccm | ParamShape::ChaChaPoly => {
+                // SAFETY: as promised to `new`: the parameter can be read for its length.
+                unsafe { RawAead::new(ptr, len, row.params, AeadForm::Message) }?;
+            }
+            _ => return self.parse(),
+        }
+        Mechanism::for_messages(raw.mechanism)
     }
 
     /// The mechanism whatever it is, and its parameter unread.
@@ -365,7 +432,7 @@ fn mgf(mgf: ck::CK_RSA_PKCS_MGF_TYPE) -> Result<Hash> {
     Hash::from_mgf(mgf).ok_or(Rv::MechanismParamInvalid.into())
 }
 
-fn size(len: ck::CK_ULONG) -> Result<usize> {
+pub(super) fn size(len: ck::CK_ULONG) -> Result<usize> {
     length(len).ok_or(Rv::MechanismParamInvalid.into())
 }
 

@@ -16,6 +16,7 @@ use cryptoki_sys as ck;
 use keyenclave_model::error::{Error, Result, Rv};
 use zeroize::Zeroizing;
 
+pub use super::aead::MessageParameter;
 pub use super::asynchronous::{Completion, KeptOutput};
 pub use super::bootstrap::Name;
 pub use super::parameters::RawMechanism;
@@ -496,7 +497,7 @@ pub(super) unsafe fn slice<'a>(ptr: *const u8, len: ck::CK_ULONG) -> Option<&'a 
 ///
 /// # Safety
 /// A `ptr` that is not null can be written for `len` bytes during `'a`, and nobody else uses it meanwhile.
-unsafe fn slice_mut<'a>(ptr: *mut u8, len: ck::CK_ULONG) -> Option<&'a mut [u8]> {
+pub(super) unsafe fn slice_mut<'a>(ptr: *mut u8, len: ck::CK_ULONG) -> Option<&'a mut [u8]> {
     match length(len)? {
         0 => Some(&mut []),
         _ if ptr.is_null() => None,

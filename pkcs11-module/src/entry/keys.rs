@@ -63,15 +63,16 @@ pub fn generate_key_pair(
 pub fn wrap_key(
     lib: &Library,
     session: SessionId,
-    mechanism: RawMechanism<'_>,
+    mut mechanism: RawMechanism<'_>,
     (wrapping, key): (ObjectId, ObjectId),
     associated: Option<Input<'_>>,
     mut output: Output<'_>,
 ) -> Result<()> {
     let caller = lib.session(session)?;
     output.check()?;
+    let authenticated = associated.is_some();
     let wrapping = Wrapping {
-        mechanism: &caller.mechanism(&mechanism)?,
+        mechanism: &caller.mechanism_for_keys(&mechanism, authenticated, false)?,
         wrapping,
         key,
         associated: bytes(associated.as_ref())?,
@@ -81,10 +82,15 @@ pub fn wrap_key(
         let most = length(caller.run(Work::WrapLen(wrapping))?)?;
         return output.ask_for(most);
     }
-    let Out::Bytes(wrapped) = caller.run(Work::Wrap(wrapping))? else {
-        return Err(unexpected());
-    };
-    hand_out(&wrapped, &mut output)
+    match caller.run(Work::Wrap(wrapping))? {
+        Out::Bytes(wrapped) => hand_out(&wrapped, &mut output),
+        Out::Sealed { bytes, params } => {
+            hand_out(&bytes, &mut output)?;
+            mechanism.answer_wrapping(authenticated, &params);
+            Ok(())
+        }
+        _ => Err(unexpected()),
+    }
 }
 
 /// `C_UnwrapKey`, and with associated data `C_UnwrapKeyAuthenticated`.
@@ -97,7 +103,10 @@ pub fn unwrap_key(
     template: RawTemplate<'_>,
     mut handle: Place<'_, ck::CK_OBJECT_HANDLE>,
 ) -> Result<()> {
-    let (caller, mechanism, template) = before_making(lib, session, &mechanism, &template, &handle)?;
+    let caller = lib.session(session)?;
+    handle.check()?;
+    let mechanism = caller.mechanism_for_keys(&mechanism, associated.is_some(), true)?;
+    let template = caller.template(&template)?;
     let work = Work::Unwrap {
         mechanism: &mechanism,
         unwrapping,

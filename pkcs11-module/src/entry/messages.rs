@@ -7,12 +7,13 @@
 
 use keyenclave_model::error::{Error, Result, Rv};
 use keyenclave_model::token::{
-    CallCx, Message, MessageEnd, MessageStep, ObjectId, OperationClass, Out, Processed, SessionId, Work,
+    CallCx, Message, MessageEnd, MessageStep, Messages, ObjectId, OperationClass, Out, Processed, SessionId,
+    Work,
 };
 
 use super::taken::Taken;
 use super::unexpected;
-use crate::abi::values::{Input, Output, OutputBytes, RawMechanism};
+use crate::abi::values::{Input, MessageParameter, Output, RawMechanism};
 use crate::library::Library;
 use crate::session::activity::Activity;
 use crate::session::operation::{Active, Next};
@@ -36,7 +37,7 @@ pub fn init(
     let place = Taken::reserve(&caller, activity)?;
     let work = Work::BeginMessages {
         class,
-        mechanism: &caller.mechanism(&mechanism)?,
+        mechanism: &caller.mechanism_for_messages(&mechanism)?,
         key,
     };
     let Out::Messages(messages) = caller.run(work)? else {
@@ -50,7 +51,7 @@ pub struct Given<'a> {
     /// The class of the operation.
     pub class: OperationClass,
     /// The mechanism's parameter for this message.
-    pub parameter: OutputBytes<'a>,
+    pub parameter: MessageParameter<'a>,
     /// What is authenticated with it.
     pub associated: Option<Input<'a>>,
     /// The data.
@@ -60,7 +61,7 @@ pub struct Given<'a> {
 /// What the application gave for a message.
 pub fn given<'a>(
     class: OperationClass,
-    parameter: OutputBytes<'a>,
+    parameter: MessageParameter<'a>,
     associated: Option<Input<'a>>,
     data: Option<Input<'a>>,
 ) -> Given<'a> {
@@ -94,21 +95,47 @@ impl Given<'_> {
             (MessageStep::Next { .. }, false) => return Err(Rv::OperationNotInitialized.into()),
             _ => {}
         }
-        let message = Message {
-            step,
-            parameter: self.parameter.buffer()?,
-            read: None,
-            associated: self.associated.as_ref().map_or(Ok(&[][..]), Input::bytes)?,
-            input: self.data.as_ref().map_or(Ok(&[][..]), Input::bytes)?,
-            end,
-        };
-        let processed = messages.process(cx, message);
+        let processed = self.hand_on(messages.as_mut(), cx, step, end);
         active.started = match (&processed, step) {
             (Ok(Processed::Needs(_)), _) => active.started,
             (Ok(_), MessageStep::Begin | MessageStep::Next { last: false }) => true,
             _ => false,
         };
         processed
+    }
+}
+
+impl Given<'_> {
+    /// Has the operation process this, with the parameter as it wants it.
+    fn hand_on(
+        &mut self,
+        messages: &mut dyn Messages,
+        cx: &CallCx,
+        step: MessageStep,
+        end: MessageEnd<'_>,
+    ) -> Result<Processed> {
+        let shape = messages.shape();
+        let opens = matches!(self.class, OperationClass::Decrypt | OperationClass::Verify);
+        let mut read = shape.map(|shape| self.parameter.read(shape, opens)).transpose()?;
+        let processed = messages.process(
+            cx,
+            Message {
+                step,
+                parameter: if shape.is_none() {
+                    self.parameter.given()?
+                } else {
+                    &mut []
+                },
+                read: read.as_mut(),
+                associated: self.associated.as_ref().map_or(Ok(&[][..]), Input::bytes)?,
+                input: self.data.as_ref().map_or(Ok(&[][..]), Input::bytes)?,
+                end,
+            },
+        )?;
+        if let (Processed::Written(_), Some(shape), Some(made), false) = (processed, shape, read, opens) {
+            self.parameter.answer(shape, &made);
+        }
+        Ok(processed)
     }
 }
 

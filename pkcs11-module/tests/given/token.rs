@@ -12,7 +12,7 @@ use keyenclave_model::token::{
     CallCx, End, HandleSource, Message, MessageEnd, MessageStep, Messages, ObjectId, Operation, Out,
     OutputLen, Part, Processed, SessionId, Step, Token, TokenInfo, Work, with_signature,
 };
-use keyenclave_module::abi::values::{Input, Output, OutputBytes, Place, RawMechanism, RawTemplate};
+use keyenclave_module::abi::values::{Input, MessageParameter, Output, Place, RawMechanism, RawTemplate};
 use keyenclave_module::entry::sessions;
 use keyenclave_module::library::Library;
 use keyenclave_module::slot::Slot;
@@ -230,9 +230,9 @@ pub fn no_input() -> Input<'static> {
 }
 
 /// No memory for a parameter, said to have this length.
-pub fn no_parameter(len: ck::CK_ULONG) -> OutputBytes<'static> {
+pub fn no_parameter(len: ck::CK_ULONG) -> MessageParameter<'static> {
     // SAFETY: null is allowed.
-    unsafe { OutputBytes::new(null_mut(), len) }
+    unsafe { MessageParameter::new(null_mut(), len) }
 }
 
 pub fn place(handle: &mut ck::CK_ULONG) -> Place<'_, ck::CK_ULONG> {

@@ -46,14 +46,27 @@ impl AesKey {
         let (body, tag) = room(out, all)?
             .split_at_mut_checked(input.len())
             .ok_or(Error::OutputLength)?;
-        let context = self.ccm(nonce, tag_len, Direction::Encrypt, null_mut())?;
-        check_len(nonce, input.len())?;
-        message(&context, aad, input, body, Error::Library(0))?;
-        let (raw, command) = (context.as_ptr(), sys::EVP_CTRL_AEAD_GET_TAG);
-        let len = int(tag_len)?;
-        // SAFETY: a live CCM context of ours alone; the command writes `len` bytes, which `tag` has.
-        checked(unsafe { sys::EVP_CIPHER_CTX_ctrl(raw, command, len, tag.as_mut_ptr().cast()) })?;
+        self.ccm_seal_apart(nonce, aad, tag, input, body)?;
         Ok(all)
+    }
+
+    /// The same with the tag elsewhere: as much of it as `tag` is long.
+    pub fn ccm_seal_apart(
+        &self,
+        nonce: &[u8],
+        aad: &[u8],
+        tag: &mut [u8],
+        input: &[u8],
+        out: &mut [u8],
+    ) -> Result<()> {
+        let out = room(out, input.len())?;
+        let context = self.ccm(nonce, tag.len(), Direction::Encrypt, null_mut())?;
+        check_len(nonce, input.len())?;
+        message(&context, aad, input, out, Error::Library(0))?;
+        let (raw, command) = (context.as_ptr(), sys::EVP_CTRL_AEAD_GET_TAG);
+        let len = int(tag.len())?;
+        // SAFETY: a live CCM context of ours alone; the command writes `len` bytes, which `tag` has.
+        checked(unsafe { sys::EVP_CIPHER_CTX_ctrl(raw, command, len, tag.as_mut_ptr().cast()) })
     }
 
     /// Decrypts a message with its tag after it; returns the length of the plaintext. [`Error::Decryption`] if the tag
@@ -68,16 +81,30 @@ impl AesKey {
     ) -> Result<usize> {
         let body = input.len().checked_sub(tag_len).ok_or(Error::InputLength)?;
         let (ciphertext, tag) = input.split_at_checked(body).ok_or(Error::InputLength)?;
-        let out = room(out, body)?;
+        self.ccm_open_apart(nonce, aad, tag, ciphertext, out)?;
+        Ok(body)
+    }
+
+    /// The same with the tag elsewhere.
+    pub fn ccm_open_apart(
+        &self,
+        nonce: &[u8],
+        aad: &[u8],
+        tag: &[u8],
+        ciphertext: &[u8],
+        out: &mut [u8],
+    ) -> Result<()> {
+        let out = room(out, ciphertext.len())?;
         let mut expected = [0; 16];
-        room(&mut expected, tag.len())?.copy_from_slice(tag);
-        let context = self.ccm(nonce, tag_len, Direction::Decrypt, expected.as_mut_ptr())?;
-        check_len(nonce, body)?;
+        let to = expected.get_mut(..tag.len()).ok_or(Error::InvalidInput)?;
+        to.copy_from_slice(tag);
+        let context = self.ccm(nonce, tag.len(), Direction::Decrypt, expected.as_mut_ptr())?;
+        check_len(nonce, ciphertext.len())?;
         let opened = message(&context, aad, ciphertext, out, Error::Decryption);
         if opened.is_err() {
             out.zeroize();
         }
-        opened.map(|()| body)
+        opened
     }
 
     /// A context for one message. `tag` is null, or the 16 bytes that the tag stands at the front of.

@@ -71,6 +71,19 @@ impl AesKey {
         open(&mut context, tag_len, input, out)
     }
 
+    /// Decrypts a ciphertext whose tag is elsewhere. Errors as in [`Self::gcm_open`].
+    pub fn gcm_open_apart(
+        &self,
+        iv: &[u8],
+        aad: &[u8],
+        tag: &[u8],
+        ciphertext: &[u8],
+        out: &mut [u8],
+    ) -> Result<()> {
+        let mut context = self.gcm(iv, aad, tag.len(), Direction::Decrypt)?;
+        open_apart(&mut context, tag, ciphertext, out).map(drop)
+    }
+
     pub(super) fn gcm(&self, iv: &[u8], aad: &[u8], tag_len: usize, direction: Direction) -> Result<Context> {
         if !IV_LEN.contains(&iv.len()) || !TAG_LEN.contains(&tag_len) {
             return Err(Error::InvalidInput);
@@ -182,6 +195,11 @@ pub(super) fn tag(context: &Context, tag_len: usize, out: &mut [u8]) -> Result<u
 fn open(context: &mut Context, tag_len: usize, input: &[u8], out: &mut [u8]) -> Result<usize> {
     let body = input.len().checked_sub(tag_len).ok_or(Error::InputLength)?;
     let (ciphertext, tag) = input.split_at_checked(body).ok_or(Error::InputLength)?;
+    open_apart(context, tag, ciphertext, out)
+}
+
+fn open_apart(context: &mut Context, tag: &[u8], ciphertext: &[u8], out: &mut [u8]) -> Result<usize> {
+    let body = ciphertext.len();
     if u64::try_from(body).unwrap_or(u64::MAX) > MAX_LEN {
         return Err(Error::InputLength);
     }

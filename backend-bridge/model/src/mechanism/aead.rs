@@ -1,12 +1,16 @@
 // SPDX-License-Identifier: MIT
 //! Authenticated encryption where nonce and tag may be the token's to make: the parameters of `C_WrapKey`,
-//! `C_WrapKeyAuthenticated`, `C_EncryptMessage` and their kind (PKCS#11 3.2, AES GCM and CCM mechanism parameters).
+//! `C_WrapKeyAuthenticated`, `C_EncryptMessage` and their kind (PKCS#11 3.2, AES GCM and CCM mechanism parameters,
+//! ChaCha20/Poly1305 mechanism parameters).
 
 use cryptoki_sys as ck;
 
-use super::params::{ParamShape, ccm_fits, gcm_fits};
+use super::params::{ParamShape, ccm_fits, chacha_poly_fits, gcm_fits};
 
-/// `CK_GCM_WRAP_PARAMS`, `CK_GCM_MESSAGE_PARAMS` and the same of CCM, read.
+/// The tag of Poly1305, in bytes.
+const POLY1305_TAG: usize = 16;
+
+/// `CK_GCM_WRAP_PARAMS`, `CK_GCM_MESSAGE_PARAMS`, the same of CCM, and `CK_SALSA20_CHACHA20_POLY1305_MSG_PARAMS`, read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AeadParams {
     /// The nonce as it stands in the application's memory; the token puts the one in that it makes.
@@ -30,7 +34,8 @@ pub struct AeadParams {
 pub enum Tag {
     /// After the ciphertext.
     Appended,
-    /// In memory that the parameter points to: what stands there, or what the token puts there.
+    /// In memory that the parameter points to: what stands there to be checked, or what the token puts there, which is
+    /// empty until it has.
     Apart(Vec<u8>),
     /// The parameter has no place for it.
     Missing,
@@ -71,6 +76,7 @@ impl AeadParams {
         let lens_fit = match shape {
             ParamShape::Gcm => gcm_fits(self.nonce.len(), self.tag_len),
             ParamShape::Ccm => ccm_fits(self.nonce.len(), self.tag_len),
+            ParamShape::ChaChaPoly => chacha_poly_fits(self.nonce.len()) && self.tag_len == POLY1305_TAG,
             _ => false,
         };
         lens_fit && self.fixed_bits <= self.nonce.len().saturating_mul(8)

@@ -75,7 +75,7 @@ pub enum ParamShape {
     RsaAes,
     /// `CK_CHACHA20_PARAMS`.
     ChaCha20,
-    /// `CK_SALSA20_CHACHA20_POLY1305_PARAMS`.
+    /// `CK_SALSA20_CHACHA20_POLY1305_PARAMS`; for messages `CK_SALSA20_CHACHA20_POLY1305_MSG_PARAMS`.
     ChaChaPoly,
     /// `CK_SIGN_ADDITIONAL_CONTEXT`, or none.
     SignContext,
@@ -290,7 +290,7 @@ pub(super) fn check(row: &MechanismRow, params: &Params) -> Result<()> {
             12 => u32::try_from(params.block).is_ok(),
             len => len == 8,
         },
-        (ParamShape::ChaChaPoly, Params::ChaChaPoly(params)) => matches!(params.nonce.len(), 12 | 24),
+        (ParamShape::ChaChaPoly, Params::ChaChaPoly(params)) => chacha_poly_fits(params.nonce.len()),
         (ParamShape::Hkdf, Params::Hkdf(hkdf)) => hkdf.extract.is_some() || hkdf.expand.is_some(),
         (ParamShape::Sp800108 | ParamShape::Sp800108Feedback, Params::Sp800108(kdf)) => {
             matches!(row.algorithm, Algorithm::Sp800108(mode) if kdf.fits(mode))
@@ -328,6 +328,11 @@ pub(super) fn gcm_fits(iv_len: usize, tag_len: usize) -> bool {
 /// Whether CCM has such a nonce and tag, in bytes.
 pub(super) fn ccm_fits(nonce_len: usize, tag_len: usize) -> bool {
     (7..=13).contains(&nonce_len) && (4..=16).contains(&tag_len) && tag_len.is_multiple_of(2)
+}
+
+/// Whether ChaCha20-Poly1305 has such a nonce, in bytes: the longer one is XChaCha20's.
+pub(super) fn chacha_poly_fits(nonce_len: usize) -> bool {
+    matches!(nonce_len, 12 | 24)
 }
 
 /// Whether a mechanism encrypts the data of its parameter.

@@ -17,6 +17,8 @@ const CRYPT: ck::CK_FLAGS = ck::CKF_ENCRYPT | ck::CKF_DECRYPT;
 const WRAP_ONLY: ck::CK_FLAGS = ck::CKF_WRAP | ck::CKF_UNWRAP;
 /// Encryption with which keys are wrapped as well.
 const WRAP: ck::CK_FLAGS = CRYPT | ck::CKF_WRAP | ck::CKF_UNWRAP;
+/// Encryption of messages, whole and in parts.
+const MESSAGES: ck::CK_FLAGS = ck::CKF_MESSAGE_ENCRYPT | ck::CKF_MESSAGE_DECRYPT | ck::CKF_MULTI_MESSAGE;
 const EC: ck::CK_FLAGS = ck::CKF_EC_F_P | ck::CKF_EC_OID | ck::CKF_EC_CURVENAME | ck::CKF_EC_UNCOMPRESS;
 /// A point of an Edwards or a Montgomery curve is one coordinate.
 const EDWARDS: ck::CK_FLAGS = ck::CKF_EC_F_P | ck::CKF_EC_OID | ck::CKF_EC_CURVENAME | ck::CKF_EC_COMPRESS;
@@ -107,8 +109,8 @@ mechanisms! {
     CKM_AES_CTS:               AesCts, WRAP, P::Bytes(16);
     CKM_AES_XTS_KEY_GEN:       AesXtsKey, ck::CKF_GENERATE, P::None;
     CKM_AES_XTS:               AesXts, WRAP, P::Bytes(16);
-    CKM_AES_GCM:               AesGcm, WRAP, P::Gcm;
-    CKM_AES_CCM:               AesCcm, CRYPT, P::Ccm;
+    CKM_AES_GCM:               AesGcm, WRAP | MESSAGES, P::Gcm;
+    CKM_AES_CCM:               AesCcm, WRAP | MESSAGES, P::Ccm;
     CKM_AES_GMAC:              AesGmac, SIGN, P::Gmac;
     CKM_AES_CMAC:              AesCmac { truncated: false }, SIGN, P::None;
     CKM_AES_CMAC_GENERAL:      AesCmac { truncated: true }, SIGN, P::Length;
@@ -120,7 +122,7 @@ mechanisms! {
     CKM_AES_KEY_WRAP_PKCS7:    AesKeyWrap(WrapForm::Pkcs7), WRAP, P::OptionalBytes(8);
     CKM_CHACHA20_KEY_GEN:      ChaChaKey, ck::CKF_GENERATE, P::None;
     CKM_CHACHA20:              ChaCha20, CRYPT, P::ChaCha20;
-    CKM_CHACHA20_POLY1305:     ChaChaPoly, CRYPT, P::ChaChaPoly;
+    CKM_CHACHA20_POLY1305:     ChaChaPoly, CRYPT | MESSAGES, P::ChaChaPoly;
     CKM_GENERIC_SECRET_KEY_GEN: GenericSecret, ck::CKF_GENERATE, P::None;
     CKM_SHA_1_KEY_GEN:         HmacKey(Sha1), ck::CKF_GENERATE, P::None;
     CKM_SHA224_KEY_GEN:        HmacKey(Sha224), ck::CKF_GENERATE, P::None;

@@ -230,7 +230,7 @@ impl Operation for GcmDecrypt {
     }
 }
 
-fn aes(key: &Key) -> Result<&AesKey> {
+pub(super) fn aes(key: &Key) -> Result<&AesKey> {
     match key {
         Key::Secret(key) => key.aes(),
         _ => Err(mismatch()),

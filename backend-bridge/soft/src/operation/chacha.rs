@@ -150,7 +150,7 @@ impl Operation for Sealing {
     }
 }
 
-fn chacha(key: &Key) -> Result<ChaChaKey> {
+pub(super) fn chacha(key: &Key) -> Result<ChaChaKey> {
     match key {
         Key::Secret(key) => key.chacha(),
         _ => Err(mismatch()),

@@ -13,7 +13,9 @@ mod eddsa;
 mod guarded;
 mod hmac;
 mod key_wrap;
+mod messages;
 mod ml_dsa;
+mod nonces;
 mod rsa;
 mod rsa_raw;
 mod tls_mac;
@@ -25,13 +27,14 @@ use keyenclave_model::algorithm::Hash;
 use keyenclave_model::error::{Error, Result, Rv};
 use keyenclave_model::gathered::Gathered;
 use keyenclave_model::mechanism::{Algorithm, Mechanism};
-use keyenclave_model::token::{End, Operation, OperationClass, Out, OutputLen, Part, Step};
+use keyenclave_model::token::{End, Messages, Operation, OperationClass, Out, OutputLen, Part, Step};
 
 use crate::error::Doing;
 use crate::keys::Key;
 
 pub(crate) use digest::{Digesting, SecretValues};
 pub(crate) use guarded::Waiting;
+pub(crate) use nonces::single as single_nonce;
 
 /// Starts an operation with a key that has been found fit for it.
 ///
@@ -67,6 +70,18 @@ pub(crate) fn begin(
         (Algorithm::TlsMac, _) => tls_mac::Finished::begin(mechanism, key),
         _ => Err(Rv::MechanismInvalid.into()),
     }
+}
+
+/// Starts an operation on messages with a key that has been found fit for it.
+///
+/// # Errors
+/// `CKR_MECHANISM_INVALID`.
+pub(crate) fn begin_messages(
+    class: OperationClass,
+    mechanism: &Mechanism,
+    key: Arc<Key>,
+) -> Result<Box<dyn Messages>> {
+    messages::AeadMessages::begin(class, mechanism, key)
 }
 
 /// What a signature is made over: a digest that is computed here, or what the application gives.

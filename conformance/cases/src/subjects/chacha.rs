@@ -31,7 +31,7 @@ cases! {
         "C_Decrypt", [CKM_CHACHA20_POLY1305], [];
 }
 
-const SUNSCREEN: &[u8] =
+pub(super) const SUNSCREEN: &[u8] =
     b"Ladies and Gentlemen of the class of '99: If I could offer you only one tip for the future, \
     sunscreen would be it.";
 
@@ -42,9 +42,9 @@ const STREAM: &str = "6e2e359a2568f98041ba0728dd0d6981e97e7aec1d4360c20a27afccfd
     a35be6b40b8eedf2785e42874d";
 
 /// RFC 8439, section 2.8.2: the key counts up from 0x80.
-const SEALING_NONCE: &str = "070000004041424344454647";
-const AAD: &str = "50515253c0c1c2c3c4c5c6c7";
-const SEALED: &str = "d31a8d34648e60db7b86afbc53ef7ec2a4aded51296e08fea9e2b5a736ee62d63dbea45e8ca9671282fafb69da92728b1a\
+pub(super) const SEALING_NONCE: &str = "070000004041424344454647";
+pub(super) const AAD: &str = "50515253c0c1c2c3c4c5c6c7";
+pub(super) const SEALED: &str = "d31a8d34648e60db7b86afbc53ef7ec2a4aded51296e08fea9e2b5a736ee62d63dbea45e8ca9671282fafb69da92728b1a\
     71de0a9e060b2905d6a5b67ecd3b3692ddbd7f2d778b8c9803aee328091b58fab324e4fad675945585808b4831d7bc3ff4def08e4b7a9d\
     e576d26586cec64b61161ae10b594f09e26a7e902ecbd0600691";
 

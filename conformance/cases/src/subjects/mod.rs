@@ -4,6 +4,7 @@
 mod aes;
 mod aes_codes;
 mod aes_data;
+mod aes_messages;
 mod aes_modes;
 mod attacks;
 mod attributes;
@@ -32,7 +33,7 @@ mod slots;
 use crate::case::Case;
 use crate::profiles;
 
-const SUBJECTS: [&[Case]; 26] = [
+const SUBJECTS: [&[Case]; 29] = [
     life_cycle::CASES,
     slots::CASES,
     pins::CASES,
@@ -49,6 +50,7 @@ const SUBJECTS: [&[Case]; 26] = [
     aes_codes::CASES,
     aes_data::CASES,
     chacha::CASES,
+    aes_messages::CASES,
     rsa_encryption::CASES,
     rsa_raw::CASES,
     key_transport::CASES,
