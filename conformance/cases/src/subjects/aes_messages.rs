@@ -2,7 +2,7 @@
 //! Authenticated encryption where nonce and tag may be the module's: messages with AES-GCM, AES-CCM and
 //! ChaCha20-Poly1305, and keys wrapped.
 
-use crate::case::Need::{Own, Since};
+use crate::case::Need::{Function, Own, Since};
 use crate::case::cases;
 use crate::subjects::chacha;
 use crate::subjects::signatures::hex;
@@ -14,31 +14,31 @@ use std::collections::BTreeSet;
 
 cases! {
     "messages.gcm.published" => gcm_messages_equal_the_published_examples, "C_EncryptMessage",
-        [CKM_AES_GCM], [Since(3)];
-    "messages.gcm.parts" => a_gcm_message_comes_in_parts, "C_EncryptMessageNext", [CKM_AES_GCM], [Since(3)];
-    "messages.gcm.changes" => a_changed_message_is_not_decrypted, "C_DecryptMessage", [CKM_AES_GCM], [Since(3)];
+        [CKM_AES_GCM], [Since(3), Function("C_MessageEncryptInit")];
+    "messages.gcm.parts" => a_gcm_message_comes_in_parts, "C_EncryptMessageNext", [CKM_AES_GCM], [Since(3), Function("C_MessageEncryptInit")];
+    "messages.gcm.changes" => a_changed_message_is_not_decrypted, "C_DecryptMessage", [CKM_AES_GCM], [Since(3), Function("C_MessageEncryptInit")];
     "messages.gcm.unchecked" => no_unchecked_part_of_a_message_is_given_out, "C_DecryptMessageNext",
         [CKM_AES_GCM], [Since(3), Own];
     "messages.gcm.random" => generated_nonces_differ_and_leave_the_fixed_bits,
-        "AES-GCM Authenticated Encryption / Decryption", [CKM_AES_GCM], [Since(3)];
+        "AES-GCM Authenticated Encryption / Decryption", [CKM_AES_GCM], [Since(3), Function("C_MessageEncryptInit")];
     "messages.gcm.counter" => counted_nonces_count_from_zero, "AES-GCM Authenticated Encryption / Decryption",
-        [CKM_AES_GCM], [Since(3)];
+        [CKM_AES_GCM], [Since(3), Function("C_MessageEncryptInit")];
     "messages.gcm.counter-xor" => a_counter_is_added_to_the_nonce_that_was_given_first,
-        "AES-GCM Authenticated Encryption / Decryption", [CKM_AES_GCM], [Since(3)];
+        "AES-GCM Authenticated Encryption / Decryption", [CKM_AES_GCM], [Since(3), Function("C_MessageEncryptInit")];
     "messages.gcm.exhausted" => a_counter_that_has_no_bits_left_makes_no_nonce,
-        "AES-GCM Authenticated Encryption / Decryption", [CKM_AES_GCM], [Since(3)];
+        "AES-GCM Authenticated Encryption / Decryption", [CKM_AES_GCM], [Since(3), Function("C_MessageEncryptInit")];
     "messages.gcm.parameters" => bad_parameters_of_messages_are_refused, "AES GCM and CCM Mechanism parameters",
         [CKM_AES_GCM], [Since(3), Own];
     "messages.order" => messages_come_one_after_the_other, "C_EncryptMessageBegin", [CKM_AES_GCM], [Since(3), Own];
     "messages.flags" => mechanisms_for_messages_say_so, "Mechanism Information Flags",
         [CKM_AES_GCM, CKM_CHACHA20_POLY1305], [Since(3), Own];
     "messages.ccm.published" => ccm_messages_equal_the_published_examples, "C_EncryptMessage",
-        [CKM_AES_CCM], [Since(3)];
+        [CKM_AES_CCM], [Since(3), Function("C_MessageEncryptInit")];
     "messages.ccm.parts" => a_ccm_message_in_parts_comes_out_at_its_end, "C_EncryptMessageNext",
         [CKM_AES_CCM], [Since(3), Own];
     "messages.chacha20-poly1305.published" => chacha20_poly1305_messages_equal_the_published_example,
         "Chacha20/Poly1305 and Salsa20/Poly1305 Authenticated Encryption / Decryption",
-        [CKM_CHACHA20_POLY1305], [Since(3)];
+        [CKM_CHACHA20_POLY1305], [Since(3), Function("C_MessageEncryptInit")];
     "messages.chacha20-poly1305.parameters" => bad_parameters_of_chacha20_poly1305_messages_are_refused,
         "ChaCha20/Poly1305 and Salsa20/Poly1305 Mechanism parameters", [CKM_CHACHA20_POLY1305], [Since(3), Own];
     "wrap.gcm" => gcm_wraps_a_key_with_a_nonce_of_its_own, "AES-GCM Authenticated Wrap / Unwrap",
