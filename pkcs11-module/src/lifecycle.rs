@@ -37,19 +37,25 @@ static LIFE: Life<Library> = Life::new(Some(|| LIFE.forked()));
 /// `CKR_CRYPTOKI_ALREADY_INITIALIZED`; what [`InitializeArgs::cannot_create_threads`] and [`Library::open`] refuse.
 pub(crate) fn initialise(args: InitializeArgs<'_>) -> Result<()> {
     boundary::install_panic_hook();
-    #[cfg(feature = "secret-heap")]
-    keyenclave_crypto::memory::use_secret_heap();
     // A copy that was made without the C library's knowledge (`clone`, `_Fork`) is noticed here.
     fork::check();
     LIFE.initialise(args.cannot_create_threads()?)?;
     #[cfg(feature = "secret-heap")]
-    if !keyenclave_sys::heap::is_kept_from_dumps() {
-        log::warn!(
-            "keys in use may appear in a core dump of this process: the system refuses the address space for a heap that \
-             is left out (see `ulimit -v`), or cannot leave memory out"
-        );
-    }
+    warn_of_dumps();
     Ok(())
+}
+
+/// Says so if a core dump may show what this library exists to hide.
+#[cfg(feature = "secret-heap")]
+fn warn_of_dumps() {
+    let reason = if !keyenclave_sys::heap::is_kept_from_dumps() {
+        "the system has no address space for a heap that is left out (see `ulimit -v`), or cannot leave memory out"
+    } else if !keyenclave_crypto::memory::is_in_secret_heap() {
+        "the program that has loaded this library allocates for its cryptography (it defines `OPENSSL_memory_alloc`)"
+    } else {
+        return;
+    };
+    log::warn!("keys in use may appear in a core dump of this process: {reason}");
 }
 
 /// `C_Finalize`.

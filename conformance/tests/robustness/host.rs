@@ -3,10 +3,12 @@
 
 use cryptoki_sys::*;
 use keyenclave_conformance::Rv;
-use keyenclave_conformance::case::{finish, in_own_process, needing, own_module};
+use keyenclave_conformance::case::{as_part, finish, in_own_process, needing, own_module, part};
 use keyenclave_conformance::module::bytes;
 use keyenclave_conformance::place::{Place, module_path};
 use keyenclave_conformance::token::{CURVES, RW, THREADS, Token};
+use std::path::Path;
+use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -101,5 +103,37 @@ fn a_host_that_runs_tokio_signs_from_its_tasks() {
         });
         drop(runtime);
         assert_eq!(token.finalize(false), Rv::OK);
+    });
+}
+
+/// A host that has its own AWS-LC allocate elsewhere, and with it ours.
+fn beside_an_allocator(place: &Place) -> String {
+    let library = place.file("allocate.so");
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("programs/allocate.c");
+    let mut compiler = Command::new("cc");
+    compiler.args(["-Wall", "-Werror", "-O1", "-shared", "-fPIC", "-o"]);
+    compiler.arg(&library).arg(source);
+    finish(compiler, Duration::from_secs(60)).unwrap_or_else(|output| panic!("{output}"));
+    let mut host = as_part("host");
+    host.env("LD_PRELOAD", library).env_remove("KEYENCLAVE_LOG");
+    finish(host, Duration::from_secs(60)).unwrap_or_else(|output| panic!("{output}"))
+}
+
+#[test]
+fn a_host_that_allocates_for_the_cryptography_is_warned_of_core_dumps() {
+    in_own_process(|| {
+        if part().is_some() {
+            let token = Token::fresh();
+            let session = token.user_session();
+            let key = token.secret(session, CKK_GENERIC_SECRET, &[7; 32]);
+            token.sign(session, CKM_SHA256_HMAC, key, b"data").unwrap();
+            return;
+        }
+        own_module(|| {
+            needing(&["cc"], || {
+                let said = beside_an_allocator(&Place::of_this_process());
+                assert!(said.contains("may appear in a core dump"), "{said}");
+            });
+        });
     });
 }
