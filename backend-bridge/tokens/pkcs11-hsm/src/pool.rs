@@ -5,10 +5,11 @@
 //! objects, which die with the session that made them; all of its operations share the one. Otherwise vendor sessions
 //! lie idle, for anybody. What belongs to an earlier generation was lost with the device and is forgotten.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::time::Instant;
 
 use keyenclave_model::error::Rv;
+use keyenclave_model::number_map::NumberMap;
 use keyenclave_model::token::SessionId;
 use parking_lot::{Condvar, Mutex};
 
@@ -107,7 +108,9 @@ struct State {
     generation: u64,
     next_number: u64,
     /// The last operation of each session of ours.
-    latest: HashMap<SessionId, Latest>,
+    latest: NumberMap<SessionId, Latest>,
+    /// Whether any session of ours has ever asked what became of its operations.
+    some_ask: bool,
     /// Sessions of ours that are making objects: for each such call its session, and whether that was closed since.
     making: Vec<(SessionId, bool)>,
     /// Sessions of ours that were closed last, since a call may be on its way to here still.
@@ -179,7 +182,8 @@ impl Pool {
                 limit: limit.max(1),
                 generation: 0,
                 next_number: 0,
-                latest: HashMap::new(),
+                latest: NumberMap::default(),
+                some_ask: false,
                 making: Vec::new(),
                 left: VecDeque::new(),
             }),
@@ -282,11 +286,8 @@ impl Pool {
     /// An operation has begun in this lease's session.
     pub fn note_begun(&self, lease: &Lease) {
         let mut state = self.state.lock();
-        let now = state.next_operation(lease);
-        if let Some(place) = state.place(lease)
-            && let Some(held) = state.held.get_mut(place)
-        {
-            held.begun = now;
+        if let Some(held) = state.next_operation(lease) {
+            held.begun = held.latest;
             // There was room for it.
             if held.fitness == Fitness::Doubtful {
                 held.fitness = Fitness::Fit;
@@ -305,7 +306,9 @@ impl Pool {
         let mut state = self.state.lock();
         let latest = state.latest.get_mut(&seat)?;
         latest.is_asked = true;
-        let (number, generation) = (latest.number, state.generation);
+        let number = latest.number;
+        state.some_ask = true;
+        let generation = state.generation;
         let of_seat = |held: &&mut Held| held.seat == seat && held.latest == number;
         if let Some(held) = state.held.iter_mut().find(of_seat) {
             held.active += 1;
@@ -538,23 +541,22 @@ impl State {
     }
 
     /// Numbers an operation in this lease's session.
-    fn next_operation(&mut self, lease: &Lease) -> u64 {
+    /// Numbers an operation in a session that is held; `None` where it was lost meanwhile.
+    fn next_operation(&mut self, lease: &Lease) -> Option<&mut Held> {
         self.next_number += 1;
-        let number = self.next_number;
-        if let Some(place) = self.place(lease)
-            && let Some(held) = self.held.get_mut(place)
-        {
-            held.latest = number;
-            self.latest.entry(held.seat).or_default().number = number;
-        }
-        number
+        let place = self.place(lease)?;
+        let held = self.held.get_mut(place)?;
+        held.latest = self.next_number;
+        self.latest.entry(held.seat).or_default().number = held.latest;
+        Some(held)
     }
 
     /// Whether a session of ours keeps this one for what it says of the last operation.
     fn is_asked_about(&self, held: &Held) -> bool {
-        let latest = self.latest.get(&held.seat);
-        held.fitness == Fitness::Fit
-            && latest.is_some_and(|latest| latest.is_asked && latest.number == held.latest)
+        let latest = || self.latest.get(&held.seat);
+        self.some_ask
+            && held.fitness == Fitness::Fit
+            && latest().is_some_and(|latest| latest.is_asked && latest.number == held.latest)
     }
 
     fn sit(&mut self, seat: SessionId, writable: bool, idle: Idle) -> Lease {
