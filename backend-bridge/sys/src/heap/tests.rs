@@ -86,3 +86,15 @@ fn what_is_too_large_is_refused() {
     }
     assert!(is_kept_from_dumps());
 }
+
+#[test]
+fn memory_has_the_alignment_that_was_asked_for() {
+    for (size, align) in (1..200).flat_map(|size| [1, 2, 4, 8, 16, 32, 64, 4096].map(|align| (size, align))) {
+        let layout = Layout::from_size_align(size, align).unwrap();
+        // SAFETY: the layout has a size, and the memory goes back with it.
+        let memory = unsafe { SecretHeap.alloc(layout) };
+        assert_eq!(memory.addr() % align, 0, "{size} bytes, aligned to {align}");
+        // SAFETY: allocated above with this layout.
+        unsafe { SecretHeap.dealloc(memory, layout) };
+    }
+}
