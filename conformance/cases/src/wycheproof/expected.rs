@@ -16,8 +16,8 @@
 //! reason = "…"
 //! ```
 //!
-//! A vector without a line and a set that is not offered without a line fail the run. So does a line about vectors where
-//! its sets were played and none was of use to it.
+//! A vector without a line and a set that is not offered without a line fail the run. So does a line of which the sets
+//! were played, or found offered, and none was of use to it.
 
 use super::run::{Absent, Played};
 use super::vector::{Notable, Outcome};
@@ -53,6 +53,8 @@ struct Line {
 struct NotOffered {
     set: String,
     reason: String,
+    #[serde(skip)]
+    used: Cell<bool>,
 }
 
 fn is_of(set: &str, pattern: &str) -> bool {
@@ -95,7 +97,8 @@ impl Expected {
                 }
                 Err(Absent::Ended(how)) => wrong.push(format!("{}: the process {how}", one.set)),
                 Err(Absent::NotOffered(why)) => {
-                    if !self.not_offered.iter().any(|line| is_of(&one.set, &line.set)) {
+                    let line = self.not_offered.iter().find(|line| is_of(&one.set, &line.set));
+                    if line.inspect(|line| line.used.set(true)).is_none() {
                         wrong.push(format!("{}: not offered, {why}", one.set));
                     }
                 }
@@ -106,7 +109,12 @@ impl Expected {
             let about = |one: &Played| is_of(&one.set, &line.set) && one.result.is_ok();
             !line.used.get() && played.iter().any(about)
         });
-        wrong.extend(stale.map(|line| format!("a line about {} is about nothing: take it out", line.set)));
+        let offered = self.not_offered.iter().filter(|line| {
+            let about = |one: &Played| is_of(&one.set, &line.set);
+            !line.used.get() && played.iter().any(about)
+        });
+        let stale = stale.map(|line| &line.set).chain(offered.map(|line| &line.set));
+        wrong.extend(stale.map(|set| format!("a line about {set} is about nothing: take it out")));
         wrong
     }
 }
@@ -181,6 +189,12 @@ mod tests {
         );
         let line = "[[not-offered]]\nset = \"a_set\"\nreason = \"why\"\n";
         assert!(Expected::parse(line).unwrap().judge(&gone).is_empty());
+        assert_eq!(
+            Expected::parse(line)
+                .unwrap()
+                .judge(&played(Ok(Tally::default()))),
+            ["a line about a_set is about nothing: take it out"]
+        );
         let crashed = played(Err(Absent::Ended("crashes".into())));
         assert_eq!(Expected::default().judge(&crashed).len(), 1);
     }
