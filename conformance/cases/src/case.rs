@@ -57,6 +57,15 @@ impl Case {
         name.replace('_', " ")
     }
 
+    /// Whether this machine lacks what the case needs beside a module.
+    pub fn lacks_tools(&self) -> bool {
+        self.needs.iter().any(|need| match need {
+            Need::Oasis => profiles::directory().is_none(),
+            Need::Program(name) => !is_present(name),
+            _ => false,
+        })
+    }
+
     /// Why a module with these abilities cannot be held to it.
     pub fn unmet(&self, abilities: &Abilities) -> Option<String> {
         let lists = |kind: &CK_MECHANISM_TYPE| abilities.mechanisms.contains(kind);
