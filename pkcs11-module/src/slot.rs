@@ -241,15 +241,14 @@ impl Slot {
     fn leave(&self, state: MutexGuard<'_, TokenState>) {
         self.settle(&state);
         drop(state);
+        let change = Changing(self);
         if let Err(error) = self.run(&self.call(NO_SESSION, false), Work::Logout) {
             log::warn!(
                 "slot {}: the token could not be told of the logout: {error}",
                 self.id
             );
         }
-        let mut state = self.state.lock();
-        state.end_logout();
-        self.settle(&state);
+        drop(change);
     }
 
     /// Publishes what the state says, and wakes whoever waits for it.
@@ -264,7 +263,8 @@ impl Slot {
     }
 }
 
-/// A change of the login that is under way. One that never ends, because the token panicked, ends as a logout.
+/// A change of the login that is under way. One of which no end is reported, because the token panicked or because it is
+/// one, ends as a logout.
 struct Changing<'a>(&'a Slot);
 
 impl Changing<'_> {

@@ -10,12 +10,14 @@
 
 mod late;
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::thread;
 use std::time::Duration;
 
 use keyenclave_model::error::{Result, Rv};
-use keyenclave_model::token::{Pin, Role};
+use keyenclave_model::token::{Pin, Role, SessionId, Work};
 use keyenclave_module::entry::{objects, sessions};
+use keyenclave_module::library::Library;
 use late::{open, scene, sign, sign_init, within_patience};
 
 #[test]
@@ -112,6 +114,46 @@ fn two_sessions_wait_side_by_side() {
             b"late"
         );
     }
+}
+
+/// Has the token panic when it is told of the logout that `leave` brings about on nobody's request; then others come.
+fn the_token_panics_at_a_logout(leave: impl FnOnce(&Library, SessionId)) {
+    let scene = scene(None);
+    let session = open(&scene.lib);
+    let slot = scene.lib.slot(0).unwrap().1;
+    slot.login(session, true, Role::User, Pin(b"1234")).unwrap();
+    scene.moments.left.next(|| panic!("a fault of the token's"));
+    let outcome = catch_unwind(AssertUnwindSafe(|| leave(&scene.lib, session)));
+    assert!(outcome.is_err(), "the token was told");
+    let lib = scene.lib.clone();
+    within_patience("whoever comes next", move || {
+        let session = open(&lib);
+        let slot = lib.slot(0).unwrap().1;
+        assert_eq!(slot.access(true).login, None);
+        slot.login(session, true, Role::User, Pin(b"1234")).unwrap();
+        slot.logout().unwrap();
+    });
+}
+
+#[test]
+fn a_token_that_panics_after_the_last_session_stops_nobody() {
+    the_token_panics_at_a_logout(|lib, session| sessions::close_session(lib, session).unwrap());
+}
+
+#[test]
+fn a_token_that_panics_after_it_was_replaced_stops_nobody() {
+    the_token_panics_at_a_logout(|lib, session| {
+        let caller = lib.session(session).unwrap();
+        // Which this token takes for another process that replaces it.
+        let (role, pin) = (Role::So, Pin(b"1234"));
+        drop(
+            caller
+                .slot
+                .token
+                .submit(&caller.call(), Work::Login { role, pin }),
+        );
+        drop(lib.session(session));
+    });
 }
 
 #[test]

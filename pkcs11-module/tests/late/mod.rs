@@ -83,6 +83,8 @@ pub struct Moments {
     pub found: Meanwhile,
     /// The token is given work to do.
     pub asked: Meanwhile,
+    /// The token is told of a logout.
+    pub left: Meanwhile,
     /// An operation is given a part.
     pub taken_in: Meanwhile,
     /// The token is asked for an answer, and has found whether there is one.
@@ -138,6 +140,10 @@ impl Token for LateToken {
             })))
             .into(),
             Work::GenerateKey { .. } | Work::GenerateKeyPair { .. } => self.ask().step(&[]),
+            Work::Logout => {
+                self.moments.left.happens();
+                Ok(Out::Done).into()
+            }
             Work::Find(_) => Ok(Out::Objects(Vec::new())).into(),
             Work::Login { role: Role::So, .. } => {
                 self.replaced.fetch_add(1, Ordering::SeqCst);
