@@ -17,6 +17,7 @@ mod keys;
 mod life;
 mod making;
 mod messages;
+mod nulls;
 mod objects;
 mod shapes;
 mod slots;

@@ -141,7 +141,10 @@ impl Given<'_> {
 
 /// `C_EncryptMessageBegin` and its kind.
 pub fn begin(lib: &Library, session: SessionId, given: Given<'_>) -> Result<()> {
-    call(lib, session, given, MessageStep::Begin, MessageEnd::Nothing).map(drop)
+    call(lib, session, given, MessageStep::Begin, || {
+        Ok(MessageEnd::Nothing)
+    })
+    .map(drop)
 }
 
 /// `C_EncryptMessage`, `C_DecryptMessage` and `C_SignMessage`.
@@ -164,24 +167,23 @@ pub fn next(
 pub fn sign_next(lib: &Library, session: SessionId, given: Given<'_>, output: Output<'_>) -> Result<()> {
     if output.is_absent() {
         let step = MessageStep::Next { last: false };
-        return call(lib, session, given, step, MessageEnd::Nothing).map(drop);
+        return call(lib, session, given, step, || Ok(MessageEnd::Nothing)).map(drop);
     }
     with_output(lib, session, given, MessageStep::Next { last: true }, output)
 }
 
 /// `C_VerifyMessage`.
 pub fn verify(lib: &Library, session: SessionId, given: Given<'_>, signature: Input<'_>) -> Result<()> {
-    let end = MessageEnd::Signature(signature.bytes()?);
+    let end = || signature.bytes().map(MessageEnd::Signature);
     call(lib, session, given, MessageStep::Whole, end).map(drop)
 }
 
 /// `C_VerifyMessageNext`: the signature comes with the last part.
 pub fn verify_next(lib: &Library, session: SessionId, given: Given<'_>, signature: Input<'_>) -> Result<()> {
     let last = !signature.is_null();
-    let end = if last {
-        MessageEnd::Signature(signature.bytes()?)
-    } else {
-        MessageEnd::Nothing
+    let end = || match last {
+        true => signature.bytes().map(MessageEnd::Signature),
+        false => Ok(MessageEnd::Nothing),
     };
     call(lib, session, given, MessageStep::Next { last }, end).map(drop)
 }
@@ -203,29 +205,34 @@ fn with_output(
     step: MessageStep,
     mut output: Output<'_>,
 ) -> Result<()> {
-    output.check()?;
-    let end = if output.is_query() {
-        MessageEnd::Query
-    } else {
-        MessageEnd::Output(output.buffer())
-    };
-    match call(lib, session, given, step, end)? {
+    let place = &mut output;
+    match call(lib, session, given, step, move || output_at(place))? {
         Processed::Written(len) => output.set_len(len),
         Processed::Needs(len) => output.ask_for(len)?,
     }
     Ok(())
 }
 
-fn call(
+/// The end of a message that gives output, here.
+fn output_at<'a>(output: &'a mut Output<'_>) -> Result<MessageEnd<'a>> {
+    output.check()?;
+    Ok(match output.is_query() {
+        true => MessageEnd::Query,
+        false => MessageEnd::Output(output.buffer()),
+    })
+}
+
+/// Has the session's operation process what was given. Where the message's end goes is looked at once there is one.
+fn call<'a>(
     lib: &Library,
     session: SessionId,
     mut given: Given<'_>,
     step: MessageStep,
-    end: MessageEnd<'_>,
+    end: impl FnOnce() -> Result<MessageEnd<'a>>,
 ) -> Result<Processed> {
     let caller = lib.session(session)?;
     let (place, mut active) = Taken::take(&caller, Activity::Messages(given.class))?;
-    let processed = given.process(&mut active, &caller.call(), step, end);
+    let processed = end().and_then(|end| given.process(&mut active, &caller.call(), step, end));
     place.put_back(active)?;
     processed
 }

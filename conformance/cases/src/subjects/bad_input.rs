@@ -25,6 +25,9 @@ cases! {
     "bad-input.handles" => stale_and_invented_handles_are_refused_everywhere,
         "Cryptoki function return values for functions that use a session",
         [], [Sessions];
+    "bad-input.handles.first" => the_session_is_looked_at_before_the_arguments,
+        "Cryptoki function return values for functions that use a session",
+        [], [Own];
     "bad-input.parallel" => functions_of_old_versions_say_so, "C_GetFunctionStatus", [], [];
     "bad-input.large" => large_data_is_processed_whole, "C_Encrypt", [CKM_SHA256, CKM_AES_CBC_PAD], [Data];
 }
@@ -180,6 +183,13 @@ fn stale_and_invented_handles_are_refused_everywhere() {
             refused
         );
         assert_eq!(token.random(bad, &mut [0; 8]), refused);
+    }
+}
+
+fn the_session_is_looked_at_before_the_arguments() {
+    let token = Token::fresh();
+    for (function, rv) in token.with_null_arguments(CK_INVALID_HANDLE) {
+        assert_eq!(rv, CKR_SESSION_HANDLE_INVALID, "{function}");
     }
 }
 
