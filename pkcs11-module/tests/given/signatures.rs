@@ -84,6 +84,21 @@ fn a_session_has_one_verification() {
 }
 
 #[test]
+fn a_null_mechanism_for_either_kind_ends_the_verification_of_the_other() {
+    let scene = Scene::new();
+    let (lib, session) = (&scene.lib, scene.session);
+    scene.verify_signature_init(SIGNATURE).unwrap();
+    crypt::init(lib, session, Verify, no_mechanism(), Some(KEY)).unwrap();
+    assert_eq!(rv(scene.verify_signature(b"data")), NONE);
+    crypt::init(lib, session, Verify, mechanism(&MECHANISM), Some(KEY)).unwrap();
+    signatures::init(lib, session, no_mechanism(), KEY, no_input()).unwrap();
+    let verified = crypt::verify(lib, session, input(b"data"), input(SIGNATURE));
+    assert_eq!(rv(verified), NONE);
+    scene.verify_signature_init(SIGNATURE).unwrap();
+    scene.verify_signature(b"data").unwrap();
+}
+
+#[test]
 fn it_is_cancelled_and_cannot_be_saved() {
     let scene = Scene::new();
     let (lib, session) = (&scene.lib, scene.session);
