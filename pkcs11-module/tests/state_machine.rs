@@ -10,6 +10,7 @@ use keyenclave_model::error::{Error, Result, Rv};
 use keyenclave_model::token::{
     CallCx, End, ObjectId, Operation, OperationClass, Out, OutputLen, Part, Pending, Role, Step,
 };
+use keyenclave_module::session::activity::Activity;
 use keyenclave_module::session::login::{Begin, TokenState};
 use keyenclave_module::session::operation::{Active, Ending, Operations};
 use keyenclave_module::session::waiting::Waiting;
@@ -284,7 +285,7 @@ proptest! {
     fn a_session_has_one_operation_of_each_class(acts in acts()) {
         let mut real = Operations::default();
         let mut model = [Place::Empty; OperationClass::ALL.len()];
-        let (mut login, mut closed, mut searching) = (0, false, false);
+        let (mut login, mut closed, mut searching) = (0, false, None);
         let (mut looks, mut last_look) = (VecDeque::new(), 0);
         for act in &acts {
             match *act {
@@ -410,7 +411,7 @@ proptest! {
                     let active = Active::new(Box::new(Nothing), Some(login));
                     prop_assert_eq!(rv(real.replace(OperationClass::ALL[class], active)), expected);
                     if expected.is_none() {
-                        model = [Place::Empty; OperationClass::ALL.len()];
+                        (model, searching) = ([Place::Empty; OperationClass::ALL.len()], None);
                         model[class] = Place::Here(login);
                     }
                 }
@@ -434,16 +435,45 @@ proptest! {
                 Act::Logout => login += 1,
                 Act::Close => {
                     drop(real.close());
-                    (closed, searching) = (true, false);
+                    (closed, searching) = (true, None);
                     model.iter_mut().filter(|place| !matches!(place, Place::Out(_))).for_each(|p| *p = Place::Empty);
                 }
                 Act::Search => {
-                    let outcome = rv(real.begin_search(vec![ObjectId(1)]));
-                    prop_assert_eq!(outcome, searching.then_some(Rv::OperationActive));
-                    searching = true;
+                    let outcome = rv(real.begin_search(vec![ObjectId(1)], login, login));
+                    prop_assert_eq!(outcome, (searching == Some(login)).then_some(Rv::OperationActive));
+                    searching = Some(login);
                 }
-                Act::EndSearch => prop_assert_eq!(real.end_search(), std::mem::take(&mut searching)),
+                Act::EndSearch => {
+                    let expected = searching.take() == Some(login);
+                    prop_assert_eq!(real.search(login).is_ok(), expected);
+                    prop_assert_eq!(real.end_search(login), expected);
+                }
             }
         }
+    }
+}
+
+#[test]
+fn an_operation_that_takes_the_place_of_all_ends_everything_else() {
+    let mut operations = Operations::default();
+    for activity in Activity::all() {
+        assert!(operations.reserve(activity, 0).unwrap().is_none());
+    }
+    let new = || Active::new(Box::new(Nothing), None);
+    for activity in Activity::all() {
+        let refused = operations.replace(OperationClass::Digest, new());
+        assert_eq!(rv(refused), Some(Rv::OperationActive), "{activity:?} is out");
+        assert!(operations.put_back(activity, Some(new()), 0).is_none());
+    }
+    operations.begin_search(vec![ObjectId(1)], 0, 0).unwrap();
+    let ended = operations.replace(OperationClass::Digest, new()).unwrap();
+    assert_eq!(ended.len(), Activity::all().count());
+    assert_eq!(operations.only(0).unwrap(), OperationClass::Digest);
+    assert_eq!(rv(operations.search(0)), Some(Rv::OperationNotInitialized));
+    for activity in Activity::all().filter(|activity| *activity != OperationClass::Digest.into()) {
+        assert_eq!(
+            rv(operations.take(activity, 0)),
+            Some(Rv::OperationNotInitialized)
+        );
     }
 }

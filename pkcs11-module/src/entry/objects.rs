@@ -120,13 +120,15 @@ pub fn set_attribute_value(
 /// `C_FindObjectsInit`. A search that is active stays so.
 pub fn find_objects_init(lib: &Library, session: SessionId, template: RawTemplate<'_>) -> Result<()> {
     let caller = lib.session(session)?;
-    if caller.session.operations.lock().search().is_ok() {
+    let began = caller.slot.login_number();
+    if caller.session.operations.lock().search(began).is_ok() {
         return Err(Rv::OperationActive.into());
     }
     let Out::Objects(found) = caller.run(Work::Find(&caller.template(&template)?))? else {
         return Err(unexpected());
     };
-    caller.session.operations.lock().begin_search(found)
+    let mut operations = caller.session.operations.lock();
+    operations.begin_search(found, began, caller.slot.login_number())
 }
 
 /// `C_FindObjects`.
@@ -137,7 +139,7 @@ pub fn find_objects(
 ) -> Result<()> {
     let caller = lib.session(session)?;
     let mut operations = caller.session.operations.lock();
-    let search = operations.search()?;
+    let search = operations.search(caller.slot.login_number())?;
     handles.check()?;
     let next: Vec<_> = search.next(handles.capacity()).map(|object| object.0).collect();
     handles.fill(&next)
@@ -146,8 +148,8 @@ pub fn find_objects(
 /// `C_FindObjectsFinal`.
 pub fn find_objects_final(lib: &Library, session: SessionId) -> Result<()> {
     let caller = lib.session(session)?;
-    let ended = caller.session.operations.lock().end_search();
-    if ended {
+    let mut operations = caller.session.operations.lock();
+    if operations.end_search(caller.slot.login_number()) {
         Ok(())
     } else {
         Err(Rv::OperationNotInitialized.into())

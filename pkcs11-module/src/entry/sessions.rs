@@ -99,7 +99,7 @@ pub fn session_cancel(lib: &Library, session: SessionId, flags: ck::CK_FLAGS) ->
     let mut ended = Vec::new();
     let mut operations = caller.session.operations.lock();
     if flags & ck::CKF_FIND_OBJECTS != 0 {
-        operations.end_search();
+        operations.end_search(caller.slot.login_number());
     }
     let result = Activity::all()
         .filter(|activity| flags & activity.flag() != 0)

@@ -48,7 +48,8 @@ pub fn get_operation_state(lib: &Library, session: SessionId, mut output: Output
     Ok(())
 }
 
-/// `C_SetOperationState`. What the session had active ends, if the state is good; a search goes on.
+/// `C_SetOperationState`. What the session had under way ends, if the state is good: operations, on messages too, work
+/// that is waited for, and a search.
 pub fn set_operation_state(
     lib: &Library,
     session: SessionId,

@@ -24,14 +24,10 @@ impl Activity {
     /// Every one.
     pub fn all() -> impl Iterator<Item = Self> {
         let messages = MESSAGES.iter().map(|(class, _)| Self::Messages(*class));
-        Self::operations()
+        let operations = OperationClass::ALL.into_iter().map(Self::Operation);
+        operations
             .chain(messages)
             .chain([Self::GenerateKey, Self::GenerateKeyPair])
-    }
-
-    /// Those that are operations.
-    pub fn operations() -> impl Iterator<Item = Self> {
-        OperationClass::ALL.into_iter().map(Self::Operation)
     }
 
     /// The flag by which `C_SessionCancel` names it.

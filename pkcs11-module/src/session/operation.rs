@@ -184,32 +184,34 @@ impl Operations {
         }
     }
 
-    /// Puts an operation in the place of all that are active, which are handed back.
+    /// Puts an operation in the place of all that is under way, which is handed back; a search ends too.
     ///
     /// # Errors
-    /// `CKR_OPERATION_ACTIVE` if another thread has one of them, `CKR_SESSION_CLOSED`; nothing has changed then.
+    /// `CKR_OPERATION_ACTIVE` if another thread has some of it, `CKR_SESSION_CLOSED`; nothing has changed then.
     pub fn replace(&mut self, class: OperationClass, active: Active) -> Result<Vec<Active>> {
         if self.closed {
             return Err(Rv::SessionClosed.into());
         }
-        if self.classes.iter().any(|place| matches!(place, Place::Out)) {
+        if Activity::all().any(|activity| matches!(self.place(activity), Place::Out)) {
             return Err(Rv::OperationActive.into());
         }
-        let ended = self.end(Activity::operations());
+        self.search = None;
+        let ended = self.end(Activity::all());
         *self.place(class) = Place::Here(active);
         Ok(ended)
     }
 
-    /// Begins a search with what was found.
+    /// Begins a search with what was found under the login `began`.
     ///
     /// # Errors
     /// `CKR_OPERATION_ACTIVE`.
-    pub fn begin_search(&mut self, found: Vec<ObjectId>) -> Result<()> {
-        if self.search.is_some() {
+    pub fn begin_search(&mut self, found: Vec<ObjectId>, began: u64, login: u64) -> Result<()> {
+        if self.search(login).is_ok() {
             return Err(Rv::OperationActive.into());
         }
         self.search = Some(Search {
             found: found.into_iter(),
+            login: began,
         });
         Ok(())
     }
@@ -217,14 +219,18 @@ impl Operations {
     /// The search that is under way.
     ///
     /// # Errors
-    /// `CKR_OPERATION_NOT_INITIALIZED`.
-    pub fn search(&mut self) -> Result<&mut Search> {
-        self.search.as_mut().ok_or(Rv::OperationNotInitialized.into())
+    /// `CKR_OPERATION_NOT_INITIALIZED` if there is none, or if the login that it began under is over: the handles that
+    /// it found may be void then.
+    pub fn search(&mut self, login: u64) -> Result<&mut Search> {
+        let search = self.search.as_mut().filter(|search| search.login == login);
+        search.ok_or(Rv::OperationNotInitialized.into())
     }
 
     /// Ends the search; true if there was one.
-    pub fn end_search(&mut self) -> bool {
-        self.search.take().is_some()
+    pub fn end_search(&mut self, login: u64) -> bool {
+        let was_active = self.search(login).is_ok();
+        self.search = None;
+        was_active
     }
 
     /// The session is closed: all that is not out ends and is handed back, and what is out ends when it comes back.
@@ -241,6 +247,7 @@ impl Operations {
 
     /// Ends what began under a login that is over, and hands it back.
     pub fn end_stale(&mut self, login: u64) -> Vec<Active> {
+        self.search = self.search.take().filter(|search| search.login == login);
         let stale = |activity: &Activity| matches!(self.place(*activity), Place::Here(active) if active.is_stale(login));
         let stale: Vec<_> = Activity::all().filter(stale).collect();
         self.end(stale)
@@ -352,6 +359,8 @@ impl Active {
 /// A search that is under way: what has not been handed out yet.
 pub struct Search {
     found: std::vec::IntoIter<ObjectId>,
+    /// The login that it began under: a number that is another after every logout.
+    login: u64,
 }
 
 impl Search {

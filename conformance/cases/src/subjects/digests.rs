@@ -293,6 +293,7 @@ fn a_restored_digest_takes_the_place_of_what_was_active() {
     let state = two_calls(|out| token.operation_state_into(session, out)).unwrap();
     let cbc = Mech::with(CKM_AES_CBC, [0; 16]);
     assert_eq!(token.encrypt_init(session, cbc, key), Rv::OK);
+    assert_eq!(token.find_init(session, &[]), Rv::OK);
     for (encryption, authentication) in [(key, 0), (0, key), (key, key)] {
         let refused = token.set_operation_state_with(session, &state, encryption, authentication);
         assert_eq!(refused, CKR_KEY_NOT_NEEDED);
@@ -311,6 +312,7 @@ fn a_restored_digest_takes_the_place_of_what_was_active() {
         token.encrypt_into(session, &[1; 16], Out::Size).rv,
         CKR_OPERATION_NOT_INITIALIZED
     );
+    assert_eq!(token.find_final(session), CKR_OPERATION_NOT_INITIALIZED);
     let value = two_calls(|out| token.digest_into(session, b"abc", out)).unwrap();
     assert_eq!(value, hex(ABC[0].1));
 }

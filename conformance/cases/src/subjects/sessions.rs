@@ -18,6 +18,7 @@ cases! {
     "sessions.closed" => a_closed_session_is_unknown_and_its_objects_are_gone, "C_CloseSession",
         [CKM_EC_KEY_PAIR_GEN, CKM_ECDSA], [Sessions];
     "logout.private-objects" => logout_takes_private_objects_out_of_sight, "C_Logout", [], [Data];
+    "logout.search" => logout_ends_a_search, "C_Logout", [], [Data, Own];
     "logout.session-objects" => logout_destroys_private_session_objects_for_good, "C_Logout", [], [Data];
     "sessions.read-only" => a_read_only_session_changes_nothing_on_the_token, "C_OpenSession",
         [], [Sessions, Data];
@@ -159,6 +160,31 @@ fn logout_takes_private_objects_out_of_sight() {
     assert_eq!(token.destroy_object(session, hidden), CKR_OBJECT_HANDLE_INVALID);
     assert_eq!(token.login(session, CKU_USER, USER_PIN), Rv::OK);
     assert_eq!(token.stored(session).len(), 2);
+}
+
+fn logout_ends_a_search() {
+    let (token, session) = Token::with_user();
+    let other = token.session(RW);
+    for label in ["a", "b"] {
+        token
+            .create_object(session, &data_object(label, true, b"1"))
+            .unwrap();
+    }
+    for searching in [session, other] {
+        assert_eq!(token.find_init(searching, &[]), Rv::OK);
+        assert_eq!(token.find_next(searching, 1).unwrap().len(), 1);
+    }
+    assert_eq!(token.logout(session), Rv::OK);
+    let gone = CKR_OPERATION_NOT_INITIALIZED;
+    assert_eq!(
+        token.find_next(session, 1).unwrap_err(),
+        gone,
+        "its handles are void"
+    );
+    assert_eq!(token.find_final(other), gone);
+    assert_eq!(token.find_init(session, &[]), Rv::OK);
+    assert!(token.find_next(session, 1).unwrap().is_empty());
+    assert_eq!(token.find_final(session), Rv::OK);
 }
 
 fn logout_destroys_private_session_objects_for_good() {
