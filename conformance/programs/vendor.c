@@ -2,6 +2,7 @@
  * The host of work.h, which works while its device fails in the way that the third argument names, and afterwards. What
  * must not be is printed; it ends with 3 if there was anything, with 9 and a line about it if it crashed or hung. */
 #include "work.h"
+#include "keys.h"
 #include "messages.h"
 #include <dirent.h>
 #include <sched.h>
@@ -155,6 +156,11 @@ static void from_the_start(const char *kind) { strike_with(kind, work_from_the_s
 /* How many threads come in between differs each time, so that not every call need be chosen. */
 static void in_threads(const char *kind) { strike_with(kind, work_together, 13); }
 
+static void in_keys(const char *kind) {
+    usual = work_on_keys;
+    strike_with(kind, usual, 1);
+}
+
 static void in_messages(const char *kind) {
     usual = work_on_messages;
     strike_with(kind, usual, 1);
@@ -172,6 +178,12 @@ static void expect_deadline(const char *deadline) {
 static void hang_at_every_call(const char *deadline) {
     expect_deadline(deadline);
     strike_at_all_calls(&hang_once, work, 1);
+}
+
+static void hang_in_keys(const char *deadline) {
+    usual = work_on_keys;
+    expect_deadline(deadline);
+    strike_at_all_calls(&hang_once, usual, 1);
 }
 
 static void hang_in_messages(const char *deadline) {
@@ -366,8 +378,10 @@ static const struct { const char *name; void (*go)(const char *argument); } scen
     {"at-every-call", at_every_call},
     {"from-the-start", from_the_start},
     {"in-threads", in_threads},
+    {"in-keys", in_keys},
     {"in-messages", in_messages},
     {"hang", hang_at_every_call},
+    {"hang-in-keys", hang_in_keys},
     {"hang-in-messages", hang_in_messages},
     {"hang-from-the-start", hang_from_the_start},
     {"hang-in-threads", hang_in_threads},

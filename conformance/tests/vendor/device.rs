@@ -171,6 +171,9 @@ fn fill_vendors_token(module: &Path) {
     let uses = [
         flag(CKA_ENCRYPT, true),
         flag(CKA_DECRYPT, true),
+        flag(CKA_WRAP, true),
+        flag(CKA_UNWRAP, true),
+        flag(CKA_DERIVE, true),
         number(CKA_VALUE_LEN, 32),
     ];
     let secret = token.generate_key(session, CKM_AES_KEY_GEN, &[&kept[..], &uses[..]].concat());

@@ -13,6 +13,7 @@ mod asynchronous;
 mod device;
 mod faults;
 mod hangs;
+mod keys;
 mod messages;
 mod objects;
 mod processes;

@@ -63,6 +63,8 @@ pub(crate) struct Connection<D> {
     epoch: AtomicU64,
     /// Whether the token refused the PIN by reference, and nobody is logged in.
     refused: AtomicBool,
+    /// Whether a logout failed, so that somebody may be logged in there still.
+    owes_logout: AtomicBool,
 }
 
 /// What had become of the connection when something began that has failed.
@@ -98,6 +100,7 @@ impl<D: Device> Connection<D> {
             logins: AtomicU64::new(0),
             epoch: AtomicU64::new(0),
             refused: AtomicBool::new(false),
+            owes_logout: AtomicBool::new(false),
         }
     }
 
@@ -212,7 +215,11 @@ impl<D: Device> Connection<D> {
             // Private objects are not there for somebody who is not logged in. Kryoptic fails at them.
             let hidden = matches!(
                 rv,
-                Rv::ObjectHandleInvalid | Rv::KeyHandleInvalid | Rv::GeneralError
+                Rv::ObjectHandleInvalid
+                    | Rv::KeyHandleInvalid
+                    | Rv::WrappingKeyHandleInvalid
+                    | Rv::UnwrappingKeyHandleInvalid
+                    | Rv::GeneralError
             );
             (hidden && self.has_lost_login(lease)).then_some(Loss::Login)
         });
@@ -345,7 +352,8 @@ impl<D: Device> Connection<D> {
             },
             Err(rv) => return Err(rv.into()),
         };
-        if let Err(error) = self.log_in_again(anchor.session) {
+        let settled = self.pay_logout(anchor.session);
+        if let Err(error) = settled.and_then(|()| self.log_in_again(anchor.session)) {
             self.close(anchor.session);
             return Err(error);
         }
@@ -390,21 +398,28 @@ impl<D: Device> Connection<D> {
             "the connection to a token is lost ({}) and is made again",
             rv.name()
         );
-        *anchor = None;
-        let phase = self.phase.fetch_add(1, Release) + 1;
-        let left = self.pool.lose_all(phase);
-        self.device.lost(None);
+        let left = self.leave(&mut anchor);
         if lost == Loss::Library {
             self.revive()?;
             return Ok(true);
         }
         // What the vendor still believes open would count against its limit.
-        for session in left.into_iter().chain([session]) {
+        for session in left {
             if self.device.close(session).is_err() {
                 break;
             }
         }
         Ok(true)
+    }
+
+    /// The connection does not stand any more. Its sessions, the anchor last.
+    fn leave(&self, anchor: &mut Option<Anchor>) -> Vec<Session> {
+        let anchored = anchor.take().map(|anchor| anchor.session);
+        let phase = self.phase.fetch_add(1, Release) + 1;
+        let mut left = self.pool.lose_all(phase);
+        self.device.lost(None);
+        left.extend(anchored);
+        left
     }
 
     /// Whether the device opens sessions. Some devices answer `CKR_DEVICE_ERROR` where the data is wrong, and lose

@@ -5,7 +5,7 @@
 //! lasts until the last of them that logged in has logged out. Its PIN is kept that long, in memory that is zeroized,
 //! and no longer; a PIN by reference is fetched when it is needed.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use keyenclave_model::algorithm::Hash;
@@ -73,6 +73,8 @@ pub(crate) struct Login {
     held: Option<Held>,
     /// The PIN by reference that the token refused, as a digest with a salt: it is not tried again.
     refused: Option<Refused>,
+    /// How often slots have logged in.
+    entries: u64,
 }
 
 struct Refused {
@@ -93,8 +95,8 @@ impl Refused {
 
 struct Held {
     with: Kept,
-    /// Slots that logged in; none for a login by reference.
-    slots: HashSet<SlotNumber>,
+    /// Slots that logged in, and which of all entries that was; none for a login by reference.
+    slots: HashMap<SlotNumber, u64>,
 }
 
 /// What a login of the application's comes to.
@@ -135,7 +137,8 @@ impl Login {
         self.held.as_ref().map(|held| held.with.role)
     }
 
-    /// Whether `slot` logs in with what is given.
+    /// Whether `slot` logs in with what is given. If it is logged in already, then without knowing: it did not wait for the
+    /// answer.
     ///
     /// # Errors
     /// `CKR_USER_ANOTHER_ALREADY_LOGGED_IN`, and `CKR_PIN_INCORRECT` for another PIN than that of the login there is.
@@ -143,6 +146,10 @@ impl Login {
         let Some(held) = &mut self.held else {
             return Ok(Attempt::Ask { log_out_first: false });
         };
+        let was_in = held.slots.remove(&slot).is_some();
+        if was_in && held.slots.is_empty() && self.source.is_none() {
+            return Ok(Attempt::Ask { log_out_first: true });
+        }
         if held.with.role != given.role || held.with.name != given.name {
             if held.slots.is_empty() {
                 return Ok(Attempt::Ask { log_out_first: true });
@@ -160,7 +167,8 @@ impl Login {
                 "the token is logged in to through another slot or a configured PIN, and this is another PIN",
             ));
         }
-        held.slots.insert(slot);
+        self.entries += 1;
+        held.slots.insert(slot, self.entries);
         Ok(Attempt::Joined)
     }
 
@@ -169,21 +177,33 @@ impl Login {
         if slot.is_none() {
             self.refused = None;
         }
+        self.entries += 1;
         self.held = Some(Held {
             with: with.keep(),
-            slots: slot.into_iter().collect(),
+            slots: slot.into_iter().map(|slot| (slot, self.entries)).collect(),
         });
     }
 
-    /// `slot` logs out. Whether the vendor is to be told: not while others are logged in.
+    /// Which entry that of `slot` is.
     ///
     /// # Errors
     /// `CKR_USER_NOT_LOGGED_IN`.
-    pub fn leave(&mut self, slot: SlotNumber) -> Result<bool> {
+    pub fn entry(&self, slot: SlotNumber) -> Result<u64> {
+        let entry = self.held.as_ref().and_then(|held| held.slots.get(&slot));
+        Ok(*entry.ok_or(Rv::UserNotLoggedIn)?)
+    }
+
+    /// `slot` logs out, unless it has logged in anew since this `entry`. Whether the vendor is to be told: not while others
+    /// are logged in.
+    ///
+    /// # Errors
+    /// `CKR_USER_NOT_LOGGED_IN`.
+    pub fn leave(&mut self, slot: SlotNumber, entry: u64) -> Result<bool> {
         let held = self.held.as_mut().ok_or(Rv::UserNotLoggedIn)?;
-        if !held.slots.remove(&slot) {
+        if held.slots.get(&slot) != Some(&entry) {
             return Err(Rv::UserNotLoggedIn.into());
         }
+        held.slots.remove(&slot);
         let last = held.slots.is_empty();
         // A login by reference goes on, if it ever was one.
         let by_reference = self.source.is_some() && self.refused.is_none();
@@ -264,6 +284,10 @@ mod tests {
 
     const USER: Role = Role::User;
 
+    fn leave(login: &mut Login, slot: SlotNumber) -> Result<bool> {
+        login.entry(slot).and_then(|entry| login.leave(slot, entry))
+    }
+
     #[test]
     fn a_login_lasts_until_the_last_slot_has_logged_out() {
         let mut login = Login::default();
@@ -272,10 +296,10 @@ mod tests {
             login.attempt(2, &with(USER, Some("1234"))),
             Ok(Attempt::Joined)
         ));
-        assert!(!login.leave(1).unwrap());
-        assert!(login.leave(2).unwrap());
+        assert!(!leave(&mut login, 1).unwrap());
+        assert!(leave(&mut login, 2).unwrap());
         assert_eq!(
-            login.leave(2).map_err(|error| error.rv()),
+            leave(&mut login, 2).map_err(|error| error.rv()),
             Err(Rv::UserNotLoggedIn)
         );
         assert!(
@@ -312,10 +336,39 @@ mod tests {
             login.attempt(1, &with(USER, Some("1234"))),
             Ok(Attempt::Joined)
         ));
-        assert!(!login.leave(1).unwrap());
+        assert!(!leave(&mut login, 1).unwrap());
         assert_eq!(login.role(), Some(Role::User));
         let attempt = login.attempt(1, &with(Role::So, Some("so")));
         assert!(matches!(attempt, Ok(Attempt::Ask { log_out_first: true })));
+    }
+
+    #[test]
+    fn who_logs_in_again_knows_of_no_login_of_its_own() {
+        let mut login = Login::default();
+        login.accepted(Some(1), &with(Role::So, Some("so")));
+        let user = with(USER, Some("1234"));
+        assert!(matches!(
+            login.attempt(1, &user),
+            Ok(Attempt::Ask { log_out_first: true })
+        ));
+        login.accepted(Some(1), &user);
+        let other = login.attempt(2, &with(Role::So, Some("so")));
+        assert_eq!(
+            other.err().map(|error| error.rv()),
+            Some(Rv::UserAnotherAlreadyLoggedIn)
+        );
+    }
+
+    #[test]
+    fn a_logout_of_before_does_not_end_a_new_login() {
+        let mut login = Login::default();
+        login.accepted(Some(1), &with(USER, Some("1234")));
+        let entry = login.entry(1).unwrap();
+        let user = with(USER, Some("1234"));
+        assert!(matches!(login.attempt(1, &user), Ok(Attempt::Ask { .. })));
+        login.accepted(Some(1), &user);
+        assert!(login.leave(1, entry).is_err());
+        assert_eq!(login.role(), Some(USER));
     }
 
     #[test]

@@ -40,8 +40,8 @@ pub(crate) fn do_work(core: &Arc<Core>, slot: SlotNumber, cx: &CallCx, work: Wor
             })
             .map(done),
         Work::SetPin { old, new } => set_pin(core, old, new),
-        Work::Login { role, pin } => log_in(core, slot, role, &[], pin),
-        Work::LoginUser { role, name, pin } => log_in(core, slot, role, name, pin),
+        Work::Login { role, pin } => log_in(core, slot, cx, (role, &[]), pin),
+        Work::LoginUser { role, name, pin } => log_in(core, slot, cx, (role, name), pin),
         Work::Authenticate(pin) => authenticate(core, cx, pin),
         Work::Logout => {
             if connection.log_out(slot)? {
@@ -218,13 +218,19 @@ fn set_pin(core: &Core, old: Pin<'_>, new: Pin<'_>) -> Result<Out> {
     Ok(Out::Done)
 }
 
-fn log_in(core: &Core, slot: SlotNumber, role: Role, name: &[u8], pin: Pin<'_>) -> Result<Out> {
+fn log_in(
+    core: &Core,
+    slot: SlotNumber,
+    cx: &CallCx,
+    (role, name): (Role, &[u8]),
+    pin: Pin<'_>,
+) -> Result<Out> {
     let credentials = Credentials {
         role,
         name,
         pin: given(pin),
     };
-    core.connection.log_in(slot, &credentials).map(done)
+    core.connection.log_in(slot, &credentials, cx.deadline).map(done)
 }
 
 /// For the operation that has just begun in this session of ours: in the vendor's session where it is.

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 //! The login of a connection: made by the application or by reference, and repeated where the vendor has forgotten it.
 
-use std::sync::atomic::Ordering::{AcqRel, Release};
+use std::sync::atomic::Ordering::{AcqRel, Acquire, Release};
+use std::time::Instant;
 
 use keyenclave_model::error::{Error, Result, Rv};
 use keyenclave_model::token::Role;
@@ -10,6 +11,7 @@ use super::{Anchor, Connection, Device};
 use crate::ffi::Session;
 use crate::heal::{Repeat, loss};
 use crate::login::{Attempt, Credentials, KeptPin, SlotNumber, ToRepeat};
+use crate::operation::too_late;
 
 const REFUSED: &str = "the token refused the configured PIN, which is not tried again: compare the reference in the \
                        configuration with the token's PIN";
@@ -115,8 +117,9 @@ impl<D: Device> Connection<D> {
     /// `C_Login` of one of our slots.
     ///
     /// # Errors
-    /// The vendor's; `CKR_USER_ANOTHER_ALREADY_LOGGED_IN`; `CKR_PIN_INCORRECT`.
-    pub fn log_in(&self, slot: SlotNumber, with: &Credentials<'_>) -> Result<()> {
+    /// The vendor's; `CKR_USER_ANOTHER_ALREADY_LOGGED_IN`; `CKR_PIN_INCORRECT`; `CKR_DEVICE_ERROR` for a login that comes
+    /// after its `deadline`, which is undone.
+    pub fn log_in(&self, slot: SlotNumber, with: &Credentials<'_>, deadline: Option<Instant>) -> Result<()> {
         self.on_anchor(Repeat::UnlessFailed, |anchor| {
             let attempt = self.login.lock().attempt(slot, with)?;
             let log_out_first = match attempt {
@@ -124,8 +127,10 @@ impl<D: Device> Connection<D> {
                 Attempt::Ask { log_out_first } => log_out_first,
             };
             if log_out_first {
-                self.device.log_out(anchor.session)?;
-                self.login.lock().forget();
+                match self.device.log_out(anchor.session) {
+                    Ok(()) | Err(Rv::UserNotLoggedIn) => self.login.lock().forget(),
+                    Err(rv) => return Err(rv.into()),
+                }
             }
             if with.role == Role::So {
                 self.pool
@@ -138,7 +143,9 @@ impl<D: Device> Connection<D> {
             }
             match self.device.log_in(anchor.session, with) {
                 // A login that was over here, but not there: the vendor is to look at the PIN all the same.
-                Err(Rv::UserAlreadyLoggedIn) if self.device.may_have_our_login() => {
+                Err(Rv::UserAlreadyLoggedIn | Rv::UserAnotherAlreadyLoggedIn)
+                    if self.device.may_have_our_login() =>
+                {
                     self.device.log_out(anchor.session)?;
                     self.device.log_in(anchor.session, with)?;
                 }
@@ -151,6 +158,11 @@ impl<D: Device> Connection<D> {
                 }
                 answer => answer?,
             }
+            // The application was told that it is not logged in.
+            if deadline.is_some_and(|deadline| deadline <= Instant::now()) {
+                self.device.log_out(anchor.session)?;
+                return too_late();
+            }
             self.login.lock().accepted(Some(slot), with);
             self.refused.store(false, Release);
             Ok(())
@@ -160,25 +172,54 @@ impl<D: Device> Connection<D> {
     /// `C_Logout` of one of our slots. `true` if nobody is logged in any more.
     ///
     /// # Errors
-    /// `CKR_USER_NOT_LOGGED_IN`. What the vendor answers does not matter: the login is over here.
+    /// `CKR_USER_NOT_LOGGED_IN`. What the vendor answers does not matter: the login is over here, and nothing else is
+    /// done there before it is over there too.
     pub fn log_out(&self, slot: SlotNumber) -> Result<bool> {
-        let anchor = self.anchor.lock();
+        let entry = self.login.lock().entry(slot)?;
+        let mut anchor = self.anchor.lock();
         let (last, by_reference) = {
             let mut login = self.login.lock();
-            (login.leave(slot)?, login.is_by_reference())
+            (login.leave(slot, entry)?, login.is_by_reference())
         };
         if !last {
             return Ok(false);
         }
-        if let Some(Anchor { session, .. }) = *anchor {
-            if let Err(rv) = self.device.log_out(session) {
-                log::debug!("a vendor's token did not log out: {}", rv.name());
-            }
-            if by_reference {
+        let Some(Anchor { session, .. }) = *anchor else {
+            self.owes_logout.store(true, Release);
+            return Ok(true);
+        };
+        let once = self.device.log_out(session);
+        match once.or_else(|_| self.device.log_out(session)) {
+            Ok(()) | Err(Rv::UserNotLoggedIn) if by_reference => {
                 self.log_in_again(session)?;
+            }
+            Ok(()) | Err(Rv::UserNotLoggedIn) => {}
+            Err(rv) => {
+                log::debug!("a vendor's token did not log out: {}", rv.name());
+                self.owes_logout.store(true, Release);
+                self.leave(&mut anchor)
+                    .into_iter()
+                    .for_each(|session| self.close(session));
             }
         }
         Ok(true)
+    }
+
+    /// Makes up for a logout that failed, in a new connection.
+    ///
+    /// # Errors
+    /// The vendor's: then there is no connection.
+    pub(super) fn pay_logout(&self, session: Session) -> Result<()> {
+        if !self.owes_logout.load(Acquire) {
+            return Ok(());
+        }
+        match self.device.log_out(session) {
+            Ok(()) | Err(Rv::UserNotLoggedIn) => {}
+            Err(_) if self.device.is_logged_out(session) => {}
+            Err(rv) => return Err(rv.into()),
+        }
+        self.owes_logout.store(false, Release);
+        Ok(())
     }
 
     /// The PIN that the login was made with is another now.

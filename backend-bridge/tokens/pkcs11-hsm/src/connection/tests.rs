@@ -32,6 +32,8 @@ struct State {
     repeated: usize,
     /// Answers for the next calls of `open`, before it works.
     refuse_open: VecDeque<Rv>,
+    /// The same for `log_out`.
+    refuse_log_out: VecDeque<Rv>,
 }
 
 const PIN: &[u8] = b"1234";
@@ -93,8 +95,11 @@ impl Device for Fake {
     }
 
     fn log_out(&self, _session: Session) -> Answer<()> {
-        self.0.lock().role = None;
-        Ok(())
+        let mut state = self.0.lock();
+        if let Some(rv) = state.refuse_log_out.pop_front() {
+            return Err(rv);
+        }
+        state.role.take().map(drop).ok_or(Rv::UserNotLoggedIn)
     }
 
     fn is_alive(&self, session: Session) -> bool {
@@ -181,7 +186,7 @@ fn signed(connection: &Connection<Fake>) -> Result<&'static str> {
 #[test]
 fn a_lost_session_is_opened_again_and_the_work_done_once_more() {
     let connection = connection();
-    connection.log_in(1, &with(Role::User)).unwrap();
+    connection.log_in(1, &with(Role::User), None).unwrap();
     assert_eq!(signed(&connection).unwrap(), "signature");
     let mut tries = 0;
     let done = connection.run(&cx(1), Repeat::Always, |lease| {
@@ -198,7 +203,7 @@ fn a_lost_session_is_opened_again_and_the_work_done_once_more() {
 #[test]
 fn a_login_survives_the_loss_of_all_sessions() {
     let connection = connection();
-    connection.log_in(1, &with(Role::User)).unwrap();
+    connection.log_in(1, &with(Role::User), None).unwrap();
     assert_eq!(signed(&connection).unwrap(), "signature");
     connection.device.0.lock().lose();
     assert_eq!(signed(&connection).unwrap(), "signature");
@@ -209,7 +214,7 @@ fn a_login_survives_the_loss_of_all_sessions() {
 #[test]
 fn a_login_that_was_lost_alone_is_made_again() {
     let connection = connection();
-    connection.log_in(1, &with(Role::User)).unwrap();
+    connection.log_in(1, &with(Role::User), None).unwrap();
     connection.device.0.lock().role = None;
     assert_eq!(signed(&connection).unwrap(), "signature");
 }
@@ -217,7 +222,7 @@ fn a_login_that_was_lost_alone_is_made_again() {
 #[test]
 fn a_pin_that_is_refused_is_not_tried_again() {
     let connection = connection();
-    connection.log_in(1, &with(Role::User)).unwrap();
+    connection.log_in(1, &with(Role::User), None).unwrap();
     connection.pin_changed(Some(Zeroizing::new(b"old".to_vec())));
     connection.device.0.lock().lose();
     for _ in 0..3 {
@@ -231,7 +236,7 @@ fn a_pin_that_is_refused_is_not_tried_again() {
 #[test]
 fn a_device_that_is_gone_is_found_again_when_it_comes_back() {
     let connection = connection();
-    connection.log_in(1, &with(Role::User)).unwrap();
+    connection.log_in(1, &with(Role::User), None).unwrap();
     assert_eq!(signed(&connection).unwrap(), "signature");
     {
         let mut state = connection.device.0.lock();
@@ -249,7 +254,7 @@ fn a_device_that_is_gone_is_found_again_when_it_comes_back() {
 #[test]
 fn a_device_that_needs_it_is_restarted() {
     let connection = connection();
-    connection.log_in(1, &with(Role::User)).unwrap();
+    connection.log_in(1, &with(Role::User), None).unwrap();
     {
         let mut state = connection.device.0.lock();
         state.gone = true;
@@ -261,7 +266,7 @@ fn a_device_that_needs_it_is_restarted() {
 #[test]
 fn a_module_that_somebody_finalised_is_initialised_again() {
     let connection = connection();
-    connection.log_in(1, &with(Role::User)).unwrap();
+    connection.log_in(1, &with(Role::User), None).unwrap();
     assert_eq!(signed(&connection).unwrap(), "signature");
     {
         let mut state = connection.device.0.lock();
@@ -286,7 +291,7 @@ fn what_a_device_may_have_made_is_not_made_again() {
 #[test]
 fn a_device_error_is_believed_when_no_session_can_be_opened_any_more() {
     let connection = connection();
-    connection.log_in(1, &with(Role::User)).unwrap();
+    connection.log_in(1, &with(Role::User), None).unwrap();
     let phase = connection.phase();
     let done: Result<()> = connection.run(&cx(1), Repeat::Always, |_| {
         connection.device.0.lock().refuse_open = [Rv::DeviceError; 2].into();
@@ -303,7 +308,7 @@ fn a_device_error_is_believed_when_no_session_can_be_opened_any_more() {
 #[test]
 fn wrong_data_that_a_device_answers_with_a_device_error_loses_nothing() {
     let connection = connection();
-    connection.log_in(1, &with(Role::User)).unwrap();
+    connection.log_in(1, &with(Role::User), None).unwrap();
     let (phase, mut tries) = (connection.phase(), 0);
     let done: Result<()> = connection.run(&cx(1), Repeat::Always, |_| {
         tries += 1;
@@ -319,7 +324,7 @@ fn an_operation_that_wants_a_login_of_its_own_loses_no_other() {
     for tells_login in [false, true] {
         let connection = connection();
         connection.device.0.lock().tells_login = tells_login;
-        connection.log_in(1, &with(Role::User)).unwrap();
+        connection.log_in(1, &with(Role::User), None).unwrap();
         let mut leases = Vec::new();
         let done: Result<()> = connection.run(&cx(1), Repeat::Always, |lease| {
             leases.push(lease.logins);
@@ -336,6 +341,51 @@ fn an_operation_that_wants_a_login_of_its_own_loses_no_other() {
         assert_eq!(leases, [0, 0], "handles are as good as before");
         assert_eq!(connection.device.0.lock().repeated, 0);
     }
+}
+
+#[test]
+fn nothing_is_done_before_a_logout_that_failed_was_made_up_for() {
+    let connection = connection();
+    connection.log_in(1, &with(Role::So), None).unwrap();
+    connection.device.0.lock().refuse_log_out = [Rv::GeneralError; 3].into();
+    assert!(connection.log_out(1).unwrap());
+    // Some devices keep the login though all sessions are closed.
+    connection.device.0.lock().role = Some(Role::So);
+    let refused = signed(&connection).map_err(|error| error.rv());
+    assert_eq!(refused, Err(Rv::GeneralError));
+    connection.log_in(1, &with(Role::User), None).unwrap();
+    assert_eq!(signed(&connection).unwrap(), "signature");
+}
+
+#[test]
+fn a_device_that_fails_at_any_logout_without_a_login_is_used_all_the_same() {
+    let connection = connection();
+    connection.device.0.lock().tells_login = true;
+    connection.log_in(1, &with(Role::User), None).unwrap();
+    connection.device.0.lock().refuse_log_out = [Rv::GeneralError; 3].into();
+    connection.log_out(1).unwrap();
+    connection.log_in(1, &with(Role::User), None).unwrap();
+    assert_eq!(signed(&connection).unwrap(), "signature");
+}
+
+#[test]
+fn a_logout_that_fails_once_loses_no_session() {
+    let connection = connection();
+    connection.log_in(1, &with(Role::User), None).unwrap();
+    connection.device.0.lock().refuse_log_out = [Rv::FunctionFailed].into();
+    let phase = connection.phase();
+    connection.log_out(1).unwrap();
+    assert_eq!(connection.phase(), phase);
+    assert_eq!(connection.device.0.lock().role, None);
+}
+
+#[test]
+fn a_login_that_comes_too_late_is_none() {
+    let connection = connection();
+    let late = connection.log_in(1, &with(Role::So), Some(Instant::now()));
+    assert_eq!(late.map_err(|error| error.rv()), Err(Rv::DeviceError));
+    assert_eq!(connection.role(), None);
+    assert_eq!(connection.device.0.lock().role, None);
 }
 
 struct Source(Mutex<&'static [u8]>);
@@ -363,7 +413,7 @@ fn a_configured_pin_that_is_refused_is_tried_once_and_no_login_is_barred_by_it()
         1,
         "nor when the device was lost"
     );
-    connection.log_in(1, &with(Role::User)).unwrap();
+    connection.log_in(1, &with(Role::User), None).unwrap();
     assert_eq!(signed(&connection).unwrap(), "signature");
     connection.log_out(1).unwrap();
     assert!(signed(&connection).is_err(), "that login is over");
@@ -386,7 +436,7 @@ fn a_login_of_the_applications_own_is_not_ended() {
         state.role = Some(Role::User);
     }
     let rv = connection
-        .log_in(1, &with(Role::User))
+        .log_in(1, &with(Role::User), None)
         .map_err(|error| error.rv());
     assert_eq!(rv, Err(Rv::UserAlreadyLoggedIn));
     assert_eq!(connection.device.0.lock().role, Some(Role::User));
@@ -417,7 +467,7 @@ fn read_only_sessions_are_closed_before_the_security_officer_logs_in() {
         ..cx(1)
     };
     connection.run(&read_only, Repeat::Always, |_| Ok(())).unwrap();
-    connection.log_in(1, &with(Role::So)).unwrap();
+    connection.log_in(1, &with(Role::So), None).unwrap();
     assert!(connection.log_out(1).unwrap());
     connection.run(&read_only, Repeat::Always, |_| Ok(())).unwrap();
 }
@@ -436,10 +486,10 @@ fn faults_at_any_call_of_open_leave_a_connection_that_works() {
             let script = (0..n).map(|_| rv);
             connection.device.0.lock().refuse_open = script.collect();
             for _ in 0..n {
-                let _ = connection.log_in(1, &with(Role::User));
+                let _ = connection.log_in(1, &with(Role::User), None);
                 let _ = signed(&connection);
             }
-            let again = connection.log_in(1, &with(Role::User));
+            let again = connection.log_in(1, &with(Role::User), None);
             assert!(again.is_ok(), "{}: {again:?}", rv.name());
             assert_eq!(signed(&connection).unwrap(), "signature");
         }
