@@ -21,10 +21,12 @@ enum {
     CKR_TOKEN_NOT_PRESENT = 0xe0,
     CKR_BUFFER_TOO_SMALL = 0x150,
 };
-enum { CKF_TOKEN_PRESENT = 1, CKF_RW = 2 | 4, CKF_PIN_PAD = 0x100, CKM_AES_CBC_PAD = 0x1085, MOST_SLOTS = 16 };
+enum { CKF_TOKEN_PRESENT = 1, CKF_RW = 2 | 4, CKF_PIN_PAD = 0x100, CKF_OS_LOCKING_OK = 2, CKM_AES_CBC_PAD = 0x1085, MOST_SLOTS = 16 };
 
 /* CK_SLOT_INFO and CK_TOKEN_INFO up to their flags. */
 struct slot_info { unsigned char texts[96]; word flags; };
+/* CK_C_INITIALIZE_ARGS */
+struct initialize_arguments { void *mutexes[4]; word flags; void *reserved; };
 /* CK_MECHANISM */
 struct mechanism { word number; void *parameter; word length; };
 /* CK_INTERFACE */
@@ -260,6 +262,26 @@ static void unpack(word *arguments, struct mechanism *room) {
     }
 }
 
+/* How many are in the module behind, and were at the most; what it was told of threads. */
+static atomic_ulong crowd, largest_crowd;
+static atomic_int told_of_threads;
+
+unsigned long faulty_crowd(void) { return largest_crowd; }
+
+int faulty_threads(void) { return told_of_threads; }
+
+static void go_in(int number, const word *arguments) {
+    word now = ++crowd, largest = largest_crowd;
+    while (now > largest && !atomic_compare_exchange_weak(&largest_crowd, &largest, now)) {
+    }
+    if (number == NUMBER_C_Initialize) {
+        const struct initialize_arguments *given = (const struct initialize_arguments *)arguments[0];
+        told_of_threads = given && given->flags & CKF_OS_LOCKING_OK;
+    }
+}
+
+static void come_out(void) { crowd--; }
+
 /* Whether the last operation that began in a session is an approved one, which all but CKM_AES_CBC_PAD are. */
 enum { SESSIONS = 1021 };
 static atomic_int approved[SESSIONS];
@@ -328,11 +350,13 @@ static word add_own(int number, const word *arguments, word room, word answer) {
         if (NUMBER_##name == NUMBER_C_GetMechanismList && arguments[1]) { \
             room = *(word *)arguments[2]; \
         } \
+        go_in(NUMBER_##name, arguments); \
         pthread_rwlock_rdlock(&inside); \
         if (real.at[NUMBER_##name]) { \
             answer = pins ? REAL(name, count)(TAKEN_##count(arguments)) : CKR_FUNCTION_CANCELED; \
         } \
         pthread_rwlock_unlock(&inside); \
+        come_out(); \
         if (hung) { \
             arrive(); \
         } \

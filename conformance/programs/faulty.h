@@ -26,6 +26,11 @@ void faulty_pin_pad(const char *pin);
 /* How often a PIN was asked for at the pad since then. */
 unsigned long faulty_prompts(void);
 
+/* How many threads were in the module behind at a time at the most, and whether C_Initialize was told last that there are
+ * several. */
+unsigned long faulty_crowd(void);
+int faulty_threads(void);
+
 /* At the call with this number from now on, which counts from 1; what was chosen before is forgotten. */
 void faulty_arm(unsigned long at, int how, unsigned long argument);
 

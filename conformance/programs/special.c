@@ -12,6 +12,9 @@ enum {
     CKR_PIN_INCORRECT = 0xa0,
     CKF_PROTECTED_AUTHENTICATION_PATH = 0x100,
     CKF_DONT_BLOCK = 1,
+    CKF_SERIAL = 4,
+    CKF_LOGIN_REQUIRED = 4,
+    CKU_SO = 0,
     CKS_LAST_VALIDATION_OK = 1,
     FLAGS_OF_TOKEN = 96,
     FOR_EVER = 1 << 30,
@@ -19,7 +22,11 @@ enum {
 };
 
 static void (*pin_pad)(const char *pin);
-static unsigned long (*prompts)(void);
+static unsigned long (*prompts)(void), (*crowd)(void);
+static int (*threads_told)(void);
+
+/* CK_C_INITIALIZE_ARGS for an application with threads. */
+static struct { void *mutexes[4]; CK_ULONG flags; void *reserved; } for_threads = {.flags = CKF_OS_LOCKING_OK};
 
 static CK_ULONG flags_of_token(void) {
     CK_BYTE info[800];
@@ -271,6 +278,78 @@ static void a_module_without_validation_flags_has_none(HANDLE session) {
     CHECK(CKR_FUNCTION_NOT_SUPPORTED, validation_flags(session, &flags));
 }
 
+enum { ROUNDS = 100 };
+
+static void *sign_and_digest(void *none) {
+    HANDLE session = open_in(slot), private = find(session, CKO_PRIVATE_KEY);
+    for (int round = 0; round < ROUNDS; round++) {
+        CHECK(CKR_OK, digest(session));
+        sign(session, private, 0);
+    }
+    return none;
+}
+
+static void sign_in_threads(HANDLE session) {
+    pthread_t threads[THREADS];
+    CHECK(CKR_OK, login(session));
+    for (int number = 0; number < THREADS; number++) {
+        CHECK(0, pthread_create(&threads[number], NULL, sign_and_digest, NULL));
+    }
+    for (int number = 0; number < THREADS; number++) {
+        pthread_join(threads[number], NULL);
+    }
+    CHECK(0, complaints);
+}
+
+static void calls_are_made_one_at_a_time(HANDLE session) {
+    sign_in_threads(session);
+    CHECK(0, threads_told());
+    CHECK(1, crowd());
+}
+
+static void the_module_is_told_of_threads(HANDLE session) {
+    sign_in_threads(session);
+    CHECK(1, threads_told());
+}
+
+/* Also when the device has forgotten it. */
+static void the_configuration_logs_in(HANDLE session) {
+    CHECK(0, flags_of_token() & CKF_LOGIN_REQUIRED);
+    signs(session);
+    arm(1, FAULTY_LOSE_LOGIN, 0);
+    signs(session);
+    arm(1, FAULTY_LOSE_SESSIONS, 0);
+    signs(session);
+    CHECK(CKR_OK, login(session));
+    CHECK(CKR_OK, logout(session));
+    signs(session);
+}
+
+/* It is tried once, and bars no login of the application's. */
+static void a_wrong_reference_is_told_of(HANDLE session) {
+    arm(0, FAULTY_NOTHING, 0);
+    for (int round = 0; round < ROUNDS; round++) {
+        CHECK(CKR_FUNCTION_FAILED, digest(session));
+    }
+    CHECK(CKR_OK, login(session));
+    signs(session);
+}
+
+/* Read-only sessions of the vendor's are in the way of a security officer, and not the application's affair. */
+static void the_security_officer_logs_in_after_read_only_sessions(HANDLE session) {
+    const char *so_pin = getenv("SO_PIN");
+    HANDLE reader = 0;
+    CHECK(CKR_OK, CALL(C_OpenSession, (CK_ULONG, CK_ULONG, void *, void *, HANDLE *), slot, CKF_SERIAL, NULL, NULL,
+                       &reader));
+    CHECK(CKR_OK, digest(reader));
+    find(reader, CKO_PUBLIC_KEY);
+    CHECK(CKR_OK, CALL(C_CloseSession, (HANDLE), reader));
+    CHECK(CKR_OK, CALL(C_Login, (HANDLE, CK_ULONG, const char *, CK_ULONG), session, CKU_SO, so_pin, strlen(so_pin)));
+    CHECK(CKR_OK, logout(session));
+    CHECK(CKR_OK, login(session));
+    signs(session);
+}
+
 static const struct way ways[] = {
     {"typed", a_pin_is_typed},
     {"given", a_pin_may_be_given_all_the_same},
@@ -288,6 +367,11 @@ static const struct way ways[] = {
     {"events-once", each_change_is_told_once},
     {"event-waited-for", whoever_waits_is_told_of_a_change},
     {"events-end", whoever_waits_is_told_of_the_end},
+    {"one-at-a-time", calls_are_made_one_at_a_time},
+    {"told-of-threads", the_module_is_told_of_threads},
+    {"by-reference", the_configuration_logs_in},
+    {"wrong-reference", a_wrong_reference_is_told_of},
+    {"officer", the_security_officer_logs_in_after_read_only_sessions},
 };
 
 int main(int count, char **arguments) {
@@ -296,7 +380,9 @@ int main(int count, char **arguments) {
     load_controls(arguments[2]);
     *(void **)&pin_pad = dlsym(vendor, "faulty_pin_pad");
     *(void **)&prompts = dlsym(vendor, "faulty_prompts");
-    CHECK(CKR_OK, initialize());
+    *(void **)&crowd = dlsym(vendor, "faulty_crowd");
+    *(void **)&threads_told = dlsym(vendor, "faulty_threads");
+    CHECK(CKR_OK, CALL(C_Initialize, (void *), &for_threads));
     find_slots();
     HANDLE session = open_in(slot);
     CHECK(4, count);

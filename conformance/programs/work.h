@@ -3,6 +3,7 @@
  * come of each call while the device fails. */
 #include "host.h"
 #include "faulty.h"
+#include <execinfo.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdatomic.h>
@@ -88,7 +89,9 @@ static void where(const char *what) {
 }
 
 static void on_signal(int number) {
+    void *frames[64];
     where(number == SIGALRM ? "HANGS" : strsignal(number));
+    backtrace_symbols_fd(frames, backtrace(frames, 64), STDERR_FILENO);
     _exit(9);
 }
 

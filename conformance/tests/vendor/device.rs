@@ -167,7 +167,7 @@ fn fill_vendors_token(module: &Path) {
     assert_eq!(token.close_session(session), Rv::OK);
     let session = token.user_session();
     let kept = [flag(CKA_TOKEN, true), bytes(CKA_LABEL, KEYS), bytes(CKA_ID, [1])];
-    token.rsa(session, 2048, &kept);
+    token.rsa_for_all(session, 2048, &kept);
     let uses = [
         flag(CKA_ENCRYPT, true),
         flag(CKA_DECRYPT, true),

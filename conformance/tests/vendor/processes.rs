@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //! Who else uses the vendor's module: the application itself, a child, and we ourselves, which is refused.
 
-use crate::device::{Device, slot_before};
+use crate::device::{Device, Vendor, slot_before};
 use keyenclave_conformance::case::finish;
 use keyenclave_conformance::place::{module_path, tool_path};
 use std::path::Path;
@@ -22,6 +22,14 @@ fn a_module_that_the_application_initialised_stays_initialised() {
 #[test]
 fn parent_and_children_go_on_after_a_fork() {
     play("fork");
+}
+
+#[test]
+fn parent_and_children_go_on_with_kryoptic_after_a_fork() {
+    Device::test_with(Vendor::kryoptic(), |device| {
+        device.configure("");
+        device.play("fork", "", 1);
+    });
 }
 
 /// What the tool tells of slots when the first of them stands before this very product, by this path.

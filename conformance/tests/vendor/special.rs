@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: MIT
-//! What not every vendor's token has: a PIN pad, a mechanism that no standard knows, and a way to come and go. The faulty
-//! module has them; `programs/special.c` is the application.
+//! What not every vendor's token has: a PIN pad, a mechanism that no standard knows, a way to come and go, trouble with
+//! threads; and what not every slot has: a PIN by reference. The faulty module has or sees it; `programs/special.c` is the
+//! application.
 
 use crate::device::{Device, Vendor};
 use keyenclave_conformance::case::finish;
 use keyenclave_conformance::place::module_path;
+use std::os::unix::fs::PermissionsExt;
 use std::time::Duration;
 
 /// How long the application may work.
@@ -15,14 +17,18 @@ const DEADLINE: &str = "operation_timeout = 30000";
 
 /// All calls on the application's thread, then by workers.
 fn play(scenario: &str) {
-    play_with(Vendor::softhsm(), scenario);
+    play_with(Vendor::softhsm(), "", scenario);
 }
 
-fn play_with(vendor: Vendor, scenario: &str) {
+/// In a slot with these settings.
+fn play_with(vendor: Vendor, slot: &str, scenario: &str) {
     let module = vendor.module.clone();
     Device::test_with(vendor, |device| {
-        for settings in ["", DEADLINE] {
-            device.configure(settings);
+        let pin = device.place.write("pin", "user-1234\n");
+        std::fs::set_permissions(pin, std::fs::Permissions::from_mode(0o600)).unwrap();
+        for deadline in ["", DEADLINE] {
+            let settings = format!("{slot}\n{deadline}");
+            device.configure(&settings);
             let mut host = device.place.command(device.place.compiled("special"));
             host.arg(module_path()).arg(&device.faulty).arg(scenario);
             host.env("FAULTY_MODULE", &module);
@@ -88,7 +94,7 @@ fn a_parameter_of_the_vendors_own_is_judged_by_the_vendor() {
 
 #[test]
 fn validation_flags_are_those_of_the_sessions_own_operation() {
-    play_with(Vendor::kryoptic(), "validation");
+    play_with(Vendor::kryoptic(), "", "validation");
 }
 
 #[test]
@@ -109,4 +115,44 @@ fn whoever_waits_for_an_event_is_told_of_it() {
 #[test]
 fn whoever_waits_for_an_event_of_a_vendors_slot_is_told_of_the_end() {
     play("events-end");
+}
+
+#[test]
+fn a_module_for_one_thread_is_called_by_one_at_a_time() {
+    play_with(Vendor::softhsm(), "single_threaded = true", "one-at-a-time");
+}
+
+#[test]
+fn a_module_is_told_that_there_are_threads() {
+    play("told-of-threads");
+}
+
+#[test]
+fn a_pin_in_the_environment_logs_in() {
+    play_with(Vendor::softhsm(), "pin_env = \"PIN\"", "by-reference");
+}
+
+#[test]
+fn a_pin_in_a_file_logs_in() {
+    play_with(Vendor::softhsm(), "pin_file = \"pin\"", "by-reference");
+}
+
+#[test]
+fn a_pin_by_reference_logs_in_to_kryoptic_too() {
+    play_with(Vendor::kryoptic(), "pin_env = \"PIN\"", "by-reference");
+}
+
+#[test]
+fn a_wrong_pin_by_reference_bars_no_login() {
+    play_with(Vendor::softhsm(), "pin_env = \"SO_PIN\"", "wrong-reference");
+}
+
+#[test]
+fn the_security_officer_logs_in_after_read_only_sessions() {
+    play("officer");
+}
+
+#[test]
+fn the_security_officer_of_kryoptic_logs_in_after_read_only_sessions() {
+    play_with(Vendor::kryoptic(), "", "officer");
 }
