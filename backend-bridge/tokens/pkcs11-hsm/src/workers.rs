@@ -100,7 +100,10 @@ impl Workers {
             match thread.spawn(move || shared.work()) {
                 Ok(_) => state.live += 1,
                 Err(error) if state.live == 0 => {
-                    state.queue.pop_back();
+                    let task = state.queue.pop_back();
+                    // What it holds may have work for a worker as it ends.
+                    drop(state);
+                    drop(task);
                     let detail = format!("no thread for work on a vendor's module: {error}");
                     return Err(Error::new(Rv::HostMemory, detail));
                 }
