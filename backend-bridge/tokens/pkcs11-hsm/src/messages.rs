@@ -156,15 +156,17 @@ impl VendorMessages {
         Ok(processed)
     }
 
-    /// Ends the operation at the vendor's, and gives its session back.
     fn end(&mut self) -> Answer<()> {
         let lease = self.lease.take().ok_or(Rv::DeviceError)?;
-        let ended = self
-            .core
-            .call(|module| module.message_final(lease.session, self.class));
-        self.core.connection.give_back(&lease, fate(ended));
-        ended
+        end(&self.core, &lease, self.class)
     }
+}
+
+/// Ends an operation at the vendor's, and gives its session back.
+fn end(core: &Core, lease: &Lease, class: OperationClass) -> Answer<()> {
+    let ended = core.call(|module| module.message_final(lease.session, class));
+    core.connection.give_back(lease, fate(ended));
+    ended
 }
 
 /// A call for a message with copies of all that it points to.
@@ -266,18 +268,16 @@ fn fate(ended: Answer<()>) -> Fate {
 
 impl Drop for VendorMessages {
     fn drop(&mut self) {
-        let Some(lease) = self.lease else { return };
+        let Some(lease) = self.lease.take() else { return };
+        let (core, class) = (Arc::clone(&self.core), self.class);
         if !self.on_worker {
             // Nobody is left to be told of a failure.
-            let _ = self.end();
+            let _ = end(&core, &lease, class);
             return;
         }
-        let mut last = self.lent_out();
-        last.lease = self.lease.take();
-        // On the worker it ends as above.
-        last.on_worker = false;
+        // Not with what would end it here if no worker takes it.
         match self.core.workers.submit(move || {
-            drop(last);
+            let _ = end(&core, &lease, class);
             Ok(Out::Done)
         }) {
             Ok(waiting) => waiting.leave(),
