@@ -148,9 +148,23 @@ pub(super) fn make<'a>(
     let ids = made
         .into_iter()
         .map(|(handle, template)| note_made(core, &making, cx, &lease, handle, template));
-    let ids: Vec<_> = ids.collect();
+    let (ids, failed): (Vec<_>, Vec<_>) = ids.partition(Result::is_ok);
+    let ids: Vec<_> = ids.into_iter().flatten().collect();
+    if let Some(Err(error)) = failed.into_iter().next() {
+        ids.into_iter().for_each(|id| undo(core, &lease, id));
+        core.connection.give_back(&lease, Fate::Clean);
+        return Err(error);
+    }
     core.connection.give_back(&lease, Fate::Clean);
-    ids.into_iter().collect()
+    Ok(ids)
+}
+
+/// Destroys what was made together with something that could not be kept: nobody is told of its handle.
+fn undo(core: &Core, lease: &Lease, id: ObjectId) {
+    if let Some(handle) = core.objects().peek(id, lease) {
+        destroy_unowned(core, lease, handle);
+    }
+    forget(core, id);
 }
 
 /// # Errors
@@ -185,7 +199,7 @@ pub(super) fn note_made(
     Ok(id)
 }
 
-/// Destroys a session object whose handle nobody knows.
+/// Destroys an object whose handle nobody knows.
 fn destroy_unowned(core: &Core, lease: &Lease, handle: Handle) {
     if let Err(rv) = core.call(|module| module.destroy(lease.session, handle)) {
         log::debug!("an object that nobody waited for is left behind: {}", rv.name());
