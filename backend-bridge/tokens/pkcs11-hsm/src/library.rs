@@ -32,6 +32,8 @@ use past::{INITIALISED, LEFT, forget, is_known, remember};
 pub struct Libraries {
     /// By identity ([`Module::identity`]).
     known: Mutex<HashMap<usize, Place>>,
+    /// How many slots use them.
+    slots: AtomicUsize,
     forbid_threads: bool,
 }
 
@@ -79,6 +81,7 @@ impl Libraries {
     pub fn new(forbid_threads: bool) -> Self {
         Self {
             known: Mutex::default(),
+            slots: AtomicUsize::new(0),
             forbid_threads,
         }
     }
@@ -128,8 +131,17 @@ impl Libraries {
         Ok(library)
     }
 
-    /// Our initialisation is over; see [`Library::leave`].
+    /// A slot uses them from now on, until it [leaves](Self::leave).
+    pub(crate) fn enter(&self) {
+        self.slots.fetch_add(1, SeqCst);
+    }
+
+    /// A slot ends. With the last one our initialisation is over: only then is a call that is still in a module one that
+    /// hangs. See [`Library::leave`].
     pub(crate) fn leave(&self) {
+        if self.slots.fetch_sub(1, SeqCst) > 1 {
+            return;
+        }
         let places: Vec<_> = self.known.lock().values().cloned().collect();
         for place in places {
             // Where a module is just being opened, its C_Initialize hangs.

@@ -99,6 +99,7 @@ static NEXT_SLOT: AtomicU64 = AtomicU64::new(1);
 impl Pkcs11Token {
     /// A token that is looked for later. All slots of one initialisation share `libraries`.
     pub fn new(options: HsmOptions, libraries: Arc<Libraries>, handles: Arc<HandleSource>) -> Self {
+        libraries.enter();
         Self {
             shown: Arc::new(Shown {
                 options,
