@@ -11,7 +11,7 @@ use std::ptr::null_mut;
 
 use cryptoki_sys as ck;
 use keyenclave_model::error::{Error, Result, Rv};
-use keyenclave_model::mechanism::{AeadParams, Generator, ParamShape, Tag};
+use keyenclave_model::mechanism::{AeadParams, ChaChaPolyParams, Generator, ParamShape, Tag};
 
 use super::parameters::size;
 use super::values::{length, read, slice, slice_mut, try_to_vec, ulong};
@@ -254,14 +254,9 @@ fn ccm_wrapping(raw: ck::CK_CCM_WRAP_PARAMS) -> Result<RawAead> {
     })
 }
 
-/// The nonce's length is in bits, or in bytes, as for the mechanism's other structure.
 fn chacha_message(raw: ck::CK_SALSA20_CHACHA20_POLY1305_MSG_PARAMS) -> Result<RawAead> {
-    let nonce_len = match raw.ulNonceLen {
-        bits @ (96 | 192) => bits / 8,
-        bytes => bytes,
-    };
     Ok(RawAead {
-        nonce: (raw.pNonce, nonce_len),
+        nonce: (raw.pNonce, ChaChaPolyParams::nonce_len(raw.ulNonceLen)),
         fixed_bits: 0,
         generator: ck::CKG_NO_GENERATE,
         aad: (null_mut(), 0),

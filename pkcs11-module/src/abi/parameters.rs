@@ -266,14 +266,9 @@ fn chacha20(raw: &ck::CK_CHACHA20_PARAMS) -> Result<Params> {
     Ok(Params::ChaCha20(ChaCha20Params { block, nonce }))
 }
 
-/// The specification gives the nonce's length in bits, which few notice: bytes are understood as well.
 fn chacha_poly(raw: &ck::CK_SALSA20_CHACHA20_POLY1305_PARAMS) -> Result<Params> {
-    let nonce = match raw.ulNonceLen {
-        96 | 192 => bits(raw.pNonce, raw.ulNonceLen)?,
-        len => part(raw.pNonce, len)?,
-    };
     Ok(Params::ChaChaPoly(ChaChaPolyParams {
-        nonce,
+        nonce: part(raw.pNonce, ChaChaPolyParams::nonce_len(raw.ulNonceLen))?,
         aad: part(raw.pAAD, raw.ulAADLen)?,
     }))
 }

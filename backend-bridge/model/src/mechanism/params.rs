@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 //! The parameters of mechanisms: what they look like in C, what they are here, and which fit.
 
+use cryptoki_sys as ck;
 use zeroize::Zeroizing;
 
 use super::MechanismRow;
@@ -236,6 +237,17 @@ pub struct ChaChaPolyParams {
     pub nonce: Vec<u8>,
     /// Additional authenticated data.
     pub aad: Vec<u8>,
+}
+
+impl ChaChaPolyParams {
+    /// How long a nonce is, in bytes, of which the structure, or that of one message, gives this `ulNonceLen`. The
+    /// specification counts bits (PKCS#11 3.2, ChaCha20/Poly1305 and Salsa20/Poly1305), which few notice: numbers that
+    /// are too few for bits are understood as bytes.
+    pub fn nonce_len(told: ck::CK_ULONG) -> ck::CK_ULONG {
+        /// The shortest nonce, in bits.
+        const SHORTEST: ck::CK_ULONG = 64;
+        if told < SHORTEST { told } else { told.div_ceil(8) }
+    }
 }
 
 /// `CK_SIGN_ADDITIONAL_CONTEXT` or `CK_HASH_SIGN_ADDITIONAL_CONTEXT`, checked.

@@ -5,6 +5,7 @@ use std::cell::Cell;
 
 use cryptoki_sys as ck;
 use keyenclave_model::attribute::ULONG;
+use keyenclave_model::mechanism::ChaChaPolyParams;
 use zeroize::{Zeroize, Zeroizing};
 
 use super::shapes::{Field, Len, Shape, Structure, message_shape, shape};
@@ -304,6 +305,7 @@ impl Len {
         let len = match self {
             Self::Bytes(at) => usize::try_from(number(structure, at)?).ok()?,
             Self::Bits(at) => usize::try_from(number(structure, at)?).ok()?.div_ceil(8),
+            Self::Nonce(at) => usize::try_from(ChaChaPolyParams::nonce_len(number(structure, at)?)).ok()?,
             Self::OuterBits(at) => usize::try_from(number(outer, at)?).ok()?.div_ceil(8),
             Self::Told(at) => {
                 let mut told = [0; ULONG];

@@ -53,6 +53,8 @@ pub(super) enum Len {
     Bytes(usize),
     /// The number at this offset, in bits.
     Bits(usize),
+    /// The number at this offset, in bits or in bytes: a nonce's for Poly1305.
+    Nonce(usize),
     /// The number at this offset of the parameter itself, in bits.
     OuterBits(usize),
     /// The number that the pointer at this offset leads to, in bytes.
@@ -71,6 +73,9 @@ macro_rules! field {
     };
     ($s:ident bits($f:ident, $l:ident)) => {
         Field::Bytes(offset_of!(ck::$s, $f), Len::Bits(offset_of!(ck::$s, $l)))
+    };
+    ($s:ident nonce($f:ident, $l:ident)) => {
+        Field::Bytes(offset_of!(ck::$s, $f), Len::Nonce(offset_of!(ck::$s, $l)))
     };
     ($s:ident exactly($f:ident, $len:literal)) => {
         Field::Bytes(offset_of!(ck::$s, $f), Len::Exactly($len))
@@ -165,7 +170,7 @@ static WTLS_KEY_MATERIAL: Structure = structure!(CK_WTLS_KEY_MAT_OUT {
 shapes! { SHAPES:
     CK_GCM_PARAMS { bytes(pIv, ulIvLen) bytes(pAAD, ulAADLen) } for CKM_AES_GCM CKM_AES_GMAC;
     CK_CCM_PARAMS { bytes(pNonce, ulNonceLen) bytes(pAAD, ulAADLen) } for CKM_AES_CCM;
-    CK_SALSA20_CHACHA20_POLY1305_PARAMS { bytes(pNonce, ulNonceLen) bytes(pAAD, ulAADLen) }
+    CK_SALSA20_CHACHA20_POLY1305_PARAMS { nonce(pNonce, ulNonceLen) bytes(pAAD, ulAADLen) }
         for CKM_CHACHA20_POLY1305 CKM_SALSA20_POLY1305;
     CK_CHACHA20_PARAMS { bits(pBlockCounter, blockCounterBits) bits(pNonce, ulNonceBits) } for CKM_CHACHA20;
     CK_RSA_PKCS_OAEP_PARAMS { bytes(pSourceData, ulSourceDataLen) } for CKM_RSA_PKCS_OAEP;
@@ -283,7 +288,7 @@ shapes! { SHAPES:
 shapes! { MESSAGES:
     CK_GCM_MESSAGE_PARAMS { written(pIv, ulIvLen) written_bits(pTag, ulTagBits) } for CKM_AES_GCM;
     CK_CCM_MESSAGE_PARAMS { written(pNonce, ulNonceLen) written(pMAC, ulMACLen) } for CKM_AES_CCM;
-    CK_SALSA20_CHACHA20_POLY1305_MSG_PARAMS { bytes(pNonce, ulNonceLen) written_exactly(pTag, 16) }
+    CK_SALSA20_CHACHA20_POLY1305_MSG_PARAMS { nonce(pNonce, ulNonceLen) written_exactly(pTag, 16) }
         for CKM_CHACHA20_POLY1305 CKM_SALSA20_POLY1305;
 }
 
@@ -359,7 +364,7 @@ mod tests {
     fn check(fields: &[Field], size: usize, outer: usize) {
         let inside = |at: usize| assert!(at + ULONG <= size, "{at} in {size}");
         let len = |len: &Len| match len {
-            Len::Bytes(at) | Len::Bits(at) | Len::Told(at) => inside(*at),
+            Len::Bytes(at) | Len::Bits(at) | Len::Nonce(at) | Len::Told(at) => inside(*at),
             Len::OuterBits(at) => assert!(at + ULONG <= outer),
             Len::Exactly(_) => {}
         };
