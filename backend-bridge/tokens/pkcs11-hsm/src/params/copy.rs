@@ -104,7 +104,7 @@ impl OwnParameter {
     fn of(shape: &Shape, parameter: &[u8], translate: Translate<'_>) -> Option<Self> {
         let mut total = parameter.len();
         for field in shape.fields {
-            if let Field::Bytes(_, len) = field {
+            if let Some((_, len)) = field.bytes(parameter) {
                 total = total.checked_add(len.of(parameter, parameter)?)?;
             }
         }
@@ -122,18 +122,18 @@ impl OwnParameter {
         };
         let mut offset = parameter.len();
         for field in shape.fields {
-            let Field::Bytes(at, len) = field else {
+            let Some((at, len)) = field.bytes(parameter) else {
                 copy.field(field, flat, parameter, translate)?;
                 continue;
             };
-            let address = pointer(parameter, *at)?;
+            let address = pointer(parameter, at)?;
             let len = len.of(parameter, parameter)?;
             let (block, behind) = rest.split_at_mut_checked(len)?;
             if !follow(address, block) {
                 return None;
             }
             if address != 0 {
-                put(flat, *at, (base + offset) as ck::CK_ULONG);
+                put(flat, at, (base + offset) as ck::CK_ULONG);
             }
             rest = behind;
             offset += len;
@@ -186,7 +186,11 @@ impl OwnParameter {
             }
             // Its value points to more.
             Field::Value(_, _, kind) if number(bytes, *kind)? & ck::CKF_ARRAY_ATTRIBUTE != 0 => return None,
-            Field::Bytes(at, len) | Field::Key(at, len, ..) | Field::Value(at, len, _) => {
+            Field::Wanted(..) if field.bytes(bytes).is_none() => {}
+            Field::Bytes(at, len)
+            | Field::Wanted(at, len, _)
+            | Field::Key(at, len, ..)
+            | Field::Value(at, len, _) => {
                 let to = self.bytes_behind(pointer(bytes, *at)?, len.of(bytes, outer)?)?;
                 put(bytes, *at, to);
             }
@@ -389,6 +393,76 @@ mod tests {
         let mut parameter = gcm(&[1; 12], &[]);
         put(&mut parameter, offset_of!(ck::CK_GCM_PARAMS, pIv), 0);
         assert!(OwnParameter::copy(ck::CKM_AES_GCM, &parameter).is_none());
+    }
+
+    #[test]
+    fn the_length_of_a_nonce_for_poly1305_may_be_in_bits() {
+        let nonce = [7; 96];
+        let at = nonce.as_ptr().expose_provenance() as u64;
+        for (told, len) in [(96, 12), (12, 12), (192, 24), (64, 8)] {
+            let parameter = bytes_of(&[at, told, 0, 0]);
+            let own = OwnParameter::copy(ck::CKM_CHACHA20_POLY1305, &parameter).unwrap();
+            assert_eq!(own.memory[parameter.len()..], nonce[..len], "{told}");
+            let parameter = bytes_of(&[at, told, 0]);
+            let own = OwnParameter::of_message(ck::CKM_CHACHA20_POLY1305, &parameter).unwrap();
+            assert_eq!(own.memory[parameter.len()..], nonce[..len], "{told} of a message");
+        }
+    }
+
+    /// A parameter for HKDF with pointers that lead nowhere.
+    fn hkdf(extract: bool, expand: bool, salt: ck::CK_ULONG) -> Vec<u8> {
+        let mut parameter = vec![0; size_of::<ck::CK_HKDF_PARAMS>()];
+        parameter[offset_of!(ck::CK_HKDF_PARAMS, bExtract)] = extract.into();
+        parameter[offset_of!(ck::CK_HKDF_PARAMS, bExpand)] = expand.into();
+        for (at, number) in [
+            (offset_of!(ck::CK_HKDF_PARAMS, ulSaltType), salt),
+            (offset_of!(ck::CK_HKDF_PARAMS, pSalt), 8),
+            (offset_of!(ck::CK_HKDF_PARAMS, ulSaltLen), 32),
+            (offset_of!(ck::CK_HKDF_PARAMS, pInfo), 8),
+            (offset_of!(ck::CK_HKDF_PARAMS, ulInfoLen), 32),
+        ] {
+            put(&mut parameter, at, number);
+        }
+        parameter
+    }
+
+    #[test]
+    fn a_pointer_that_is_ignored_is_not_followed() {
+        for (extract, expand, salt) in [
+            (true, false, ck::CKF_HKDF_SALT_NULL),
+            (true, false, ck::CKF_HKDF_SALT_KEY),
+            (false, false, ck::CKF_HKDF_SALT_DATA),
+        ] {
+            let parameter = hkdf(extract, expand, salt);
+            let own = OwnParameter::copy(ck::CKM_HKDF_DERIVE, &parameter).unwrap();
+            assert_eq!(own.bytes(), parameter);
+        }
+        let (salt, info) = ([1; 32], [2; 32]);
+        let mut parameter = hkdf(true, true, ck::CKF_HKDF_SALT_DATA);
+        put(
+            &mut parameter,
+            offset_of!(ck::CK_HKDF_PARAMS, pSalt),
+            address(&salt),
+        );
+        put(
+            &mut parameter,
+            offset_of!(ck::CK_HKDF_PARAMS, pInfo),
+            address(&info),
+        );
+        let own = OwnParameter::copy(ck::CKM_HKDF_DERIVE, &parameter).unwrap();
+        assert_eq!(own.memory[parameter.len()..], [salt, info].concat());
+    }
+
+    #[test]
+    fn an_iv_that_is_not_required_is_not_written_to() {
+        let parameter = bytes_of(&[8, 0, 0, 0, 0, 1000]);
+        let own = OwnParameter::copy(ck::CKM_PBA_SHA1_WITH_SHA1_HMAC, &parameter).unwrap();
+        assert!(!own.has_outputs());
+        let mut iv = bytes_of(&[0]);
+        let at = iv.as_mut_ptr().expose_provenance() as u64;
+        let parameter = bytes_of(&[at, 0, 0, 0, 0, 1000]);
+        let own = OwnParameter::copy(ck::CKM_PBE_SHA1_DES3_EDE_CBC, &parameter).unwrap();
+        assert!(own.has_outputs());
     }
 
     fn bytes_of(numbers: &[u64]) -> Vec<u8> {

@@ -6,6 +6,8 @@ use std::mem::offset_of;
 use cryptoki_sys as ck;
 use keyenclave_model::attribute::ULONG;
 
+use super::number;
+
 /// A structure that is a parameter.
 pub(super) struct Shape {
     /// The mechanisms that have it.
@@ -30,6 +32,8 @@ pub(super) enum Field {
     Handle(usize),
     /// A pointer to bytes that the vendor reads.
     Bytes(usize, Len),
+    /// The same, which is ignored and not followed unless all of this is so.
+    Wanted(usize, Len, &'static [When]),
     /// A pointer to the handle of an object where the number at the second offset is the third, else as `Bytes`.
     Key(usize, Len, usize, ck::CK_ULONG),
     /// A pointer to the value of the attribute whose type is at the second offset.
@@ -44,6 +48,14 @@ pub(super) enum Field {
     Structures(usize, Option<usize>, &'static Structure),
     /// Something that only the application's own memory will do for: its length is not known, or what it means.
     Stay,
+}
+
+/// What has to be so in a structure.
+pub(super) enum When {
+    /// The `CK_BBOOL` at this offset is true.
+    True(usize),
+    /// The number at this offset is this.
+    Is(usize, ck::CK_ULONG),
 }
 
 /// How long the memory behind a pointer is.
@@ -70,6 +82,11 @@ macro_rules! field {
     };
     ($s:ident bytes($($f:ident).+, $($l:ident).+)) => {
         Field::Bytes(offset_of!(ck::$s, $($f).+), Len::Bytes(offset_of!(ck::$s, $($l).+)))
+    };
+    ($s:ident wanted($f:ident, $l:ident, $flag:ident $(, $kind:ident, $is:ident)?)) => {
+        Field::Wanted(offset_of!(ck::$s, $f), Len::Bytes(offset_of!(ck::$s, $l)), &[
+            When::True(offset_of!(ck::$s, $flag)) $(, When::Is(offset_of!(ck::$s, $kind), ck::$is))?
+        ])
     };
     ($s:ident bits($f:ident, $l:ident)) => {
         Field::Bytes(offset_of!(ck::$s, $f), Len::Bits(offset_of!(ck::$s, $l)))
@@ -198,7 +215,8 @@ shapes! { SHAPES:
         bytes(pPublicData, ulPublicDataLen) bytes(pPublicData2, ulPublicDataLen2) } for CKM_X9_42_DH_HYBRID_DERIVE;
     CK_X9_42_MQV_DERIVE_PARAMS { handle(hPrivateData) handle(publicKey) bytes(OtherInfo, ulOtherInfoLen)
         bytes(PublicData, ulPublicDataLen) bytes(PublicData2, ulPublicDataLen2) } for CKM_X9_42_MQV_DERIVE;
-    CK_HKDF_PARAMS { handle(hSaltKey) bytes(pSalt, ulSaltLen) bytes(pInfo, ulInfoLen) }
+    CK_HKDF_PARAMS { handle(hSaltKey) wanted(pSalt, ulSaltLen, bExtract, ulSaltType, CKF_HKDF_SALT_DATA)
+        wanted(pInfo, ulInfoLen, bExpand) }
         for CKM_HKDF_DERIVE CKM_HKDF_DATA;
     CK_KEY_DERIVATION_STRING_DATA { bytes(pData, ulLen) }
         for CKM_CONCATENATE_BASE_AND_DATA CKM_CONCATENATE_DATA_AND_BASE CKM_XOR_BASE_AND_DATA
@@ -245,9 +263,10 @@ shapes! { SHAPES:
     CK_OTP_PARAMS { many(pParams, ulCount, OTP_PARAM) } for CKM_SECURID CKM_HOTP CKM_ACTI;
     CK_PBE_PARAMS { written_exactly(pInitVector, 8) bytes(pPassword, ulPasswordLen) bytes(pSalt, ulSaltLen) }
         for CKM_PBE_MD2_DES_CBC CKM_PBE_MD5_DES_CBC CKM_PBE_MD5_CAST_CBC CKM_PBE_MD5_CAST3_CBC
-            CKM_PBE_MD5_CAST128_CBC CKM_PBE_SHA1_CAST128_CBC CKM_PBE_SHA1_RC4_128 CKM_PBE_SHA1_RC4_40
-            CKM_PBE_SHA1_DES3_EDE_CBC CKM_PBE_SHA1_DES2_EDE_CBC CKM_PBE_SHA1_RC2_128_CBC CKM_PBE_SHA1_RC2_40_CBC
-            CKM_PBA_SHA1_WITH_SHA1_HMAC;
+            CKM_PBE_MD5_CAST128_CBC CKM_PBE_SHA1_CAST128_CBC CKM_PBE_SHA1_DES3_EDE_CBC CKM_PBE_SHA1_DES2_EDE_CBC
+            CKM_PBE_SHA1_RC2_128_CBC CKM_PBE_SHA1_RC2_40_CBC;
+    CK_PBE_PARAMS { bytes(pPassword, ulPasswordLen) bytes(pSalt, ulSaltLen) }
+        for CKM_PBE_SHA1_RC4_128 CKM_PBE_SHA1_RC4_40 CKM_PBA_SHA1_WITH_SHA1_HMAC;
     CK_PKCS5_PBKD2_PARAMS2 { stay() } for CKM_PKCS5_PBKD2;
     CK_SP800_108_KDF_PARAMS { many(pDataParams, ulNumberOfDataParams, PRF_DATA)
         many(pAdditionalDerivedKeys, ulAdditionalDerivedKeys, DERIVED_KEY) }
@@ -344,6 +363,29 @@ static FLAT: Shape = Shape {
     fields: &[],
 };
 
+impl Field {
+    /// Where a pointer to bytes that the vendor reads is in this structure, and how many they are; `None` for any other
+    /// field, and one that is ignored.
+    pub fn bytes(&self, structure: &[u8]) -> Option<(usize, Len)> {
+        match self {
+            Self::Bytes(at, len) => Some((*at, *len)),
+            Self::Wanted(at, len, whens) if whens.iter().all(|when| when.holds(structure)) => {
+                Some((*at, *len))
+            }
+            _ => None,
+        }
+    }
+}
+
+impl When {
+    fn holds(&self, structure: &[u8]) -> bool {
+        match self {
+            Self::True(at) => structure.get(*at).is_some_and(|flag| *flag != ck::CK_FALSE),
+            Self::Is(at, wanted) => number(structure, *at) == Some(*wanted),
+        }
+    }
+}
+
 /// That of a mechanism with a parameter of this length.
 pub(super) fn shape(id: ck::CK_MECHANISM_TYPE, len: usize) -> Option<&'static Shape> {
     let fits = |shape: &&Shape| shape.mechanisms.contains(&id) && shape.size.is_none_or(|size| size == len);
@@ -377,6 +419,16 @@ mod tests {
                 | Field::Value(at, of, _) => {
                     inside(*at);
                     len(of);
+                }
+                Field::Wanted(at, of, whens) => {
+                    inside(*at);
+                    len(of);
+                    for when in *whens {
+                        match when {
+                            When::True(at) => assert!(*at < size),
+                            When::Is(at, _) => inside(*at),
+                        }
+                    }
                 }
                 Field::Structures(at, count, of) => {
                     inside(*at);
