@@ -242,20 +242,24 @@ fn end_with_output(
     }
     let login = active.login;
     let operation = active.into_operation()?;
+    let held = |result| Active {
+        work: Next::Deliver {
+            result,
+            of: call.ending,
+        },
+        started: false,
+        login,
+    };
     if short {
         let mut lent = Zeroizing::new(vec![0; need.max()]);
-        let step = call.submit(operation, &mut lent);
-        let written = written(complete(step, call.cx.deadline)?, &mut lent)?;
-        lent.truncate(written);
-        let held = Active {
-            work: Next::Deliver {
-                result: lent,
-                of: call.ending,
-            },
-            started: false,
-            login,
+        let result = match complete(call.submit(operation, &mut lent), call.cx.deadline)? {
+            Out::Written(len) => {
+                lent.truncate(len);
+                lent
+            }
+            out => bytes(out)?,
         };
-        return deliver(place, held, output, call.ending);
+        return deliver(place, held(result), output, call.ending);
     }
     let out = match call.submit(operation, output.buffer()) {
         Step::Pending(work) if call.may_pend => {
@@ -264,22 +268,18 @@ fn end_with_output(
         }
         step => complete(step, call.cx.deadline)?,
     };
-    let written = written(out, output.buffer())?;
-    output.set_len(written);
-    Ok(())
+    if let Out::Written(len) = out {
+        output.set_len(len);
+        return Ok(());
+    }
+    // There may be more than the token said beforehand, and than there is room for.
+    deliver(place, held(bytes(out)?), output, call.ending)
 }
 
-/// How many bytes of `memory` are the result, which is put there if it is not there already.
-fn written(out: Out, memory: &mut [u8]) -> Result<usize> {
+/// A result that the token has in memory of its own.
+fn bytes(out: Out) -> Result<Zeroizing<Vec<u8>>> {
     match out {
-        Out::Written(len) => Ok(len),
-        Out::Bytes(bytes) => {
-            memory
-                .get_mut(..bytes.len())
-                .ok_or_else(unexpected)?
-                .copy_from_slice(&bytes);
-            Ok(bytes.len())
-        }
+        Out::Bytes(bytes) => Ok(bytes),
         _ => Err(unexpected()),
     }
 }

@@ -360,11 +360,12 @@ impl Entry {
             .map(|(_, len)| *len)
     }
 
-    /// Notes the length of a signature.
+    /// Notes the length of a signature, which may be longer than was noted before.
     pub fn note_length(&self, mechanism: ck::CK_MECHANISM_TYPE, len: usize) {
         let mut lengths = self.lengths.lock();
-        if lengths.iter().all(|(id, _)| *id != mechanism) {
-            lengths.push((mechanism, len));
+        match lengths.iter_mut().find(|(id, _)| *id == mechanism) {
+            Some((_, noted)) => *noted = len.max(*noted),
+            None => lengths.push((mechanism, len)),
         }
     }
 }
