@@ -4,7 +4,7 @@
 use cryptoki_sys as ck;
 use keyenclave_model::algorithm::Hash;
 use keyenclave_model::error::{Result, Rv};
-use keyenclave_model::mechanism::Mechanism;
+use keyenclave_model::mechanism::{Mechanism, MechanismRow, ParamShape};
 use keyenclave_model::token::{OperationClass, Out, Part};
 
 use super::VendorOperation;
@@ -112,15 +112,20 @@ pub(super) fn learn_length(
 pub(super) fn tells_length(class: OperationClass, id: ck::CK_MECHANISM_TYPE, parameter: &[u8]) -> bool {
     match class {
         // Another parameter may say how long a signature is.
-        OperationClass::Sign => {
-            parameter.is_empty() || parameter.len() == size_of::<ck::CK_RSA_PKCS_PSS_PARAMS>()
-        }
+        OperationClass::Sign => parameter.is_empty() || has_length_of_key(id),
         // As long as the modulus.
         OperationClass::Encrypt => {
             matches!(id, ck::CKM_RSA_PKCS | ck::CKM_RSA_X_509 | ck::CKM_RSA_PKCS_OAEP)
         }
         _ => false,
     }
+}
+
+/// Whether the length of a signature is the key's, whatever the parameter says.
+fn has_length_of_key(id: ck::CK_MECHANISM_TYPE) -> bool {
+    use ParamShape::{EdDsa, HashSignContext, Pss, SignContext};
+    let row = MechanismRow::find(id);
+    row.is_ok_and(|row| matches!(row.params, Pss | EdDsa | SignContext | HashSignContext))
 }
 
 /// The bytes do not matter for a length: only how many there are.
@@ -137,5 +142,23 @@ fn with_zeros<T>(len: usize, ask: impl FnOnce(&[u8]) -> T) -> T {
     match ZEROS.get(..len) {
         Some(zeros) => ask(zeros),
         None => ask(&vec![0; len]),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_length_of_a_signature_is_the_keys_unless_the_parameter_says_it() {
+        // As long as CK_TLS_MAC_PARAMS, which has the length in it, and CK_RSA_PKCS_PSS_PARAMS, which has not.
+        let parameter = [0; size_of::<ck::CK_TLS_MAC_PARAMS>()];
+        assert_eq!(parameter.len(), size_of::<ck::CK_RSA_PKCS_PSS_PARAMS>());
+        let tells = |id, parameter: &[u8]| tells_length(OperationClass::Sign, id, parameter);
+        assert!(!tells(ck::CKM_TLS_MAC, &parameter));
+        assert!(!tells(ck::CKM_VENDOR_DEFINED, &parameter));
+        assert!(tells(ck::CKM_SHA256_RSA_PKCS_PSS, &parameter));
+        assert!(tells(ck::CKM_EDDSA, &parameter));
+        assert!(tells(ck::CKM_RSA_PKCS, &[]));
     }
 }
