@@ -20,7 +20,8 @@ use crate::core::Core;
 use crate::ffi::Answer;
 use crate::given::{Kept, mech, translated};
 use crate::heal::{Repeat, loss, outward};
-use crate::operation::{is_for_worker, wait};
+use crate::operation::{is_for_worker, longest, wait};
+use crate::owned::memory;
 use crate::params::{OwnParameter, Written};
 use crate::pool::{Fate, Lease, Need};
 
@@ -35,6 +36,8 @@ pub(crate) struct VendorMessages {
     on_worker: bool,
     /// What a message has begun with, if that was a copy: the vendor may remember it until the message's end.
     message: Option<OwnParameter>,
+    /// Bytes that went into the parts of the present message.
+    taken: usize,
     /// With what it begins again after a loss; `None` where that cannot be had again.
     begun: Option<Kept>,
 }
@@ -69,6 +72,7 @@ impl VendorMessages {
             key,
             on_worker: is_for_worker(cx),
             message: None,
+            taken: 0,
             begun: Kept::of_messages(mechanism),
         })
     }
@@ -130,13 +134,14 @@ impl VendorMessages {
             key: self.key,
             on_worker: true,
             message: None,
+            taken: 0,
             begun: None,
         }
     }
 
     /// Has a worker make the call, and waits for it.
     fn process_there(&mut self, cx: &CallCx, own: OwnMessage, end: MessageEnd<'_>) -> Result<Processed> {
-        let behind = self.lent_out();
+        let (behind, lease) = (self.lent_out(), self.lease);
         let mut lent = std::mem::replace(self, behind);
         let place = Arc::new(Mutex::new(None));
         let (back, at) = (Arc::clone(&place), *cx);
@@ -146,7 +151,13 @@ impl VendorMessages {
             *back.lock() = Some((lent, own, processed));
             Ok(Out::Done)
         })?;
-        wait(waiting, cx)?;
+        if let Err(error) = wait(waiting, cx) {
+            // Where that call is, nothing else begins.
+            lease
+                .iter()
+                .for_each(|lease| self.core.connection.pool.shut(lease));
+            return Err(error);
+        }
         let (lent, own, processed) = place.lock().take().ok_or(Rv::GeneralError)?;
         *self = lent;
         let processed = own.hand_back(end, processed?)?;
@@ -186,13 +197,20 @@ enum OwnEnd {
 }
 
 impl OwnMessage {
-    /// `None` where the parameter cannot be copied.
-    fn copy(id: ck::CK_MECHANISM_TYPE, message: &Message<'_>) -> Option<Self> {
+    /// `None` where the parameter cannot be copied. There is room for `longest` bytes of output at most, whatever room the
+    /// application says it has.
+    ///
+    /// # Errors
+    /// `CKR_HOST_MEMORY`.
+    fn copy(id: ck::CK_MECHANISM_TYPE, message: &Message<'_>, longest: usize) -> Result<Option<Self>> {
         let parameter = match &*message.parameter {
             [] => None,
-            parameter => Some(OwnParameter::of_message(id, parameter)?),
+            parameter => match OwnParameter::of_message(id, parameter) {
+                Some(own) => Some(own),
+                None => return Ok(None),
+            },
         };
-        Some(Self {
+        Ok(Some(Self {
             step: message.step,
             parameter,
             associated: Zeroizing::new(message.associated.to_vec()),
@@ -200,10 +218,10 @@ impl OwnMessage {
             end: match &message.end {
                 MessageEnd::Nothing => OwnEnd::Nothing,
                 MessageEnd::Query => OwnEnd::Query,
-                MessageEnd::Output(out) => OwnEnd::Output(Zeroizing::new(vec![0; out.len()])),
+                MessageEnd::Output(out) => OwnEnd::Output(memory(out.len().min(longest))?),
                 MessageEnd::Signature(signature) => OwnEnd::Signature(signature.to_vec()),
             },
-        })
+        }))
     }
 
     fn lend(&mut self, process: impl FnOnce(Message<'_>) -> Result<Processed>) -> Result<Processed> {
@@ -240,12 +258,23 @@ impl OwnMessage {
 
 impl Messages for VendorMessages {
     fn process(&mut self, cx: &CallCx, message: Message<'_>) -> Result<Processed> {
-        if is_for_worker(cx)
-            && let Some(own) = OwnMessage::copy(self.id, &message)
+        let (step, len) = (message.step, message.input.len());
+        let taken = match step {
+            MessageStep::Whole | MessageStep::Begin => 0,
+            MessageStep::Next { .. } => self.taken,
+        };
+        let longest = longest(self.class, taken.saturating_add(len));
+        let processed = if is_for_worker(cx)
+            && let Some(own) = OwnMessage::copy(self.id, &message, longest)?
         {
-            return self.process_there(cx, own, message.end).map_err(outward);
+            self.process_there(cx, own, message.end)
+        } else {
+            self.process_here(cx, message)
+        };
+        if !matches!(processed, Ok(Processed::Needs(_))) {
+            self.taken = taken.saturating_add(len);
         }
-        self.process_here(cx, message).map_err(outward)
+        processed.map_err(outward)
     }
 
     fn finish(mut self: Box<Self>, cx: &CallCx) -> Result<()> {

@@ -15,6 +15,7 @@ use keyenclave_model::mechanism::Mechanism;
 use keyenclave_model::token::{
     CallCx, End, ObjectId, Operation, OperationClass, Out, OutputLen, Part, Pending, Step,
 };
+use once_cell::sync::OnceCell;
 use parking_lot::Mutex;
 use zeroize::Zeroizing;
 
@@ -24,9 +25,12 @@ use crate::ffi::{Answer, Handle, Session};
 use crate::given::{mech, parameter, translated};
 use crate::heal::{Repeat, outward};
 use crate::objects::Entry;
+use crate::owned::memory;
 use crate::params::OwnParameter;
 use crate::pool::{Fate, Lease, Need};
-use lengths::{learn_length, tells_length};
+use crate::workers::Waiting;
+use lengths::learn_length;
+pub(crate) use lengths::longest;
 
 /// See the [module](self).
 pub(crate) struct VendorOperation {
@@ -42,11 +46,22 @@ pub(crate) struct VendorOperation {
     key: Option<Arc<Entry>>,
     /// Whether the vendor has a part of the data.
     started: bool,
-    /// Bytes that went in and did not come out.
-    pending: usize,
+    /// Bytes that went in and did not come out; `None` where that is not known.
+    pending: Option<usize>,
     cx: CallCx,
     /// How long a call may take that has no deadline of its own; `None` as long as it takes, on the caller's thread.
     budget: Option<Duration>,
+    /// Set where such a call took longer: the operation is over.
+    late: OnceCell<Late>,
+}
+
+/// What has become of a call that did not come back in time.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Late {
+    /// It is in the vendor's session still: its worker gives that back.
+    Inside,
+    /// It is not.
+    Outside,
 }
 
 /// Room for what the last part of an operation gives beside what has gone in: a block, a tag, a digest; in bytes.
@@ -117,9 +132,10 @@ impl VendorOperation {
             begun,
             key: entry,
             started: false,
-            pending: 0,
+            pending: Some(0),
             cx: *cx,
             budget: budget(cx),
+            late: OnceCell::new(),
         })
     }
 
@@ -133,9 +149,10 @@ impl VendorOperation {
             begun: None,
             key: None,
             started: true,
-            pending: 0,
+            pending: None,
             cx: *cx,
             budget: budget(cx),
+            late: OnceCell::new(),
         }
     }
 
@@ -149,9 +166,10 @@ impl VendorOperation {
             begun: None,
             key: None,
             started: true,
-            pending: 0,
+            pending: Some(0),
             cx: self.cx,
             budget: self.budget,
+            late: OnceCell::new(),
         }
     }
 
@@ -162,6 +180,7 @@ impl VendorOperation {
         work: impl FnOnce(&mut Self) -> Result<Out> + Send + 'static,
     ) -> Result<Out> {
         let behind = self.lent_out();
+        let lease = self.place()?;
         let mut lent = std::mem::replace(self, behind);
         let place = Arc::new(Mutex::new(None));
         let back = Arc::clone(&place);
@@ -171,8 +190,9 @@ impl VendorOperation {
             outcome
         })?;
         let outcome = wait(waiting, cx);
-        if let Some(returned) = place.lock().take() {
-            *self = returned;
+        match place.lock().take() {
+            Some(returned) => *self = returned,
+            None => self.core.connection.pool.shut(&lease),
         }
         outcome
     }
@@ -196,22 +216,49 @@ impl VendorOperation {
             }
         };
         self.started = true;
-        self.pending = (self.pending + input.len()).saturating_sub(written);
+        self.pending = self
+            .pending
+            .map(|pending| (pending + input.len()).saturating_sub(written));
         Ok(written)
     }
 
-    fn session(&self) -> Answer<Session> {
-        self.lease
-            .map(|lease| lease.session)
-            .ok_or(Rv::OperationNotInitialized)
+    /// One part, into memory of ours: no more of it than there can be output, whatever room the application says it has.
+    fn part_within(&mut self, input: &[u8], room: usize) -> Result<Zeroizing<Vec<u8>>> {
+        let mut out = memory(room.min(self.longest(Part::Update(input.len()))))?;
+        let written = match self.part(input, &mut out) {
+            // It is longer than is usual.
+            Err(error) if error.rv() == Rv::BufferTooSmall && out.len() < room => {
+                let class = self.class;
+                let len = self
+                    .call(|core, session| core.call(|module| module.update(session, class, input, None)))?;
+                out = memory(room.min(len))?;
+                self.part(input, &mut out)?
+            }
+            written => written?,
+        };
+        out.truncate(written);
+        Ok(out)
+    }
+
+    /// Where it is; nowhere any more where a call in the vendor's session did not come back in time.
+    fn place(&self) -> Answer<Lease> {
+        match self.late.get() {
+            Some(_) => Err(Rv::DeviceError),
+            None => self.lease.ok_or(Rv::OperationNotInitialized),
+        }
     }
 
     /// A call in the vendor's session; begun again first, if it was lost before any data came.
     fn call<T>(&mut self, mut work: impl FnMut(&Core, Session) -> Answer<T>) -> Result<T> {
+        self.call_at(|core, lease| work(core, lease.session))
+    }
+
+    /// The same for what depends on more than the session: handles of objects are other ones after a loss.
+    fn call_at<T>(&mut self, mut work: impl FnMut(&Core, &Lease) -> Answer<T>) -> Result<T> {
         let mut left = REPEATS;
         loop {
-            let session = self.session()?;
-            let rv = match work(&self.core, session) {
+            let lease = self.place()?;
+            let rv = match work(&self.core, &lease) {
                 Ok(done) => return Ok(done),
                 Err(rv) => rv,
             };
@@ -292,7 +339,8 @@ impl VendorOperation {
             // It is longer than was said beforehand.
             Err(error) if error.rv() == Rv::BufferTooSmall => {
                 let len = self.call(|core, session| call(core, session, None))?;
-                let mut bytes = Zeroizing::new(vec![0; len]);
+                self.note_length(len);
+                let mut bytes = memory(len)?;
                 let written = self.call(|core, session| call(core, session, Some(&mut bytes)))?;
                 bytes.truncate(written);
                 self.end();
@@ -342,10 +390,10 @@ impl VendorOperation {
 
     /// The value of a key as a part of the data.
     fn absorb_key(&mut self, key: ObjectId) -> Result<()> {
-        let lease = self.lease.ok_or(Rv::OperationNotInitialized)?;
-        self.call(|core, session| {
-            let (handle, _) = core.handle(&lease, key, Rv::KeyHandleInvalid)?;
-            core.call(|module| module.digest_key(session, handle))
+        let cx = self.cx;
+        self.call_at(|core, lease| {
+            let handle = handle_beside(core, &cx, lease, key)?;
+            core.call(|module| module.digest_key(lease.session, handle))
         })?;
         self.started = true;
         Ok(())
@@ -353,25 +401,42 @@ impl VendorOperation {
 
     /// Asks something of the vendor's session that has no deadline of its own: in as much time as the operation has.
     fn in_time(&self, work: impl FnOnce(&Core, Session) -> Answer<Out> + Send + 'static) -> Result<Out> {
-        let session = self.session()?;
+        let lease = self.place()?;
         let Some(budget) = self.budget else {
-            return Ok(work(&self.core, session)?);
+            return Ok(work(&self.core, lease.session)?);
         };
-        let core = Arc::clone(&self.core);
-        let waiting = self.core.workers.submit(move || Ok(work(&core, session)?))?;
-        let cx = CallCx {
-            deadline: Some(Instant::now() + budget),
-            ..self.cx
+        let (core, ending, what) = (Arc::clone(&self.core), Arc::clone(&self.core), self.unfinished());
+        let place = Arc::new(Mutex::new(None));
+        let told = Arc::clone(&place);
+        let mut waiting = self.core.workers.submit_or(
+            move || {
+                *told.lock() = Some(work(&core, lease.session));
+                Ok(Out::Done)
+            },
+            // Nobody knows of the operation in there any more.
+            move |_| cancel(&ending, &lease, what),
+        )?;
+        if let Some(outcome) = waiting.wait(Some(Instant::now() + budget)) {
+            outcome?;
+            let told = place.lock().take().ok_or(Rv::GeneralError)?;
+            return Ok(told?);
+        }
+        let late = if waiting.give_up() {
+            self.core.connection.pool.shut(&lease);
+            Late::Inside
+        } else {
+            Late::Outside
         };
-        wait(waiting, &cx)
+        let _ = self.late.set(late);
+        too_late()
     }
 
     /// Does the rest of the operation on a worker, with a copy of the input.
     fn detach(
         self: Box<Self>,
         deadline_or_later: bool,
-        input: &[u8],
-        end: End<'_>,
+        part: Part,
+        (input, end): (&[u8], End<'_>),
         work: fn(&mut Self, &[u8], End<'_>) -> Result<Out>,
     ) -> Step {
         let mut this = self;
@@ -379,7 +444,7 @@ impl VendorOperation {
             return work(&mut this, input, end).into();
         }
         let input = Zeroizing::new(input.to_vec());
-        let workers = this.core.workers.clone();
+        let (workers, core, lease) = (this.core.workers.clone(), Arc::clone(&this.core), this.lease);
         let submitted = match end {
             End::Signature(signature) => {
                 let signature = signature.to_vec();
@@ -387,9 +452,10 @@ impl VendorOperation {
             }
             End::Begun => workers.submit(move || work(&mut this, &input, End::Begun)),
             End::Output(out) => {
-                let room = out.len();
+                // Of the room that the application says it has, as much as there can be output.
+                let room = out.len().min(this.longest(part));
                 workers.submit(move || {
-                    let mut out = Zeroizing::new(vec![0; room]);
+                    let mut out = memory(room)?;
                     match work(&mut this, &input, End::Output(&mut out))? {
                         Out::Written(len) => {
                             out.truncate(len);
@@ -401,8 +467,47 @@ impl VendorOperation {
             }
         };
         match submitted {
-            Ok(waiting) => Step::Pending(Box::new(waiting)),
+            Ok(waiting) => Step::Pending(Box::new(Last { waiting, core, lease })),
             Err(error) => error.into(),
+        }
+    }
+}
+
+/// The end of an operation, on a worker.
+struct Last {
+    waiting: Waiting,
+    core: Arc<Core>,
+    /// Where it is, as long as it has not come back: if nobody waits for it any more, nothing else begins there.
+    lease: Option<Lease>,
+}
+
+impl Last {
+    fn told(&mut self, outcome: Option<Result<Out>>) -> Option<Result<Out>> {
+        if outcome.is_some() {
+            self.lease = None;
+        }
+        outcome
+    }
+}
+
+impl Pending for Last {
+    fn poll(&mut self) -> Option<Result<Out>> {
+        let outcome = self.waiting.poll();
+        self.told(outcome)
+    }
+
+    fn wait(&mut self, deadline: Option<Instant>) -> Option<Result<Out>> {
+        let outcome = self.waiting.wait(deadline);
+        self.told(outcome)
+    }
+
+    fn cancel(self: Box<Self>) {}
+}
+
+impl Drop for Last {
+    fn drop(&mut self) {
+        if let Some(lease) = &self.lease {
+            self.core.connection.pool.shut(lease);
         }
     }
 }
@@ -436,6 +541,24 @@ fn begin_in(
     Ok(entry)
 }
 
+/// The vendor's handle of a key, where an operation is under way.
+fn handle_beside(core: &Core, cx: &CallCx, lease: &Lease, key: ObjectId) -> Answer<Handle> {
+    let of = |lease: &Lease| core.handle(lease, key, Rv::KeyHandleInvalid);
+    let found = match of(lease) {
+        // After a loss it is searched for, and this module has no search beside an operation. What another session finds
+        // holds for all of the connection.
+        Err(Rv::OperationActive) => {
+            let search = core
+                .connection
+                .run(cx, Repeat::Always, |other| of(other).map(drop));
+            search.map_err(|error| error.rv())?;
+            of(lease)
+        }
+        found => found,
+    };
+    found.map(|(handle, _)| handle)
+}
+
 /// Whether work goes to a worker.
 pub(crate) fn is_for_worker(cx: &CallCx) -> bool {
     cx.deadline.is_some() || cx.may_pend
@@ -464,21 +587,18 @@ impl Operation for VendorOperation {
         }
         match self.ask(part) {
             Ok(len) => {
-                if let (Some(key), Some((id, parameter))) = (&self.key, self.mechanism())
-                    && tells_length(self.class, id, parameter)
-                {
-                    key.note_length(id, len);
-                }
+                self.note_length(len);
                 Ok(OutputLen::AtMost(len))
             }
             // The call itself will tell, or begin again.
-            Err(_) if !self.started => Ok(OutputLen::AtMost(self.longest(part))),
+            Err(_) if !self.started && self.late.get().is_none() => Ok(OutputLen::AtMost(self.longest(part))),
             Err(error) => Err(outward(error)),
         }
     }
 
     fn single(self: Box<Self>, cx: &CallCx, input: &[u8], end: End<'_>) -> Step {
-        self.detach(is_for_worker(cx), input, end, |this, input, end| {
+        let part = Part::Single(input.len());
+        self.detach(is_for_worker(cx), part, (input, end), |this, input, end| {
             this.whole(input, end).map_err(outward)
         })
     }
@@ -488,12 +608,7 @@ impl Operation for VendorOperation {
             return self.part(input, out).map_err(outward);
         }
         let (input, room) = (Zeroizing::new(input.to_vec()), out.len());
-        let written = self.lend(cx, move |this| {
-            let mut out = Zeroizing::new(vec![0; room]);
-            let written = this.part(&input, &mut out)?;
-            out.truncate(written);
-            Ok(Out::Bytes(out))
-        });
+        let written = self.lend(cx, move |this| this.part_within(&input, room).map(Out::Bytes));
         let Out::Bytes(bytes) = written.map_err(outward)? else {
             return Err(Rv::GeneralError.into());
         };
@@ -503,7 +618,7 @@ impl Operation for VendorOperation {
     }
 
     fn finish(self: Box<Self>, cx: &CallCx, end: End<'_>) -> Step {
-        self.detach(is_for_worker(cx), &[], end, |this, _, end| {
+        self.detach(is_for_worker(cx), Part::Finish, (&[], end), |this, _, end| {
             this.last(end).map_err(outward)
         })
     }
@@ -521,7 +636,7 @@ impl Operation for VendorOperation {
     fn state(&self) -> Result<Zeroizing<Vec<u8>>> {
         let state = self.in_time(|core, session| {
             let len = core.call(|module| module.operation_state(session, None))?;
-            let mut state = Zeroizing::new(vec![0; len]);
+            let mut state = memory(len).map_err(|error| error.rv())?;
             let len = core.call(|module| module.operation_state(session, Some(&mut state)))?;
             state.truncate(len);
             Ok(Out::Bytes(state))
@@ -536,12 +651,10 @@ impl Operation for VendorOperation {
 impl Drop for VendorOperation {
     fn drop(&mut self) {
         let Some(lease) = self.lease.take() else { return };
-        let core = Arc::clone(&self.core);
-        let what = Unfinished {
-            class: self.class,
-            has_signature: self.has_signature,
-            pending: self.pending,
-        };
+        if self.late.get() == Some(&Late::Inside) {
+            return;
+        }
+        let (core, what) = (Arc::clone(&self.core), self.unfinished());
         if self.budget.is_none() {
             return cancel(&core, &lease, what);
         }
@@ -563,6 +676,16 @@ struct Unfinished {
     class: OperationClass,
     has_signature: bool,
     pending: usize,
+}
+
+impl VendorOperation {
+    fn unfinished(&self) -> Unfinished {
+        Unfinished {
+            class: self.class,
+            has_signature: self.has_signature,
+            pending: self.pending.unwrap_or_default(),
+        }
+    }
 }
 
 /// Takes it out of a vendor's session.

@@ -53,6 +53,17 @@ pub(crate) struct OwnWrapping {
     associated: Option<Bytes>,
 }
 
+/// Memory for output, in bytes.
+///
+/// # Errors
+/// `CKR_HOST_MEMORY`.
+pub(crate) fn memory(len: usize) -> Result<Bytes> {
+    let mut memory = Vec::new();
+    memory.try_reserve_exact(len).map_err(|_| Rv::HostMemory)?;
+    memory.resize(len, 0);
+    Ok(Zeroizing::new(memory))
+}
+
 fn bytes(slice: &[u8]) -> Bytes {
     Zeroizing::new(slice.to_vec())
 }
@@ -280,7 +291,7 @@ impl OwnWork {
 }
 
 fn random(len: usize, run: impl FnOnce(Work<'_>) -> Result<Out>) -> Result<Out> {
-    let mut room = Zeroizing::new(vec![0; len]);
+    let mut room = memory(len)?;
     run(Work::Random(&mut room))?;
     Ok(Out::Bytes(room))
 }

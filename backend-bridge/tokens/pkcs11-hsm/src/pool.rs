@@ -168,6 +168,9 @@ struct Held {
     fitness: Fitness,
     /// Whether one of the operations under way left no room for another: none begins before they have ended.
     is_full: bool,
+    /// Whether a call is in it that nobody waits for any more: no other is made in it before the operations under way have
+    /// ended.
+    is_hung: bool,
 }
 
 impl Pool {
@@ -281,6 +284,16 @@ impl Pool {
             self.freed.notify_all();
         }
         self.let_go(&mut state, place)
+    }
+
+    /// A call in this lease's session does not come back: nothing else begins there.
+    pub fn shut(&self, lease: &Lease) {
+        let mut state = self.state.lock();
+        if let Some(place) = state.place(lease)
+            && let Some(held) = state.held.get_mut(place)
+        {
+            held.is_hung = true;
+        }
     }
 
     /// An operation has begun in this lease's session.
@@ -475,18 +488,20 @@ impl Held {
             return false;
         }
         self.begun = 0;
-        std::mem::take(&mut self.is_full)
+        std::mem::take(&mut self.is_full) | std::mem::take(&mut self.is_hung)
     }
 
     /// Whether this will do for what is needed.
     fn fits(&self, need: Need) -> bool {
-        let begins = self.fitness == Fitness::Fit && !self.is_full;
+        let begins = self.fitness == Fitness::Fit && !self.is_full && !self.is_hung;
         match need {
             Need::Shared => begins,
             Need::Alone => begins && self.active == 0,
             // Beside an operation, not beside another call.
             Need::Call => {
-                self.fitness < Fitness::Doomed && (self.active == 0 || (self.begun > 0 && self.objects > 0))
+                !self.is_hung
+                    && self.fitness < Fitness::Doomed
+                    && (self.active == 0 || (self.begun > 0 && self.objects > 0))
             }
         }
     }
@@ -520,7 +535,7 @@ impl State {
     /// The session that a seat has already where it can have no other.
     fn seated_after_all(&mut self, seat: SessionId, writable: bool) -> Option<Lease> {
         self.sit_again(seat, writable, |held| {
-            let will_do = held.fitness <= Fitness::Doubtful && !held.is_full;
+            let will_do = held.fitness <= Fitness::Doubtful && !held.is_full && !held.is_hung;
             will_do.then_some((held.begun == 0, held.fitness))
         })
     }
@@ -574,6 +589,7 @@ impl State {
             objects: 0,
             fitness: Fitness::Fit,
             is_full: false,
+            is_hung: false,
         });
         Lease {
             session,

@@ -201,9 +201,11 @@ impl Waiting {
         *self.fate.lock() = Fate::Done;
     }
 
-    fn give_up(&self) {
+    /// Nobody waits for it any more. Whether a worker is at it, and finds what to do with the result.
+    pub fn give_up(&self) -> bool {
         let mut fate = self.fate.lock();
-        if *fate == Fate::Running {
+        let is_running = *fate == Fate::Running;
+        if is_running {
             let mut state = self.shared.state.lock();
             state.stuck += 1;
             state.live = state.live.saturating_sub(1);
@@ -211,6 +213,7 @@ impl Waiting {
         if *fate != Fate::Done {
             *fate = Fate::GivenUp;
         }
+        is_running
     }
 }
 

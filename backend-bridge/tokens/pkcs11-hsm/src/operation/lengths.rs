@@ -36,7 +36,7 @@ impl VendorOperation {
     }
 
     /// What is known of an output's length without asking the vendor.
-    pub(super) fn known_len(&self, part: Part) -> Option<usize> {
+    pub(crate) fn known_len(&self, part: Part) -> Option<usize> {
         use OperationClass::*;
         match (part, self.class) {
             (Part::Single(input), Encrypt | Decrypt) => {
@@ -49,14 +49,14 @@ impl VendorOperation {
             (Part::Single(_) | Part::Finish, Sign) => self.told_len(),
             (Part::Finish, Encrypt) => {
                 let (id, parameter) = self.mechanism()?;
-                output_len(Encrypt, id, parameter, self.pending)
+                output_len(Encrypt, id, parameter, self.pending?)
             }
             (Part::Single(_) | Part::Finish, Digest) => {
                 let (id, _) = self.mechanism()?;
                 Hash::from_mechanism(id).map(Hash::output_len)
             }
             (Part::Single(input), VerifyRecover) => Some(input),
-            (Part::Finish, Decrypt) => Some(self.pending),
+            (Part::Finish, Decrypt) => self.pending,
             (Part::Update(_), Digest | Sign | Verify) => Some(0),
             _ => None,
         }
@@ -69,18 +69,32 @@ impl VendorOperation {
         self.key.as_ref().filter(|_| tells)?.length(id)
     }
 
+    /// Takes note of what the vendor has said, where that holds for the key and the mechanism.
+    pub(super) fn note_length(&self, len: usize) {
+        if let (Some(key), Some((id, parameter))) = (&self.key, self.mechanism())
+            && tells_length(self.class, id, parameter)
+        {
+            key.note_length(id, len);
+        }
+    }
+
     /// The most that it can be, for modules that must not be asked.
     pub(super) fn longest(&self, part: Part) -> usize {
-        let input = match part {
+        let pending = self.pending.unwrap_or(LONGEST_BLOCK);
+        match part {
             // No more comes out than went in: padding and tags are at the end.
-            Part::Update(len) => return self.pending + len,
-            Part::Single(len) => len,
-            Part::Finish => 0,
-        };
-        match self.class {
-            OperationClass::Sign | OperationClass::SignRecover | OperationClass::Digest => LONGEST_SIGNATURE,
-            _ => (self.pending + input).max(LONGEST_BLOCK) + LONGEST_BLOCK,
+            Part::Update(len) => pending.saturating_add(len),
+            Part::Single(len) => longest(self.class, pending.saturating_add(len)),
+            Part::Finish => longest(self.class, pending),
         }
+    }
+}
+
+/// The most that comes out of so many bytes.
+pub(crate) fn longest(class: OperationClass, input: usize) -> usize {
+    match class {
+        OperationClass::Sign | OperationClass::SignRecover | OperationClass::Digest => LONGEST_SIGNATURE,
+        _ => input.max(LONGEST_BLOCK).saturating_add(LONGEST_BLOCK),
     }
 }
 

@@ -6,11 +6,12 @@
 use cryptoki_sys as ck;
 use keyenclave_model::error::{Result, Rv};
 use keyenclave_model::mechanism::Mechanism;
-use keyenclave_model::token::{ObjectId, OperationClass, Role, Token, Work};
+use keyenclave_model::token::{ObjectId, OperationClass, Part, Role, Token, Work};
 
 use super::{HsmOptions, Pkcs11Token};
 use crate::faults::Fault;
 use crate::ffi::in_child;
+use crate::operation::VendorOperation;
 use crate::{Libraries, TokenChoice};
 
 #[allow(dead_code, reason = "the crate's other tests use the rest")]
@@ -203,5 +204,34 @@ fn whatever_one_call_answers_the_next_day_is_a_good_one() {
         }
         at_every_call(Fault::LoseSessions, busy_day, |_, _| {});
         at_every_call(Fault::Finalise, busy_day, |_, _| {});
+    });
+}
+
+#[test]
+fn a_slot_that_ends_first_leaves_modules_to_the_others() {
+    in_own_process(SOFTHSM, |_| {
+        let libraries = prepared();
+        let other = App::softhsm("hsm", &libraries);
+        let ending = App::softhsm("hsm", &libraries);
+        let core = other.token.shown.core().unwrap();
+        // Another slot's call is in the module as this slot ends.
+        core.call(|_| {
+            drop(ending);
+            Ok(())
+        })
+        .unwrap();
+        assert!(core.device().library.is_ours());
+        assert!(core.call(|module| module.info()).is_ok());
+    });
+}
+
+#[test]
+fn what_a_restored_decryption_has_left_is_not_known() {
+    in_own_process(SOFTHSM, |_| {
+        with_app(|app, _, _| {
+            let core = app.token.shown.core().unwrap();
+            let restored = VendorOperation::restored(core, &app.cx(), OperationClass::Decrypt, None);
+            assert_eq!(restored.known_len(Part::Finish), None);
+        });
     });
 }
