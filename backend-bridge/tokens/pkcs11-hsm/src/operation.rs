@@ -26,7 +26,7 @@ use crate::given::{mech, parameter, translated};
 use crate::heal::{Repeat, outward};
 use crate::objects::Entry;
 use crate::owned::memory;
-use crate::params::OwnParameter;
+use crate::params::{OwnParameter, Written};
 use crate::pool::{Fate, Lease, Need};
 use crate::workers::Waiting;
 use lengths::learn_length;
@@ -72,6 +72,8 @@ struct Begun {
     parameter: Option<OwnParameter>,
     key: Option<ObjectId>,
     signature: Option<Vec<u8>>,
+    /// Whether it would not begin alike a second time: the vendor has written to the parameter, an IV of its own.
+    has_news: bool,
 }
 
 impl Begun {
@@ -88,7 +90,19 @@ impl Begun {
             parameter,
             key,
             signature,
+            has_news: false,
         })
+    }
+
+    /// Takes note of what the vendor has written as the operation began. If it was `ours` to write to, it goes to where
+    /// the mechanism that was copied has it. To be called where that may be followed.
+    fn note_news(&mut self, ours: bool) {
+        let written = self.parameter.as_ref().map(OwnParameter::written);
+        let news: Vec<_> = written.into_iter().flatten().filter(Written::is_news).collect();
+        self.has_news = !news.is_empty();
+        if ours {
+            news.iter().for_each(Written::hand_back);
+        }
     }
 
     fn mechanism(&self) -> Mechanism {
@@ -110,7 +124,7 @@ impl VendorOperation {
         key: Option<ObjectId>,
         signature: Option<&[u8]>,
     ) -> Result<Self> {
-        let begun = Begun::copy(mechanism, key, signature);
+        let mut begun = Begun::copy(mechanism, key, signature);
         // Some modules write to what the parameter points to until the operation ends. The application's memory is there
         // as long; for a worker it has to be ours.
         let kept = begun.as_ref().filter(|_| is_for_worker(cx)).map(Begun::mechanism);
@@ -124,6 +138,9 @@ impl VendorOperation {
                 }
                 Ok((entry, true))
             })?;
+        begun
+            .iter_mut()
+            .for_each(|begun| begun.note_news(is_for_worker(cx)));
         Ok(Self {
             core: Arc::clone(core),
             class,
@@ -272,7 +289,11 @@ impl VendorOperation {
     /// After a failure: whether the operation has begun again.
     fn again(&mut self, rv: Rv) -> Result<bool> {
         let consumed = rv == Rv::OperationNotInitialized && !self.started;
-        let Some(begun) = self.begun.as_ref().filter(|_| !self.started) else {
+        let Some(begun) = self
+            .begun
+            .as_ref()
+            .filter(|begun| !self.started && !begun.has_news)
+        else {
             self.over(rv)?;
             return Ok(false);
         };

@@ -177,6 +177,7 @@ impl OwnWork {
             | Self::EncapsulateLen(kept, ..)
             | Self::Encapsulate(kept, ..)
             | Self::Decapsulate(kept, ..)
+            | Self::Begin(_, kept, _)
             | Self::BeginMessages(_, kept, _) => Some(kept),
             Self::WrapLen(what) | Self::Wrap(what) => Some(&what.mechanism),
             _ => None,

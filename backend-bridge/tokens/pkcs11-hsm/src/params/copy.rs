@@ -69,9 +69,17 @@ impl Written {
         put(&mut self.bytes, 0, handle);
     }
 
-    /// Writes it to where the parameter that was copied has it. To be called inside of the application's call.
+    /// Whether the vendor has written something else than is where the parameter that was copied has it. To be called
+    /// inside of the application's call.
+    pub fn is_news(&self) -> bool {
+        let mut there = Zeroizing::new(vec![0; self.bytes.len()]);
+        self.handle() != Some(UNTOUCHED) && follow(self.to, &mut there) && *there != *self.bytes
+    }
+
+    /// Writes it to there, unless that is what is there: it may be memory that can only be read. To be called inside of
+    /// the application's call.
     pub fn hand_back(&self) {
-        if self.handle() != Some(UNTOUCHED) {
+        if self.is_news() {
             hand_back(self.to, &self.bytes);
         }
     }
@@ -364,17 +372,25 @@ mod tests {
         let own = OwnParameter::copy(ck::CKM_AES_GCM, &parameter).unwrap();
         drop((iv, aad));
         let size = size_of::<ck::CK_GCM_PARAMS>();
-        assert_eq!(own.memory[size..], [vec![1; 12], vec![2; 20]].concat());
-        let at = offset_of!(ck::CK_GCM_PARAMS, pIv);
-        let iv = own.memory[size..].as_ptr() as u64;
-        assert_eq!(number(own.bytes(), at), Some(iv));
+        assert_eq!(own.memory[size..], [2; 20]);
+        let block = own.blocks.first().unwrap();
+        assert_eq!(*block.read(0, 12).unwrap(), [1; 12]);
+        let behind = |at| number(own.bytes(), at).unwrap();
+        assert_eq!(
+            behind(offset_of!(ck::CK_GCM_PARAMS, pAAD)),
+            own.memory[size..].as_ptr() as u64
+        );
+        assert_eq!(
+            behind(offset_of!(ck::CK_GCM_PARAMS, pIv)),
+            block.0.as_ptr() as u64
+        );
     }
 
     #[test]
     fn a_parameter_for_gmac_is_copied_as_that_for_gcm() {
         let iv = vec![1; 12];
         let own = OwnParameter::copy(ck::CKM_AES_GMAC, &gcm(&iv, &[])).unwrap();
-        assert_eq!(own.memory[size_of::<ck::CK_GCM_PARAMS>()..], iv);
+        assert_eq!(*own.blocks.first().unwrap().read(0, 12).unwrap(), iv);
     }
 
     #[test]
@@ -390,8 +406,8 @@ mod tests {
 
     #[test]
     fn a_null_pointer_with_a_length_is_not_followed() {
-        let mut parameter = gcm(&[1; 12], &[]);
-        put(&mut parameter, offset_of!(ck::CK_GCM_PARAMS, pIv), 0);
+        let mut parameter = gcm(&[1; 12], &[2; 20]);
+        put(&mut parameter, offset_of!(ck::CK_GCM_PARAMS, pAAD), 0);
         assert!(OwnParameter::copy(ck::CKM_AES_GCM, &parameter).is_none());
     }
 

@@ -182,10 +182,12 @@ static WTLS_KEY_MATERIAL: Structure = structure!(CK_WTLS_KEY_MAT_OUT {
     made(hMacSecret) made(hKey) written_outer_bits(pIV, CK_WTLS_KEY_MAT_PARAMS, ulIVSizeInBits)
 });
 
+// Some vendors make the IV for GCM themselves, and write it to where the application has its own.
+//
 // Those that stay: the structures of KIP and CMS point to mechanisms, those of X3DH and the ratchet to memory whose length
 // they do not say, and what CKM_PKCS5_PBKD2 takes has a pointer to a length or the length itself, depending on the vendor.
 shapes! { SHAPES:
-    CK_GCM_PARAMS { bytes(pIv, ulIvLen) bytes(pAAD, ulAADLen) } for CKM_AES_GCM CKM_AES_GMAC;
+    CK_GCM_PARAMS { written(pIv, ulIvLen) bytes(pAAD, ulAADLen) } for CKM_AES_GCM CKM_AES_GMAC;
     CK_CCM_PARAMS { bytes(pNonce, ulNonceLen) bytes(pAAD, ulAADLen) } for CKM_AES_CCM;
     CK_SALSA20_CHACHA20_POLY1305_PARAMS { nonce(pNonce, ulNonceLen) bytes(pAAD, ulAADLen) }
         for CKM_CHACHA20_POLY1305 CKM_SALSA20_POLY1305;
