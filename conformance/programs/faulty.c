@@ -21,7 +21,8 @@ enum {
     CKR_TOKEN_NOT_PRESENT = 0xe0,
     CKR_BUFFER_TOO_SMALL = 0x150,
 };
-enum { CKF_TOKEN_PRESENT = 1, CKF_RW = 2 | 4, CKF_PIN_PAD = 0x100, CKF_OS_LOCKING_OK = 2, CKM_AES_CBC_PAD = 0x1085, MOST_SLOTS = 16 };
+enum { CKF_TOKEN_PRESENT = 1, CKF_RW = 2 | 4, CKF_PIN_PAD = 0x100, CKF_OS_LOCKING_OK = 2, MOST_SLOTS = 16 };
+enum { CKM_AES_CBC_PAD = 0x1085, CKM_AES_GCM = 0x1087 };
 
 /* CK_SLOT_INFO and CK_TOKEN_INFO up to their flags. */
 struct slot_info { unsigned char texts[96]; word flags; };
@@ -43,6 +44,9 @@ static pthread_rwlock_t inside = PTHREAD_RWLOCK_WRITER_NONRECURSIVE_INITIALIZER_
 static atomic_ulong calls, chosen, argument_of_fault, hanging, releases, late;
 static atomic_int fault;
 static _Atomic(const char *) struck;
+/* In place of a number; none where the call has been made. */
+static _Atomic(const char *) chosen_function;
+static const char none[] = "";
 static pthread_mutex_t gate = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t opened = PTHREAD_COND_INITIALIZER;
 
@@ -82,9 +86,16 @@ __attribute__((constructor)) static void load_real(void) {
 void faulty_arm(unsigned long at, int how, unsigned long argument) {
     fault = FAULTY_NOTHING;
     struck = NULL;
+    chosen_function = NULL;
     chosen = at;
     argument_of_fault = argument;
     calls = 0;
+    fault = how;
+}
+
+void faulty_arm_function(const char *name, int how, unsigned long argument) {
+    faulty_arm(0, FAULTY_NOTHING, argument);
+    chosen_function = name;
     fault = how;
 }
 
@@ -171,10 +182,21 @@ static int is_away(enum needs needs, const word *arguments, word *answer) {
     }
 }
 
+/* Whether this is a call that was chosen. */
+static int is_chosen(const char *name, unsigned long call, int how) {
+    const char *function = chosen_function;
+    unsigned long at = chosen;
+    if (!function) {
+        return call == at || (call > at && how & FAULTY_FROM_THEN_ON);
+    }
+    return strcmp(function, name) == 0 &&
+           (how & FAULTY_FROM_THEN_ON || atomic_compare_exchange_strong(&chosen_function, &function, none));
+}
+
 /* Misbehaves if it is time. Whether the call is answered by that and not to be made. */
 static int misbehaves(const char *name, enum needs needs, const word *arguments, word *answer, int *away, int *hung) {
     unsigned long call = ++calls, at = chosen;
-    int how = fault, strikes = call == at || (call > at && how & FAULTY_FROM_THEN_ON);
+    int how = fault, strikes = how != FAULTY_NOTHING && is_chosen(name, call, how);
     *away = (how & 0xff) == FAULTY_AWAY && call >= at && call - at <= argument_of_fault;
     if (how == FAULTY_NOTHING || !(strikes || *away)) {
         return 0;
@@ -282,8 +304,46 @@ static void go_in(int number, const word *arguments) {
 
 static void come_out(void) { crowd--; }
 
-/* Whether the last operation that began in a session is an approved one, which all but CKM_AES_CBC_PAD are. */
 enum { SESSIONS = 1021 };
+
+/* How many calls are in a session. */
+static atomic_int busy[SESSIONS];
+static atomic_ulong overlaps;
+
+unsigned long faulty_overlaps(void) { return overlaps; }
+
+static void enter(enum needs needs, const word *arguments) {
+    if ((needs == SESSION || needs == MECHANISM) && busy[arguments[0] % SESSIONS]++) {
+        overlaps++;
+    }
+}
+
+static void leave(enum needs needs, const word *arguments) {
+    if (needs == SESSION || needs == MECHANISM) {
+        busy[arguments[0] % SESSIONS]--;
+    }
+}
+
+/* CK_GCM_PARAMS up to its IV. */
+struct gcm_parameter { unsigned char *iv; word iv_length; };
+
+static atomic_int makes_ivs, ivs;
+
+void faulty_make_ivs(void) { makes_ivs = 1; }
+
+static void make_iv(int number, const word *arguments) {
+    const struct mechanism *mechanism = (const struct mechanism *)arguments[1];
+    if (number == NUMBER_C_EncryptInit && makes_ivs && mechanism && mechanism->number == CKM_AES_GCM) {
+        const struct gcm_parameter *parameter = mechanism->parameter;
+        memset(parameter->iv, 0xa0 + ivs++ % 16, parameter->iv_length);
+    }
+}
+
+static atomic_ulong understated;
+
+void faulty_understate(unsigned long bytes) { understated = bytes; }
+
+/* Whether the last operation that began in a session is an approved one, which all but CKM_AES_CBC_PAD are. */
 static atomic_int approved[SESSIONS];
 
 static void note_operation(const word *arguments) {
@@ -324,6 +384,11 @@ static word add_own(int number, const word *arguments, word room, word answer) {
             ((struct slot_info *)arguments[1])->flags |= CKF_PIN_PAD;
         }
         return answer;
+    case NUMBER_C_Sign:
+        if (answer == CKR_OK && !arguments[3]) {
+            *(word *)arguments[4] -= atomic_exchange(&understated, 0);
+        }
+        return answer;
     case NUMBER_C_GetSessionValidationFlags:
         if (real.at[number]) {
             *(word *)arguments[2] = approved[arguments[0] % SESSIONS];
@@ -340,12 +405,15 @@ static word add_own(int number, const word *arguments, word room, word answer) {
         word arguments[10] = {ARGUMENTS_##count}, answer = CKR_FUNCTION_NOT_SUPPORTED, room = 0; \
         struct mechanism inner; \
         int away, hung = 0, pins; \
+        enter(needs, arguments); \
         if (misbehaves(#name, needs, arguments, &answer, &away, &hung)) { \
+            leave(needs, arguments); \
             return answer; \
         } \
         pins = ask_for_pins(NUMBER_##name, arguments); \
         if (needs == MECHANISM) { \
             unpack(arguments, &inner); \
+            make_iv(NUMBER_##name, arguments); \
         } \
         if (NUMBER_##name == NUMBER_C_GetMechanismList && arguments[1]) { \
             room = *(word *)arguments[2]; \
@@ -357,6 +425,7 @@ static word add_own(int number, const word *arguments, word room, word answer) {
         } \
         pthread_rwlock_unlock(&inside); \
         come_out(); \
+        leave(needs, arguments); \
         if (hung) { \
             arrive(); \
         } \

@@ -34,6 +34,19 @@ int faulty_threads(void);
 /* At the call with this number from now on, which counts from 1; what was chosen before is forgotten. */
 void faulty_arm(unsigned long at, int how, unsigned long argument);
 
+/* The same at the next call of the function with this name, or at all of them from then on. */
+void faulty_arm_function(const char *name, int how, unsigned long argument);
+
+/* How often a call was made in a session while another call was in it. */
+unsigned long faulty_overlaps(void);
+
+/* The next length of a signature that is asked for is told so many bytes too short. */
+void faulty_understate(unsigned long bytes);
+
+/* From now on it makes the IV itself as an encryption with CKM_AES_GCM begins, each time another, and writes it to where
+ * the application has its own. */
+void faulty_make_ivs(void);
+
 /* How many calls were made since faulty_arm, in all threads. */
 unsigned long faulty_calls(void);
 

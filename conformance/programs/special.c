@@ -124,17 +124,6 @@ static void a_vendors_mechanism_is_told_of(HANDLE session) {
 /* The vendor's mechanism that does what another does, with its parameter. */
 struct packed { CK_ULONG number; CK_BYTE parameter[BLOCK]; };
 
-static CK_ULONG init(const char *name, HANDLE session, CK_ULONG how, const void *parameter, CK_ULONG length, HANDLE key) {
-    CK_MECHANISM mechanism = {how, (void *)parameter, length};
-    return ((CK_ULONG(*)(HANDLE, CK_MECHANISM *, HANDLE))function(name))(session, &mechanism, key);
-}
-
-static CK_ULONG do_whole(const char *name, HANDLE session, const void *data, CK_ULONG length, BYTES out, CK_ULONG *room) {
-    *room = ROOM;
-    return ((CK_ULONG(*)(HANDLE, const void *, CK_ULONG, BYTES, CK_ULONG *))function(name))(session, data, length, out,
-                                                                                           room);
-}
-
 static void a_vendors_parameter_is_handed_on(HANDLE session) {
     struct packed packed = {CKM_AES_CBC_PAD, {1, 2, 3}};
     CK_BYTE text[2][ROOM], plain[ROOM];
@@ -375,16 +364,11 @@ static const struct way ways[] = {
 };
 
 int main(int count, char **arguments) {
-    signal(SIGALRM, on_signal);
-    load(arguments[1]);
-    load_controls(arguments[2]);
+    HANDLE session = start_before(arguments);
     *(void **)&pin_pad = dlsym(vendor, "faulty_pin_pad");
     *(void **)&prompts = dlsym(vendor, "faulty_prompts");
     *(void **)&crowd = dlsym(vendor, "faulty_crowd");
     *(void **)&threads_told = dlsym(vendor, "faulty_threads");
-    CHECK(CKR_OK, CALL(C_Initialize, (void *), &for_threads));
-    find_slots();
-    HANDLE session = open_in(slot);
     CHECK(4, count);
     return GO(ways, arguments[3], session);
 }

@@ -381,3 +381,29 @@ static void work(void) {
     }
 }
 
+/* For programs of single steps, by their arguments: the library, the module behind the first slot. Ends with a session. */
+static HANDLE start_before(char **arguments) {
+    signal(SIGALRM, on_signal);
+    load(arguments[1]);
+    load_controls(arguments[2]);
+    CHECK(CKR_OK, initialize());
+    find_slots();
+    return open_in(slot);
+}
+
+/* One function that begins an operation. */
+static CK_ULONG init(const char *name, HANDLE session, CK_ULONG how, const void *parameter, CK_ULONG length, HANDLE key) {
+    CK_MECHANISM mechanism = {how, (void *)parameter, length};
+    return ((CK_ULONG(*)(HANDLE, CK_MECHANISM *, HANDLE))function(name))(session, &mechanism, key);
+}
+
+/* One function that does the whole of it, with as much room as is said. */
+static CK_ULONG do_within(const char *name, HANDLE session, const void *data, CK_ULONG length, BYTES out, CK_ULONG *room) {
+    return ((CK_ULONG(*)(HANDLE, const void *, CK_ULONG, BYTES, CK_ULONG *))function(name))(session, data, length, out,
+                                                                                           room);
+}
+
+static CK_ULONG do_whole(const char *name, HANDLE session, const void *data, CK_ULONG length, BYTES out, CK_ULONG *room) {
+    *room = ROOM;
+    return do_within(name, session, data, length, out, room);
+}

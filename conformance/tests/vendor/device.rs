@@ -61,6 +61,12 @@ const KEYS: &str = "tested";
 /// How long one program may work.
 const LIMIT: Duration = Duration::from_secs(280);
 
+/// Longer than any call takes that does not hang: calls are made by workers.
+pub const UNHURRIED: &str = "operation_timeout = 30000";
+
+/// All calls on the application's thread, then by workers.
+pub const BOTH_WAYS: [&str; 2] = ["", UNHURRIED];
+
 /// Tokens, modules and programs, ready.
 pub struct Device {
     pub place: Place,
@@ -125,6 +131,18 @@ impl Device {
         finish(copy, LIMIT).unwrap_or_else(|output| panic!("{output}"));
         let text = (self.vendor.configuration)(&store);
         self.place.write(&format!("vendor-{number}.conf"), &text)
+    }
+
+    /// Another program plays this `scenario` with each of the settings.
+    pub fn play_alone(&self, program: &str, scenario: &str, settings: &[&str]) {
+        let program = self.place.compiled(program);
+        for settings in settings {
+            self.configure(settings);
+            let mut host = self.place.command(&program);
+            host.arg(module_path()).arg(&self.faulty).arg(scenario);
+            host.env("FAULTY_MODULE", &self.vendor.module);
+            finish(host, LIMIT).unwrap_or_else(|output| panic!("{settings}\n{output}"));
+        }
     }
 
     /// What so many hosts find wrong that share this `scenario` must be nothing.

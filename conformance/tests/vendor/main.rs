@@ -11,6 +11,7 @@
 
 mod asynchronous;
 mod device;
+mod edges;
 mod faults;
 mod hangs;
 mod keys;

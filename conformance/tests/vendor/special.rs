@@ -3,37 +3,20 @@
 //! threads; and what not every slot has: a PIN by reference. The faulty module has or sees it; `programs/special.c` is the
 //! application.
 
-use crate::device::{Device, Vendor};
-use keyenclave_conformance::case::finish;
-use keyenclave_conformance::place::module_path;
+use crate::device::{BOTH_WAYS, Device, Vendor};
 use std::os::unix::fs::PermissionsExt;
-use std::time::Duration;
 
-/// How long the application may work.
-const LIMIT: Duration = Duration::from_secs(120);
-
-/// Longer than any call of these tests takes: calls are made by workers.
-const DEADLINE: &str = "operation_timeout = 30000";
-
-/// All calls on the application's thread, then by workers.
 fn play(scenario: &str) {
     play_with(Vendor::softhsm(), "", scenario);
 }
 
 /// In a slot with these settings.
 fn play_with(vendor: Vendor, slot: &str, scenario: &str) {
-    let module = vendor.module.clone();
     Device::test_with(vendor, |device| {
         let pin = device.place.write("pin", "user-1234\n");
         std::fs::set_permissions(pin, std::fs::Permissions::from_mode(0o600)).unwrap();
-        for deadline in ["", DEADLINE] {
-            let settings = format!("{slot}\n{deadline}");
-            device.configure(&settings);
-            let mut host = device.place.command(device.place.compiled("special"));
-            host.arg(module_path()).arg(&device.faulty).arg(scenario);
-            host.env("FAULTY_MODULE", &module);
-            finish(host, LIMIT).unwrap_or_else(|output| panic!("{settings}\n{output}"));
-        }
+        let settings = BOTH_WAYS.map(|deadline| format!("{slot}\n{deadline}"));
+        device.play_alone("special", scenario, &settings.each_ref().map(String::as_str));
     });
 }
 
