@@ -397,7 +397,7 @@ static const struct way ways[] = {
 };
 
 int main(int count, char **arguments) {
-    HANDLE session = start_before(arguments);
+    HANDLE session = start_before(arguments, NULL);
     *(void **)&arm_function = dlsym(vendor, "faulty_arm_function");
     *(void **)&overlaps = dlsym(vendor, "faulty_overlaps");
     *(void **)&understate = dlsym(vendor, "faulty_understate");

@@ -364,7 +364,7 @@ static const struct way ways[] = {
 };
 
 int main(int count, char **arguments) {
-    HANDLE session = start_before(arguments);
+    HANDLE session = start_before(arguments, &for_threads);
     *(void **)&pin_pad = dlsym(vendor, "faulty_pin_pad");
     *(void **)&prompts = dlsym(vendor, "faulty_prompts");
     *(void **)&crowd = dlsym(vendor, "faulty_crowd");

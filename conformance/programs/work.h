@@ -381,12 +381,13 @@ static void work(void) {
     }
 }
 
-/* For programs of single steps, by their arguments: the library, the module behind the first slot. Ends with a session. */
-static HANDLE start_before(char **arguments) {
+/* For programs of single steps, by their arguments: the library, the module behind the first slot. Initialises with
+ * what is given, and ends with a session. */
+static HANDLE start_before(char **arguments, void *given) {
     signal(SIGALRM, on_signal);
     load(arguments[1]);
     load_controls(arguments[2]);
-    CHECK(CKR_OK, initialize());
+    CHECK(CKR_OK, CALL(C_Initialize, (void *), given));
     find_slots();
     return open_in(slot);
 }
