@@ -103,8 +103,8 @@ impl Object {
                     .for_each(|value| object.put(rule.id, value)),
             }
         }
-        object.part_uses(template);
         object.put(ck::CKA_CLASS, Value::Ulong(kind.class));
+        object.part_uses(template);
         if let (Some(id), Some(subtype)) = (ObjectKind::subtype_attribute(kind.class), kind.subtype) {
             object.put(id, Value::Ulong(subtype));
         }
@@ -276,6 +276,11 @@ impl Object {
         self.is_true(ck::CKA_TOKEN)
     }
 
+    /// Whether an application can read the key in it, so that there is nothing to protect from whoever uses it.
+    pub fn is_open(&self) -> bool {
+        self.get(ck::CKA_SENSITIVE) == Some(&Value::Bool(false)) && self.is_true(ck::CKA_EXTRACTABLE)
+    }
+
     /// Whether it is a private object. One that does not say so is: fail closed.
     pub fn is_private(&self) -> bool {
         self.get(ck::CKA_PRIVATE) != Some(&Value::Bool(false))
@@ -318,30 +323,46 @@ impl Object {
             }
             changed.put(id, value.clone());
         }
-        if changed.wraps_and_decrypts() && !self.wraps_and_decrypts() && !asks_for_both(template) {
-            return Err(Error::new(
-                Rv::TemplateInconsistent,
-                "a secret key wraps and decrypts only if one template asks for both (CKA_WRAP, CKA_DECRYPT)",
-            ));
-        }
+        self.check_uses(&changed, template)?;
         Ok(changed)
     }
 
-    /// No secret key wraps and decrypts unless both were asked for: with one that does, every key that it may wrap can
-    /// be read. Where nobody asks for either, it decrypts: more clients count on that than on wrapping.
+    /// No secret key wraps, and opens what is wrapped, unless both were asked for: with one that does, every key that it
+    /// may wrap can be read. Where nobody asks for either, it encrypts and decrypts: more clients count on that than on
+    /// wrapping.
     fn part_uses(&mut self, template: &Template) {
-        if !self.wraps_and_decrypts() || asks_for_both(template) {
+        if !OPENING.iter().any(|usage| self.wraps_and(*usage)) || asks_for_both(template, ck::CKA_DECRYPT) {
             return;
         }
-        let left_out = match (template.bool(ck::CKA_WRAP), template.bool(ck::CKA_DECRYPT)) {
-            (Some(true), None) => ck::CKA_DECRYPT,
-            _ => ck::CKA_WRAP,
-        };
-        self.put(left_out, Value::Bool(false));
+        if template.bool(ck::CKA_WRAP) != Some(true) {
+            return self.put(ck::CKA_WRAP, Value::Bool(false));
+        }
+        for usage in OPENING {
+            if template.bool(usage) != Some(true) {
+                self.put(usage, Value::Bool(false));
+            }
+        }
     }
 
-    fn wraps_and_decrypts(&self) -> bool {
-        self.is_true(ck::CKA_WRAP) && self.is_true(ck::CKA_DECRYPT)
+    /// Nor does it learn the one after the other.
+    fn check_uses(&self, changed: &Self, template: &Template) -> Result<()> {
+        let is_news = |usage| {
+            changed.wraps_and(usage) && !self.wraps_and(usage) && !asks_for_both(template, usage)
+        };
+        let hides_nothing = self.wraps_and(ck::CKA_DECRYPT) || asks_for_both(template, ck::CKA_DECRYPT);
+        if hides_nothing || !OPENING.into_iter().any(is_news) {
+            return Ok(());
+        }
+        Err(Error::new(
+            Rv::TemplateInconsistent,
+            "a secret key wraps and encrypts, decrypts or derives only if one template asks for both (CKA_WRAP, \
+             CKA_ENCRYPT, CKA_DECRYPT, CKA_DERIVE)",
+        ))
+    }
+
+    fn wraps_and(&self, usage: ck::CK_ATTRIBUTE_TYPE) -> bool {
+        let is_secret = self.class() == Some(ck::CKO_SECRET_KEY);
+        is_secret && self.is_true(ck::CKA_WRAP) && self.is_true(usage)
     }
 
     /// Whether a truth value has arrived where it must stay.
@@ -351,8 +372,12 @@ impl Object {
     }
 }
 
-fn asks_for_both(template: &Template) -> bool {
-    [ck::CKA_WRAP, ck::CKA_DECRYPT]
+/// The uses of a secret key that open what it has wrapped: decrypting; encrypting, with a mechanism that adds a key stream;
+/// and deriving, where that is encrypting.
+const OPENING: [ck::CK_ATTRIBUTE_TYPE; 3] = [ck::CKA_ENCRYPT, ck::CKA_DECRYPT, ck::CKA_DERIVE];
+
+fn asks_for_both(template: &Template, usage: ck::CK_ATTRIBUTE_TYPE) -> bool {
+    [ck::CKA_WRAP, usage]
         .iter()
         .all(|id| template.bool(*id) == Some(true))
 }

@@ -65,13 +65,28 @@ fn a_key_may_do_what_its_type_allows_unless_the_template_says_otherwise() {
 }
 
 #[test]
-fn a_secret_key_wraps_and_decrypts_only_if_one_template_asks_for_both() {
+fn a_secret_key_wraps_and_opens_only_if_one_template_asks_for_both() {
     let uses = |key: &Object| [ck::CKA_WRAP, ck::CKA_DECRYPT].map(|usage| key.is_true(usage));
+    let only = |usage| [(ck::CKA_WRAP, is(true)), (usage, is(true))];
+    for (usage, others) in [
+        (ck::CKA_ENCRYPT, [ck::CKA_DECRYPT, ck::CKA_DERIVE]),
+        (ck::CKA_DERIVE, [ck::CKA_ENCRYPT, ck::CKA_DECRYPT]),
+    ] {
+        let key = aes(only(usage));
+        assert!(key.is_true(ck::CKA_WRAP) && key.is_true(usage));
+        for other in others {
+            assert!(!key.is_true(other));
+            let learns = template([(other, is(true))]);
+            assert_eq!(rv(key.with(&learns, USER)), Some(Rv::TemplateInconsistent));
+            assert!(key.with(&template(only(other)), USER).unwrap().is_true(other));
+        }
+    }
     let (wraps, decrypts) = ((ck::CKA_WRAP, is(true)), (ck::CKA_DECRYPT, is(true)));
     assert_eq!(uses(&aes([])), [false, true]);
     assert_eq!(uses(&aes([decrypts.clone()])), [false, true]);
     assert_eq!(uses(&aes([wraps.clone()])), [true, false]);
-    assert_eq!(uses(&aes([(ck::CKA_DECRYPT, is(false))])), [true, false]);
+    let idle = [(ck::CKA_DECRYPT, is(false)), (ck::CKA_ENCRYPT, is(false))];
+    assert_eq!(uses(&aes(idle)), [true, false]);
     let both = aes([wraps.clone(), decrypts.clone()]);
     assert_eq!(uses(&both), [true, true]);
     for (key, missing) in [(aes([]), &wraps), (aes([wraps.clone()]), &decrypts)] {
@@ -326,8 +341,8 @@ fn every_row_of_the_schema_is_obeyed() {
             (ck::CKA_KEY_TYPE, Value::Ulong(kind.subtype.unwrap())),
             (ck::CKA_VALUE, Value::bytes([1; 16])),
         ]);
-        // With one of these true, the other is not put on alone.
-        let parted = [ck::CKA_WRAP, ck::CKA_DECRYPT];
+        // With one of these true, others are not put on alone.
+        let parted = [ck::CKA_WRAP, ck::CKA_ENCRYPT, ck::CKA_DECRYPT, ck::CKA_DERIVE];
         let uses = kind.rules().map(|rule| rule.id).filter(|id| parted.contains(id));
         let idle = uses.map(|id| (id, is(false))).collect();
         let key = Object::admit(Origin::Create, None, &given, USER).unwrap();
