@@ -30,6 +30,7 @@ use crate::keys::Key;
 use crate::login::Sealers;
 use crate::opened::Opened;
 use crate::store::Store;
+use crate::material::UNGUESSABLE;
 use crate::{material, objects};
 
 /// What a key is derived from: found, and allowed for it.
@@ -49,6 +50,8 @@ struct Source<'a> {
 pub(crate) struct Planned {
     object: Object,
     origin: Origin,
+    /// The least length of its value, in bytes.
+    least: usize,
 }
 
 impl<S: Store, K: Sealers> Engine<S, K> {
@@ -288,7 +291,10 @@ impl<'a> Source<'a> {
     fn plan(&self, cx: &CallCx, template: &Template) -> Result<Planned> {
         let is_data = template.ulong(ck::CKA_CLASS) == Some(ck::CKO_DATA);
         let makes_data = matches!(self.mechanism.algorithm(), Algorithm::Hkdf { data: true });
-        if is_data != makes_data || (is_data && template.get(ck::CKA_VALUE).is_some()) {
+        let is_secret = template.ulong(ck::CKA_CLASS) == Some(ck::CKO_SECRET_KEY);
+        let is_made = if makes_data { is_data } else { is_secret };
+        // An object of another class would show what was put into it.
+        if !is_made || (is_data && template.get(ck::CKA_VALUE).is_some()) {
             return Err(inconsistent(ck::CKA_CLASS));
         }
         // It says how long the data is, and is no attribute of it.
@@ -306,7 +312,22 @@ impl<'a> Source<'a> {
             self.hand_down(&mut object, &template)?;
         }
         objects::check_new(cx.access, &object)?;
-        Ok(Planned { object, origin })
+        let least = self.least(&object);
+        Ok(Planned { object, origin, least })
+    }
+
+    /// How many bytes the new key has at the least. What is closed because its origin is so, and not because the
+    /// application wants it, is not made so short that it is found by trying: a longer one would be found byte by byte.
+    fn least(&self, object: &Object) -> usize {
+        let closes = |base: &Object| {
+            base.get(ck::CKA_DERIVE_TEMPLATE).is_some() || (self.is_transparent() && !base.is_open())
+        };
+        let is_closed = object.class() == Some(ck::CKO_SECRET_KEY) && !object.is_open();
+        if is_closed && self.keys.iter().any(|key| closes(&key.object)) {
+            UNGUESSABLE
+        } else {
+            1
+        }
     }
 
     /// A key beside the first one, and its length.
@@ -371,7 +392,11 @@ impl<'a> Source<'a> {
 impl Planned {
     /// An admitted key.
     pub(crate) fn new(object: Object, origin: Origin) -> Self {
-        Self { object, origin }
+        Self {
+            object,
+            origin,
+            least: 1,
+        }
     }
 
     /// The object that is going to be.
@@ -385,6 +410,11 @@ impl Planned {
         if object.class() == Some(ck::CKO_DATA) {
             object.put(ck::CKA_VALUE, Value::Bytes(value));
             return Ok((object, None));
+        }
+        if value.len() < self.least {
+            let (len, least) = (value.len(), self.least);
+            let detail = format!("a key of {len} bytes could be guessed: make it at least {least} bytes long");
+            return Err(Error::new(Rv::KeySizeRange, detail));
         }
         material::put_secret(&mut object, value)?;
         let key = Key::parse(&object)?;

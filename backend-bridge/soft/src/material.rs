@@ -22,6 +22,9 @@ use zeroize::Zeroizing;
 use crate::error::Doing;
 use crate::keys::{Key, wrap_octet_string};
 
+/// Nobody finds out so many bytes by trying: 112 bits.
+pub(crate) const UNGUESSABLE: usize = 14;
+
 /// The length of a check value, in bytes (PKCS#11 3.2, secret key objects).
 const CHECK_VALUE_LEN: usize = 3;
 
@@ -82,11 +85,13 @@ pub(crate) fn put_x25519_pair(
     put_x25519_public(public, &key.public())
 }
 
-/// Puts the value of a secret key, its length and its check value into its object.
+/// Puts the value of a secret key and its length into its object.
 ///
 /// # Errors
-/// `CKR_ATTRIBUTE_VALUE_INVALID` for a length that the key type does not have, and for a wrong check value.
+/// `CKR_ATTRIBUTE_VALUE_INVALID` for a length that the key type does not have, `CKR_TEMPLATE_INCONSISTENT` where the
+/// object is no secret key.
 pub(crate) fn put_secret(object: &mut Object, value: Zeroizing<Vec<u8>>) -> Result<()> {
+    check_class(object, ck::CKO_SECRET_KEY)?;
     if value.is_empty() || lengths(object.key_type()).is_some_and(|fit| !fit.contains(&value.len())) {
         return Err(wrong(
             ck::CKA_VALUE,
@@ -107,8 +112,10 @@ pub(crate) fn put_secret(object: &mut Object, value: Zeroizing<Vec<u8>>) -> Resu
 /// Puts a private key that came from elsewhere into its object.
 ///
 /// # Errors
-/// `CKR_ATTRIBUTE_VALUE_INVALID` where the object is for another type of key.
+/// `CKR_ATTRIBUTE_VALUE_INVALID` where the object is for another type of key, `CKR_TEMPLATE_INCONSISTENT` where it is no
+/// private key.
 pub(crate) fn put_private(object: &mut Object, key: PrivateKey) -> Result<Key> {
+    check_class(object, ck::CKO_PRIVATE_KEY)?;
     Ok(match (object.key_type(), key) {
         (Some(ck::CKK_RSA), PrivateKey::Rsa(key)) => {
             put_rsa_private(object, &key)?;
@@ -138,6 +145,17 @@ pub(crate) fn put_private(object: &mut Object, key: PrivateKey) -> Result<Key> {
         }
         _ => return Err(wrong(ck::CKA_KEY_TYPE, "is not the type of the key")),
     })
+}
+
+/// Secret material goes into objects only that conceal it.
+fn check_class(object: &Object, class: ck::CK_OBJECT_CLASS) -> Result<()> {
+    if object.class() == Some(class) {
+        return Ok(());
+    }
+    Err(Error::new(
+        Rv::TemplateInconsistent,
+        "CKA_CLASS is not that of the key",
+    ))
 }
 
 /// The lengths that a secret key of a type may have, in bytes and ascending; `None` where any but 0 will do.

@@ -12,10 +12,7 @@ use zeroize::Zeroizing;
 use super::Source;
 use crate::error::Doing;
 use crate::keys::{self, Key};
-use crate::material;
-
-/// Fewer bytes of a secret are guessed: each more that is derived would tell the next (112 bits).
-const LEAST: usize = 14;
+use crate::material::{self, UNGUESSABLE};
 
 /// The value of the new key.
 ///
@@ -42,10 +39,11 @@ pub(super) fn derive(source: &Source<'_>) -> Result<Zeroizing<Vec<u8>>> {
             longest.copied().unwrap_or(most)
         }
     };
-    if len < LEAST {
+    // Each byte more that is derived would tell the next one.
+    if len < UNGUESSABLE {
         return Err(Error::new(
             Rv::KeySizeRange,
-            format!("{len} bytes of a shared secret could be guessed: take at least {LEAST}"),
+            format!("{len} bytes of a shared secret could be guessed: take at least {UNGUESSABLE}"),
         ));
     }
     if params.kdf != Kdf::Null {
