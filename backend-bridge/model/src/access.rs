@@ -6,7 +6,7 @@ use cryptoki_sys as ck;
 
 use crate::attribute::{self, Value};
 use crate::error::{Error, Result, Rv};
-use crate::mechanism::Mechanism;
+use crate::mechanism::{Algorithm, Mechanism};
 use crate::object::Object;
 use crate::template::Template;
 use crate::token::{OperationClass, Role};
@@ -78,12 +78,13 @@ pub fn check_making(object: &Object, usage: ck::CK_ATTRIBUTE_TYPE, mechanism: &M
 
 /// Whether `wrapping` may wrap `key` (PKCS#11 3.2, C_WrapKey).
 ///
-/// Beyond the specification, a key that only trusted keys wrap is not wrapped by one that also decrypts, nor with a
-/// mechanism that does not protect it: whoever may use that would have the key in the clear.
+/// Beyond the specification, a key that only trusted keys wrap is not wrapped by one that also decrypts or that can be
+/// had itself, nor with a mechanism that does not protect it: whoever may use that would have the key in the clear.
 ///
 /// # Errors
 /// `CKR_WRAPPING_KEY_HANDLE_INVALID`, `CKR_WRAPPING_KEY_TYPE_INCONSISTENT`, `CKR_KEY_FUNCTION_NOT_PERMITTED`,
-/// `CKR_MECHANISM_INVALID`; `CKR_KEY_UNEXTRACTABLE`; `CKR_KEY_NOT_WRAPPABLE`.
+/// `CKR_MECHANISM_INVALID`; `CKR_KEY_UNEXTRACTABLE`; `CKR_KEY_NOT_WRAPPABLE`; `CKR_KEY_HANDLE_INVALID` for a key that the
+/// wrapping key's template leaves out.
 pub fn check_wrap(wrapping: &Object, key: &Object, mechanism: &Mechanism) -> Result<()> {
     check_key(wrapping, Some(ck::CKA_WRAP), mechanism).map_err(|error| match error.rv() {
         Rv::KeyHandleInvalid => Rv::WrappingKeyHandleInvalid.into(),
@@ -109,11 +110,17 @@ pub fn check_wrap(wrapping: &Object, key: &Object, mechanism: &Mechanism) -> Res
         if wrapping.is_true(ck::CKA_DECRYPT) {
             return refused("the wrapping key decrypts as well, and the key is wrapped by trusted keys only");
         }
+        if is_trusted_secret(wrapping) && !stays_inside(wrapping) {
+            return refused(
+                "the wrapping key can be read or wrapped by any other, and the key is wrapped by trusted keys only",
+            );
+        }
     }
     match wrapping.get(ck::CKA_WRAP_TEMPLATE) {
-        Some(Value::Template(wanted)) if !key.has(wanted) => {
-            refused("the key is not what the wrapping key's CKA_WRAP_TEMPLATE allows")
-        }
+        Some(Value::Template(wanted)) if !key.has(wanted) => Err(Error::new(
+            Rv::KeyHandleInvalid,
+            "the key is not what the wrapping key's CKA_WRAP_TEMPLATE allows",
+        )),
         _ => Ok(()),
     }
 }
@@ -134,6 +141,12 @@ pub fn check_unwrap(unwrapping: &Object, mechanism: &Mechanism) -> Result<()> {
         return Err(Error::new(
             Rv::KeyFunctionNotPermitted,
             "the unwrapping key is trusted, and this mechanism does not protect what is wrapped",
+        ));
+    }
+    if mechanism.algorithm() == Algorithm::RsaRaw && closes_unwrapped(unwrapping) {
+        return Err(Error::new(
+            Rv::KeyFunctionNotPermitted,
+            "what the key unwraps stays closed (CKA_UNWRAP_TEMPLATE), and this mechanism opens it",
         ));
     }
     Ok(())
@@ -159,10 +172,30 @@ pub fn keep_closed(unwrapping: &Object, template: &Template, unwrapped: &mut Obj
     Ok(())
 }
 
+/// Whether what a key unwraps stays closed whatever the application says: the key is trusted, or its
+/// `CKA_UNWRAP_TEMPLATE` demands it.
+pub fn closes_unwrapped(unwrapping: &Object) -> bool {
+    let demands = match unwrapping.get(ck::CKA_UNWRAP_TEMPLATE) {
+        Some(Value::Template(demands)) => {
+            demands.bool(ck::CKA_SENSITIVE) == Some(true)
+                || demands.bool(ck::CKA_WRAP_WITH_TRUSTED) == Some(true)
+                || demands.bool(ck::CKA_EXTRACTABLE) == Some(false)
+        }
+        _ => false,
+    };
+    demands || is_trusted_secret(unwrapping)
+}
+
 /// Whether it is a secret key that the security officer has trusted with other keys. It does nothing but wrap and unwrap:
 /// as a cipher, or as the origin of other keys, it would open what it has wrapped.
 fn is_trusted_secret(object: &Object) -> bool {
     object.class() == Some(ck::CKO_SECRET_KEY) && object.is_true(ck::CKA_TRUSTED)
+}
+
+/// Whether a secret key is as closed as those are that only trusted keys wrap.
+fn stays_inside(object: &Object) -> bool {
+    let leaves = object.is_true(ck::CKA_EXTRACTABLE) && !object.is_true(ck::CKA_WRAP_WITH_TRUSTED);
+    object.is_true(ck::CKA_SENSITIVE) && !leaves
 }
 
 /// What an application asks for, with what the key that makes it demands of it (`CKA_UNWRAP_TEMPLATE`,
@@ -187,7 +220,13 @@ pub fn demanded(maker: &Object, by: ck::CK_ATTRIBUTE_TYPE, template: &Template) 
 }
 
 /// What a trusted key is not used for.
-const OPENING: [ck::CK_ATTRIBUTE_TYPE; 3] = [ck::CKA_ENCRYPT, ck::CKA_DECRYPT, ck::CKA_DERIVE];
+const OPENING: [ck::CK_ATTRIBUTE_TYPE; 5] = [
+    ck::CKA_ENCRYPT,
+    ck::CKA_DECRYPT,
+    ck::CKA_DERIVE,
+    ck::CKA_SIGN,
+    ck::CKA_VERIFY,
+];
 
 fn check_key(object: &Object, usage: Option<ck::CK_ATTRIBUTE_TYPE>, mechanism: &Mechanism) -> Result<()> {
     let key_type = object.key_type().ok_or(Error::from(Rv::KeyHandleInvalid))?;

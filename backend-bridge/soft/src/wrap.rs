@@ -11,8 +11,9 @@ mod rsa;
 use std::sync::Arc;
 
 use cryptoki_sys as ck;
-use keyenclave_crypto::{AES_BLOCK_LEN, PrivateKey};
-use keyenclave_model::access::{check_unwrap, check_wrap, demanded, keep_closed};
+use keyenclave_crypto::{AES_BLOCK_LEN, PrivateKey, ct_eq};
+use keyenclave_model::access::{check_unwrap, check_wrap, closes_unwrapped, demanded, keep_closed};
+use keyenclave_model::attribute::Value;
 use keyenclave_model::error::{Error, Result, Rv};
 use keyenclave_model::mechanism::{Algorithm, Mechanism, Params, WrapForm};
 use keyenclave_model::object::{Object, Origin};
@@ -26,6 +27,7 @@ use crate::keys::Key;
 use crate::login::Sealers;
 use crate::opened::Opened;
 use crate::store::Store;
+use crate::material::UNGUESSABLE;
 use crate::{material, objects, operation};
 
 /// What is wrapped with what, found and allowed.
@@ -51,6 +53,7 @@ impl<S: Store, K: Sealers> Engine<S, K> {
             })?;
         let key = self.key(cx.access, what.key)?;
         check_wrap(&wrapping.object, &key.object, what.mechanism)?;
+        self.check_other_half(cx, &wrapping.object, &key.object)?;
         if what.mechanism.algorithm() == Algorithm::RsaRaw && key.object.class() != Some(ck::CKO_SECRET_KEY) {
             return Err(Error::new(
                 Rv::KeyNotWrappable,
@@ -61,6 +64,30 @@ impl<S: Store, K: Sealers> Engine<S, K> {
             wrapping: wrapping.ready_key()?,
             content: content(&key)?,
         })
+    }
+
+    /// Under a trusted public key, what only trusted keys wrap goes to another token: with the private half in this one,
+    /// the user would open it.
+    ///
+    /// # Errors
+    /// `CKR_KEY_NOT_WRAPPABLE`, also where private keys cannot be seen.
+    fn check_other_half(&self, cx: &CallCx, wrapping: &Object, key: &Object) -> Result<()> {
+        if wrapping.class() != Some(ck::CKO_PUBLIC_KEY) || !key.is_true(ck::CKA_WRAP_WITH_TRUSTED) {
+            return Ok(());
+        }
+        let refused = |what| Err(Error::new(Rv::KeyNotWrappable, what));
+        let info = wrapping.get(ck::CKA_PUBLIC_KEY_INFO);
+        let (Some(info), true) = (info, cx.access.sees_private()) else {
+            return refused("whether the token has the private half of the trusted key is seen by the user only");
+        };
+        let half = [
+            (ck::CKA_CLASS, Value::Ulong(ck::CKO_PRIVATE_KEY)),
+            (ck::CKA_PUBLIC_KEY_INFO, info.clone()),
+        ];
+        if !self.find(cx.access, &half.into_iter().collect())?.is_empty() {
+            return refused("the token has the private half of the trusted key, which would open it again");
+        }
+        Ok(())
     }
 
     /// `C_UnwrapKey`.
@@ -85,16 +112,22 @@ impl<S: Store, K: Sealers> Engine<S, K> {
         let template = demanded(&unwrapping.object, ck::CKA_UNWRAP_TEMPLATE, template)?;
         let mut object = Object::admit(Origin::Unwrap, None, &template, cx.access.login)?;
         keep_closed(&unwrapping.object, &template, &mut object)?;
+        // An object of another class would show what was put into it.
+        if !matches!(object.class(), Some(ck::CKO_SECRET_KEY | ck::CKO_PRIVATE_KEY)) {
+            return Err(Error::new(
+                Rv::TemplateInconsistent,
+                "CKA_CLASS is not that of a secret or private key",
+            ));
+        }
         objects::check_new(cx.access, &object)?;
         let ticket = self.session.ticket(cx.session);
-        let content = unsealed(
-            cx,
-            mechanism,
-            unwrapping.ready_key()?,
-            (wrapped, associated),
-            &object,
-        )?;
-        let key = take_in(&mut object, content, mechanism.algorithm())?;
+        let key = unwrapping.ready_key()?;
+        let content = unsealed(cx, mechanism, key, (wrapped, associated), &object)?;
+        let how = Unpacking {
+            algorithm: mechanism.algorithm(),
+            stays_closed: closes_unwrapped(&unwrapping.object),
+        };
+        let key = how.take_in(&mut object, content)?;
         object.conclude(Origin::Unwrap);
         let [handle] = self.add(&ticket, [(object, Some(key))])?;
         Ok(handle)
@@ -112,7 +145,7 @@ impl Allowed {
         let operation = operation::begin(OperationClass::Encrypt, &mechanism, Arc::clone(&self.wrapping))?;
         let len = operation.output_len(Part::Single(content.len()));
         let apart = aead::apart(what.mechanism);
-        Ok(len.map_err(too_long)?.max().saturating_sub(apart))
+        Ok(len.map_err(unwrappable)?.max().saturating_sub(apart))
     }
 
     /// The wrapped key.
@@ -123,7 +156,7 @@ impl Allowed {
         let content = padded(self.content, what.mechanism.algorithm());
         let encrypt = |mechanism: &Mechanism| {
             let class = OperationClass::Encrypt;
-            run(cx, class, mechanism, self.wrapping, &content).map_err(too_long)
+            run(cx, class, mechanism, self.wrapping, &content).map_err(unwrappable)
         };
         match what.mechanism.params() {
             Params::Aead(params) => aead::seal(what, params, content.len(), encrypt),
@@ -136,11 +169,11 @@ impl Allowed {
 }
 
 /// A key's own complaint about the length of what it wraps.
-fn too_long(error: Error) -> Error {
+fn unwrappable(error: Error) -> Error {
     match error.rv() {
         Rv::DataLenRange => Error::new(
             Rv::KeySizeRange,
-            "the key is too long to be wrapped by this key and mechanism",
+            "the key is too long or too short to be wrapped by this key and mechanism",
         ),
         _ => error,
     }
@@ -226,7 +259,7 @@ fn content(opened: &Opened) -> Result<Zeroizing<Vec<u8>>> {
 /// Whole blocks, where the mechanism takes nothing else: zeros are added (PKCS#11 3.2, AES-CBC, AES Key Wrap).
 fn padded(mut content: Zeroizing<Vec<u8>>, algorithm: Algorithm) -> Zeroizing<Vec<u8>> {
     if let Some(unit) = unit(algorithm) {
-        let mut padded = Zeroizing::new(vec![0; content.len().next_multiple_of(unit).max(AES_BLOCK_LEN)]);
+        let mut padded = Zeroizing::new(vec![0; content.len().next_multiple_of(unit)]);
         if let Some(front) = padded.get_mut(..content.len()) {
             front.copy_from_slice(&content);
         }
@@ -244,22 +277,87 @@ fn unit(algorithm: Algorithm) -> Option<usize> {
     }
 }
 
-/// Puts what was unwrapped into its object.
-fn take_in(object: &mut Object, content: Zeroizing<Vec<u8>>, algorithm: Algorithm) -> Result<Key> {
-    let unit = unit(algorithm);
-    if object.class() == Some(ck::CKO_SECRET_KEY) {
-        let value = cut(object.ulong(ck::CKA_VALUE_LEN), content, unit)?;
-        material::put_secret(object, value).map_err(unfit)?;
-        let key = Key::parse(object)?;
-        material::put_secret_check_value(object, &key)?;
-        return Ok(key);
+/// How what was unwrapped becomes a key.
+struct Unpacking {
+    algorithm: Algorithm,
+    /// Whether the key stays closed whatever the application says. It is not cut short then: whoever could do that, and
+    /// learn whether it went well or what its check value is, would have the key byte by byte.
+    stays_closed: bool,
+}
+
+impl Unpacking {
+    /// Puts what was unwrapped into its object.
+    fn take_in(&self, object: &mut Object, content: Zeroizing<Vec<u8>>) -> Result<Key> {
+        if object.class() == Some(ck::CKO_SECRET_KEY) {
+            let value = self.cut(object, content)?;
+            material::put_secret(object, value).map_err(unfit)?;
+            let key = Key::parse(object)?;
+            material::put_secret_check_value(object, &key)?;
+            return Ok(key);
+        }
+        let has_zeros = unit(self.algorithm).is_some();
+        let der = der(&content, has_zeros).ok_or(Error::from(Rv::WrappedKeyInvalid))?;
+        let key = PrivateKey::from_pkcs8_der(der).map_err(|error| {
+            let detail = format!("the wrapped key is no PKCS #8 private key: {error}");
+            Error::new(Rv::WrappedKeyInvalid, detail)
+        })?;
+        material::put_private(object, key).map_err(unfit)
     }
-    let der = der(&content, unit.is_some()).ok_or(Error::from(Rv::WrappedKeyInvalid))?;
-    let key = PrivateKey::from_pkcs8_der(der).map_err(|error| {
-        let detail = format!("the wrapped key is no PKCS #8 private key: {error}");
-        Error::new(Rv::WrappedKeyInvalid, detail)
-    })?;
-    material::put_private(object, key).map_err(unfit)
+
+    /// The value of a secret key: without the zeros, where some were added.
+    ///
+    /// # Errors
+    /// `CKR_WRAPPED_KEY_LEN_RANGE`, `CKR_TEMPLATE_INCOMPLETE`; `CKR_WRAPPED_KEY_INVALID` where more than zeros would be
+    /// cut off.
+    fn cut(&self, object: &Object, mut content: Zeroizing<Vec<u8>>) -> Result<Zeroizing<Vec<u8>>> {
+        let of_type = material::lengths(object.key_type());
+        let len = match object.ulong(ck::CKA_VALUE_LEN) {
+            Some(len) => usize::try_from(len).unwrap_or(usize::MAX),
+            None => self.only_len(of_type, content.len())?,
+        };
+        let slack = unit(self.algorithm).map_or(0, |unit| unit - 1);
+        let is_short = self.stays_closed
+            && ((of_type.is_none() && len < content.len())
+                || (len < UNGUESSABLE && !self.algorithm.protects_wrapped()));
+        let fits = of_type.is_none_or(|fit| fit.contains(&len));
+        if len > content.len() || content.len() - len > slack || is_short || !fits {
+            let detail = format!("the wrapped key has {} bytes, and the new one {len}", content.len());
+            return Err(Error::new(Rv::WrappedKeyLenRange, detail));
+        }
+        let rest = content.get(len..).unwrap_or_default();
+        if !ct_eq(rest, &vec![0; rest.len()]) {
+            return Err(Error::new(
+                Rv::WrappedKeyInvalid,
+                "the wrapped key is longer than the new one",
+            ));
+        }
+        content.truncate(len);
+        Ok(content)
+    }
+
+    /// The length of a key that the template does not tell. What AES key wrap gives is taken as it is, where the type
+    /// allows that; whole blocks tell less.
+    fn only_len(&self, of_type: Option<&[usize]>, content: usize) -> Result<usize> {
+        let (Some(unit), Some(of_type)) = (unit(self.algorithm), of_type) else {
+            return match self.algorithm {
+                Algorithm::AesEcb | Algorithm::AesCbc { padded: false } => Err(no_length()),
+                _ => Ok(content),
+            };
+        };
+        let mut fitting = of_type.iter().filter(|len| len.next_multiple_of(unit) == content);
+        match (fitting.next(), fitting.next()) {
+            (Some(len), None) => Ok(*len),
+            (Some(_), Some(_)) => Err(no_length()),
+            _ => Ok(content),
+        }
+    }
+}
+
+fn no_length() -> Error {
+    Error::new(
+        Rv::TemplateIncomplete,
+        "CKA_VALUE_LEN is missing: the mechanism adds zeros and does not say how many",
+    )
 }
 
 /// The material does not fit the template, which is not the template's fault.
@@ -274,28 +372,6 @@ fn unfit(error: Error) -> Error {
         }
         _ => error,
     }
-}
-
-/// As much of the value as the template says: without the zeros, where some were added.
-fn cut(
-    wanted: Option<ck::CK_ULONG>,
-    mut value: Zeroizing<Vec<u8>>,
-    unit: Option<usize>,
-) -> Result<Zeroizing<Vec<u8>>> {
-    let Some(wanted) = wanted else { return Ok(value) };
-    let wanted = usize::try_from(wanted).unwrap_or(usize::MAX);
-    let slack = unit.map_or(0, |unit| unit - 1);
-    if wanted > value.len() || value.len() - wanted > slack {
-        return Err(Error::new(
-            Rv::WrappedKeyLenRange,
-            format!(
-                "the wrapped key has {} bytes, and CKA_VALUE_LEN is {wanted}",
-                value.len()
-            ),
-        ));
-    }
-    value.truncate(wanted);
-    Ok(value)
 }
 
 /// The one DER value that is there, without the zeros after it where some were added.

@@ -259,7 +259,7 @@ fn what_keys_demand_of_each_other_holds() {
     let how = plain(ck::CKM_AES_KEY_WRAP);
     let generic = extractable(&secret_key(ck::CKK_GENERIC_SECRET, &[1; 16]));
     let generic = fixture.create(user(), &generic).unwrap();
-    assert_eq!(rv(fixture.wrap(user(), &how, kek, generic)), Rv::KeyNotWrappable);
+    assert_eq!(rv(fixture.wrap(user(), &how, kek, generic)), Rv::KeyHandleInvalid);
     let key = fixture.create(user(), &extractable(&aes_key(&[4; 16]))).unwrap();
     let wrapped = fixture.wrap(user(), &how, kek, key).unwrap();
     let open = secret(ck::CKK_AES);
@@ -313,7 +313,7 @@ fn what_is_no_wrapped_key_is_refused() {
     let wrapped = fixture.wrap(user(), &how, kek, odd).unwrap();
     assert_eq!(
         take(&how, &wrapped, &aes),
-        Rv::WrappedKeyInvalid,
+        Rv::WrappedKeyLenRange,
         "29 bytes are no AES key"
     );
 }
