@@ -336,7 +336,7 @@ pub(crate) fn wrap_octet_string(content: &[u8]) -> Vec<u8> {
 const OCTET_STRING: u8 = 0x04;
 
 /// The content of a DER OCTET STRING that is the whole of `der`.
-fn unwrap_octet_string(der: &[u8]) -> Option<&[u8]> {
+pub(crate) fn unwrap_octet_string(der: &[u8]) -> Option<&[u8]> {
     match der {
         [OCTET_STRING, 0x81, len, content @ ..] if *len >= 0x80 && usize::from(*len) == content.len() => {
             Some(content)

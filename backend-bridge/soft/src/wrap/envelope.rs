@@ -4,17 +4,26 @@
 
 use keyenclave_crypto::{AesKey, EcPrivateKey, KeyWrap, X25519PrivateKey, rand};
 use keyenclave_model::error::{Error, Result, Rv};
-use keyenclave_model::mechanism::{EcdhAesParams, Mechanism, Params, RsaAesParams};
+use keyenclave_model::mechanism::{Algorithm, EcdhAesParams, EcdhKeys, Mechanism, Params, RsaAesParams};
 use zeroize::Zeroizing;
 
 use crate::derive::ecdh;
 use crate::error::Doing;
-use crate::keys::Key;
+use crate::keys::{Key, unwrap_octet_string, wrap_octet_string};
 
 /// How the AES key comes to be.
 pub(super) enum Envelope<'a> {
     Rsa(&'a RsaAesParams),
-    Ecdh(&'a EcdhAesParams),
+    Ecdh(&'a EcdhAesParams, Transport),
+}
+
+/// How the public half of the new pair stands before the wrapped key.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Transport {
+    /// As it is.
+    Bare,
+    /// As the DER OCTET STRING of a point, which the newer mechanism for Weierstrass curves wants.
+    OctetString,
 }
 
 impl<'a> Envelope<'a> {
@@ -22,7 +31,7 @@ impl<'a> Envelope<'a> {
     pub(super) fn of(mechanism: &'a Mechanism) -> Option<Self> {
         match mechanism.params() {
             Params::RsaAes(params) => Some(Self::Rsa(params)),
-            Params::EcdhAes(params) => Some(Self::Ecdh(params)),
+            Params::EcdhAes(params) => Some(Self::Ecdh(params, Transport::of(mechanism.algorithm()))),
             _ => None,
         }
     }
@@ -31,14 +40,17 @@ impl<'a> Envelope<'a> {
     pub(super) fn len(&self, wrapping: &Key, content: usize) -> Result<usize> {
         let wrapped = KeyWrap::Kwp(None).wrapped_len(content);
         let wrapped = wrapped.ok_or(Error::from(Rv::KeySizeRange))?;
-        Ok(head_len(wrapping)?.saturating_add(wrapped))
+        Ok(self.head_len(wrapping)?.saturating_add(wrapped))
     }
 
     /// Wraps a key.
     pub(super) fn seal(&self, wrapping: &Key, content: &[u8]) -> Result<Zeroizing<Vec<u8>>> {
         let (mut sealed, key) = match self {
             Self::Rsa(params) => encrypted(params, wrapping)?,
-            Self::Ecdh(params) => agreed(params, wrapping)?,
+            Self::Ecdh(params, transport) => {
+                let (point, key) = agreed(params, wrapping)?;
+                (Zeroizing::new(transport.put(point)), key)
+            }
         };
         let head = sealed.len();
         sealed.resize(self.len(wrapping, content.len())?, 0);
@@ -53,7 +65,7 @@ impl<'a> Envelope<'a> {
     /// `CKR_WRAPPED_KEY_INVALID`, `CKR_WRAPPED_KEY_LEN_RANGE`.
     pub(super) fn open(&self, unwrapping: &Key, sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>> {
         let invalid = || Error::from(Rv::WrappedKeyInvalid);
-        let split = sealed.split_at_checked(head_len(unwrapping)?);
+        let split = sealed.split_at_checked(self.head_len(unwrapping)?);
         let (head, wrapped) = split.ok_or(Error::from(Rv::WrappedKeyLenRange))?;
         let value = match (self, unwrapping) {
             (Self::Rsa(params), Key::RsaPrivate(key)) => {
@@ -66,8 +78,9 @@ impl<'a> Envelope<'a> {
                 }
                 value
             }
-            (Self::Ecdh(params), key) => {
-                let secret = ecdh::shared_secret(key, head).map_err(|error| match error.rv() {
+            (Self::Ecdh(params, transport), key) => {
+                let point = transport.take(head).ok_or_else(invalid)?;
+                let secret = ecdh::shared_secret(key, point).map_err(|error| match error.rv() {
                     Rv::MechanismParamInvalid => invalid(),
                     _ => error,
                 })?;
@@ -84,19 +97,47 @@ impl<'a> Envelope<'a> {
         })?);
         Ok(out)
     }
+
+    /// How long what leads to the AES key is, in bytes.
+    fn head_len(&self, key: &Key) -> Result<usize> {
+        let point = |field: usize| field.saturating_mul(2).saturating_add(1);
+        let len = match key {
+            Key::RsaPrivate(key) => key.modulus_len(),
+            Key::RsaPublic(key) => key.modulus_len(),
+            Key::EcPrivate(key) => point(key.curve().field_len()),
+            Key::EcPublic(key) => point(key.curve().field_len()),
+            Key::X25519Private(_) | Key::X25519Public(_) => keyenclave_model::montgomery::KEY_LEN,
+            _ => return Err(Rv::WrappingKeyTypeInconsistent.into()),
+        };
+        Ok(match self {
+            Self::Ecdh(_, transport) => transport.put(vec![0; len]).len(),
+            Self::Rsa(_) => len,
+        })
+    }
 }
 
-/// How long what leads to the AES key is, in bytes.
-fn head_len(key: &Key) -> Result<usize> {
-    let point = |field: usize| field.saturating_mul(2).saturating_add(1);
-    Ok(match key {
-        Key::RsaPrivate(key) => key.modulus_len(),
-        Key::RsaPublic(key) => key.modulus_len(),
-        Key::EcPrivate(key) => point(key.curve().field_len()),
-        Key::EcPublic(key) => point(key.curve().field_len()),
-        Key::X25519Private(_) | Key::X25519Public(_) => keyenclave_model::montgomery::KEY_LEN,
-        _ => return Err(Rv::WrappingKeyTypeInconsistent.into()),
-    })
+impl Transport {
+    fn of(algorithm: Algorithm) -> Self {
+        match algorithm {
+            Algorithm::EcdhAesKeyWrap(EcdhKeys::Weierstrass) => Self::OctetString,
+            _ => Self::Bare,
+        }
+    }
+
+    fn put(self, point: Vec<u8>) -> Vec<u8> {
+        match self {
+            Self::Bare => point,
+            Self::OctetString => wrap_octet_string(&point),
+        }
+    }
+
+    /// The point, if it stands there so.
+    fn take(self, head: &[u8]) -> Option<&[u8]> {
+        match self {
+            Self::Bare => Some(head),
+            Self::OctetString => unwrap_octet_string(head),
+        }
+    }
 }
 
 /// A new AES key, and what it is under the RSA key.
@@ -120,7 +161,7 @@ fn encrypted(params: &RsaAesParams, wrapping: &Key) -> Result<(Zeroizing<Vec<u8>
 }
 
 /// A new AES key that is agreed on with a new pair, and the public half of that.
-fn agreed(params: &EcdhAesParams, wrapping: &Key) -> Result<(Zeroizing<Vec<u8>>, AesKey)> {
+fn agreed(params: &EcdhAesParams, wrapping: &Key) -> Result<(Vec<u8>, AesKey)> {
     let (head, secret) = match wrapping {
         Key::EcPublic(peer) => {
             let key = EcPrivateKey::generate(peer.curve()).map_err(internal)?;
@@ -140,7 +181,7 @@ fn agreed(params: &EcdhAesParams, wrapping: &Key) -> Result<(Zeroizing<Vec<u8>>,
         )
     })?;
     let value = ecdh::expanded(params.kdf, &secret, &params.shared, params.key_len)?;
-    Ok((Zeroizing::new(head), AesKey::new(&value).map_err(internal)?))
+    Ok((head, AesKey::new(&value).map_err(internal)?))
 }
 
 fn internal(error: keyenclave_crypto::Error) -> Error {
