@@ -346,9 +346,8 @@ impl Object {
 
     /// Nor does it learn the one after the other.
     fn check_uses(&self, changed: &Self, template: &Template) -> Result<()> {
-        let is_news = |usage| {
-            changed.wraps_and(usage) && !self.wraps_and(usage) && !asks_for_both(template, usage)
-        };
+        let is_news =
+            |usage| changed.wraps_and(usage) && !self.wraps_and(usage) && !asks_for_both(template, usage);
         let hides_nothing = self.wraps_and(ck::CKA_DECRYPT) || asks_for_both(template, ck::CKA_DECRYPT);
         if hides_nothing || !OPENING.into_iter().any(is_news) {
             return Ok(());

@@ -28,9 +28,9 @@ use zeroize::Zeroizing;
 use crate::engine::Engine;
 use crate::keys::Key;
 use crate::login::Sealers;
+use crate::material::UNGUESSABLE;
 use crate::opened::Opened;
 use crate::store::Store;
-use crate::material::UNGUESSABLE;
 use crate::{material, objects};
 
 /// What a key is derived from: found, and allowed for it.
@@ -313,7 +313,11 @@ impl<'a> Source<'a> {
         }
         objects::check_new(cx.access, &object)?;
         let least = self.least(&object);
-        Ok(Planned { object, origin, least })
+        Ok(Planned {
+            object,
+            origin,
+            least,
+        })
     }
 
     /// How many bytes the new key has at the least. What is closed because its origin is so, and not because the
@@ -413,7 +417,8 @@ impl Planned {
         }
         if value.len() < self.least {
             let (len, least) = (value.len(), self.least);
-            let detail = format!("a key of {len} bytes could be guessed: make it at least {least} bytes long");
+            let detail =
+                format!("a key of {len} bytes could be guessed: make it at least {least} bytes long");
             return Err(Error::new(Rv::KeySizeRange, detail));
         }
         material::put_secret(&mut object, value)?;

@@ -25,9 +25,9 @@ use self::envelope::Envelope;
 use crate::engine::Engine;
 use crate::keys::Key;
 use crate::login::Sealers;
+use crate::material::UNGUESSABLE;
 use crate::opened::Opened;
 use crate::store::Store;
-use crate::material::UNGUESSABLE;
 use crate::{material, objects, operation};
 
 /// What is wrapped with what, found and allowed.
@@ -78,7 +78,9 @@ impl<S: Store, K: Sealers> Engine<S, K> {
         let refused = |what| Err(Error::new(Rv::KeyNotWrappable, what));
         let info = wrapping.get(ck::CKA_PUBLIC_KEY_INFO);
         let (Some(info), true) = (info, cx.access.sees_private()) else {
-            return refused("whether the token has the private half of the trusted key is seen by the user only");
+            return refused(
+                "whether the token has the private half of the trusted key is seen by the user only",
+            );
         };
         let half = [
             (ck::CKA_CLASS, Value::Ulong(ck::CKO_PRIVATE_KEY)),
@@ -321,7 +323,10 @@ impl Unpacking {
                 || (len < UNGUESSABLE && !self.algorithm.protects_wrapped()));
         let fits = of_type.is_none_or(|fit| fit.contains(&len));
         if len > content.len() || content.len() - len > slack || is_short || !fits {
-            let detail = format!("the wrapped key has {} bytes, and the new one {len}", content.len());
+            let detail = format!(
+                "the wrapped key has {} bytes, and the new one {len}",
+                content.len()
+            );
             return Err(Error::new(Rv::WrappedKeyLenRange, detail));
         }
         let rest = content.get(len..).unwrap_or_default();

@@ -51,7 +51,12 @@ fn a_derived_key_is_not_put_into_an_object_that_shows_it() {
     let fixture = Fixture::for_user();
     let key = generated(&fixture, &[]);
     let set = &PARAMETER_SETS[0];
-    for class in [ck::CKO_PUBLIC_KEY, ck::CKO_PRIVATE_KEY, ck::CKO_DATA, ck::CKO_CERTIFICATE] {
+    for class in [
+        ck::CKO_PUBLIC_KEY,
+        ck::CKO_PRIVATE_KEY,
+        ck::CKO_DATA,
+        ck::CKO_CERTIFICATE,
+    ] {
         let shown = template([
             (ck::CKA_CLASS, number(class)),
             (ck::CKA_KEY_TYPE, number(set.scheme.key_type())),
@@ -238,7 +243,9 @@ fn the_end_of_a_bare_number_is_not_taken_for_a_key() {
     ] {
         let pair = fixture.generate_pair(user(), ck::CKM_RSA_PKCS_KEY_PAIR_GEN, &of_public, &of_private);
         let (public, private) = pair.unwrap();
-        let wrapped = fixture.wrap(user(), &how, public, generated(&fixture, &[])).unwrap();
+        let wrapped = fixture
+            .wrap(user(), &how, public, generated(&fixture, &[]))
+            .unwrap();
         let refused = rv(fixture.unwrap(user(), &how, private, &wrapped, &of_len(1)));
         assert_eq!(refused, expected);
     }
@@ -300,7 +307,9 @@ fn a_trusted_key_that_can_be_had_wraps_nothing_for_trusted_keys() {
         let trusted = trusted(&fixture, with);
         let key = generated(&fixture, &[(ck::CKA_WRAP_WITH_TRUSTED, yes())]);
         let wrapped = fixture.wrap(user(), &how, trusted, key);
-        fixture.work(user(), keyenclave_model::token::Work::Logout).unwrap();
+        fixture
+            .work(user(), keyenclave_model::token::Work::Logout)
+            .unwrap();
         wrapped
     };
     assert_eq!(rv(wrap(&[(ck::CKA_EXTRACTABLE, yes())])), Rv::KeyNotWrappable);

@@ -21,7 +21,7 @@ pub use calls::{Init, Mutexes};
 pub use mechanism::Mech;
 pub use nested::{Kept, Member};
 pub use structure::{Field, Room, Structure};
-pub use template::{Attr, Want, bytes, flag, huge, null, number};
+pub use template::{Attr, Want, bytes, flag, flags, huge, null, number};
 
 use crate::{Rv, returns};
 use cryptoki_sys::*;

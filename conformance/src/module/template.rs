@@ -16,6 +16,8 @@ pub struct Attr {
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Value {
     Bytes(Vec<u8>),
+    /// A template, word for word.
+    Template(Vec<CK_ULONG>),
     Null(CK_ULONG),
     Huge,
 }
@@ -36,6 +38,19 @@ pub fn flag(kind: CK_ATTRIBUTE_TYPE, value: bool) -> Attr {
 /// A `CK_ULONG`, in the machine's order.
 pub fn number(kind: CK_ATTRIBUTE_TYPE, value: CK_ULONG) -> Attr {
     bytes(kind, value.to_ne_bytes())
+}
+
+/// A template of `CK_BBOOL`s in a template.
+pub fn flags(kind: CK_ATTRIBUTE_TYPE, attrs: &[(CK_ATTRIBUTE_TYPE, bool)]) -> Attr {
+    static VALUES: [CK_BBOOL; 2] = [CK_FALSE, CK_TRUE];
+    let words = attrs.iter().flat_map(|(kind, value)| {
+        let place = (&raw const VALUES[usize::from(*value)]).expose_provenance();
+        [*kind, place as CK_ULONG, 1]
+    });
+    Attr {
+        kind,
+        value: Value::Template(words.collect()),
+    }
 }
 
 /// A hostile one: a null pointer with this length.
@@ -59,6 +74,10 @@ pub(super) fn raw(attrs: &[Attr]) -> Vec<CK_ATTRIBUTE> {
     let one = |attr: &Attr| {
         let (pointer, length) = match &attr.value {
             Value::Bytes(bytes) => (bytes.as_ptr().cast_mut(), length(bytes)),
+            Value::Template(words) => {
+                let length = length(words) * size_of::<CK_ULONG>() as CK_ULONG;
+                (words.as_ptr().cast_mut().cast(), length)
+            }
             Value::Null(length) => (null_mut(), *length),
             Value::Huge => ((&raw const attr.kind).cast_mut().cast(), CK_ULONG::MAX),
         };

@@ -87,7 +87,7 @@ fn extract(source: &Source<'_>, base: &[u8], params: &Params) -> Result<Zeroizin
 
 fn exactly(value: Zeroizing<Vec<u8>>, len: usize) -> Result<Zeroizing<Vec<u8>>> {
     if value.len() == len {
-            Ok(value)
+        Ok(value)
     } else {
         Err(too_short(len))
     }

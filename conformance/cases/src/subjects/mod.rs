@@ -7,6 +7,7 @@ mod aes_data;
 mod aes_messages;
 mod aes_modes;
 mod attacks;
+mod attacks_pieces;
 mod attributes;
 mod bad_input;
 mod chacha;
@@ -33,7 +34,7 @@ mod slots;
 use crate::case::Case;
 use crate::profiles;
 
-const SUBJECTS: [&[Case]; 29] = [
+const SUBJECTS: [&[Case]; 30] = [
     life_cycle::CASES,
     slots::CASES,
     pins::CASES,
@@ -41,6 +42,7 @@ const SUBJECTS: [&[Case]; 29] = [
     objects::CASES,
     attributes::CASES,
     attacks::CASES,
+    attacks_pieces::CASES,
     operations::CASES,
     digests::CASES,
     derivation::CASES,
