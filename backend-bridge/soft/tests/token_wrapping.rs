@@ -317,3 +317,38 @@ fn what_is_no_wrapped_key_is_refused() {
         "29 bytes are no AES key"
     );
 }
+
+#[test]
+fn a_length_that_is_not_told_is_not_guessed() {
+    let fixture = Fixture::for_user();
+    let kek = kek(&fixture);
+    let key = fixture.create(user(), &extractable(&aes_key(&[4; 24]))).unwrap();
+    let aes = secret(ck::CKK_AES);
+    let cbc = mechanism(ck::CKM_AES_CBC, Params::Bytes(vec![1; 16]));
+    let wrapped = fixture.wrap(user(), &cbc, kek, key).unwrap();
+    let unsaid = fixture.unwrap(user(), &cbc, kek, &wrapped, &aes);
+    assert_eq!(rv(unsaid), Rv::TemplateIncomplete);
+    let generic = fixture.unwrap(user(), &cbc, kek, &wrapped, &secret(ck::CKK_GENERIC_SECRET));
+    assert_eq!(rv(generic), Rv::TemplateIncomplete);
+    // Of AES key wrap the lengths of AES keys are told apart, and so is the shortest one of whole blocks.
+    let kw = plain(ck::CKM_AES_KEY_WRAP);
+    let wrapped = fixture.wrap(user(), &kw, kek, key).unwrap();
+    let back = fixture.unwrap(user(), &kw, kek, &wrapped, &aes).unwrap();
+    assert_eq!(value(&fixture, back), [4; 24]);
+    let key = fixture.create(user(), &extractable(&aes_key(&[4; 16]))).unwrap();
+    let wrapped = fixture.wrap(user(), &cbc, kek, key).unwrap();
+    let back = fixture.unwrap(user(), &cbc, kek, &wrapped, &aes).unwrap();
+    assert_eq!(value(&fixture, back), [4; 16]);
+}
+
+#[test]
+fn a_secret_that_would_not_come_back_is_not_wrapped() {
+    let fixture = Fixture::for_user();
+    let kek = kek(&fixture);
+    let kw = plain(ck::CKM_AES_KEY_WRAP);
+    for len in [1, 8] {
+        let key = extractable(&secret_key(ck::CKK_GENERIC_SECRET, &vec![6; len]));
+        let key = fixture.create(user(), &key).unwrap();
+        assert_eq!(rv(fixture.wrap(user(), &kw, kek, key)), Rv::KeySizeRange, "{len}");
+    }
+}
