@@ -258,19 +258,22 @@ impl<'a> Source<'a> {
                 (ck::CKA_KEY_TYPE, ck::CKK_GENERIC_SECRET),
             ]
         };
-        let template = with_defaults(
-            template,
-            defaults.iter().map(|(id, value)| (*id, Value::Ulong(*value))),
-        );
-        let Some(base) = self.keys.first() else {
+        let base = self.keys.first().map(|base| &base.object);
+        // What the base key demands is no default, and goes before those.
+        let template = match base {
+            Some(base) => demanded(base, ck::CKA_DERIVE_TEMPLATE, template)?,
+            None => template.clone(),
+        };
+        let defaults = defaults.iter().map(|(id, value)| (*id, Value::Ulong(*value)));
+        let template = with_defaults(&template, defaults);
+        let Some(base) = base else {
             return Ok(template);
         };
-        let template = demanded(&base.object, ck::CKA_DERIVE_TEMPLATE, &template)?;
         Ok(match self.mechanism.algorithm() {
             Algorithm::TlsMaster { .. } => tls::for_master(template),
             Algorithm::Sp800108(_) | Algorithm::TlsKdf | Algorithm::TlsKeys { .. } => {
                 let openness = [ck::CKA_SENSITIVE, ck::CKA_EXTRACTABLE];
-                let of_base = openness.map(|id| (id, Value::Bool(base.object.is_true(id))));
+                let of_base = openness.map(|id| (id, Value::Bool(base.is_true(id))));
                 with_defaults(&template, of_base)
             }
             _ => template,
@@ -401,11 +404,6 @@ impl Planned {
             origin,
             least: 1,
         }
-    }
-
-    /// The object that is going to be.
-    pub(crate) fn object(&self) -> &Object {
-        &self.object
     }
 
     /// The object with its value.

@@ -36,14 +36,6 @@ impl<S: Store, K: Sealers> Engine<S, K> {
     pub(crate) fn encapsulate(&self, cx: &CallCx, what: &Encapsulation<'_>) -> Result<Out> {
         let opened = self.sender(cx, what)?;
         let planned = plan(cx, &completed(what.template))?;
-        if let Some(Value::Template(wanted)) = opened.object.get(ck::CKA_ENCAPSULATE_TEMPLATE)
-            && !planned.object().has(wanted)
-        {
-            return Err(Error::new(
-                Rv::KeyHandleInvalid,
-                "the new key is not what the public key's CKA_ENCAPSULATE_TEMPLATE allows",
-            ));
-        }
         let key = opened.ready_key()?;
         let Key::MlKemPublic(key) = &*key else {
             return Err(Rv::KeyHandleInvalid.into());
@@ -55,6 +47,15 @@ impl<S: Store, K: Sealers> Engine<S, K> {
             .map_err(|error| Doing::Internal.failed(error))?;
         ciphertext.truncate(len);
         let (object, key) = planned.fill(secret)?;
+        // Now that the object says all of itself, its length too.
+        if let Some(Value::Template(wanted)) = opened.object.get(ck::CKA_ENCAPSULATE_TEMPLATE)
+            && !object.has(wanted)
+        {
+            return Err(Error::new(
+                Rv::KeyHandleInvalid,
+                "the new key is not what the public key's CKA_ENCAPSULATE_TEMPLATE allows",
+            ));
+        }
         let [key] = self.add(&ticket, [(object, key)])?;
         Ok(Out::Encapsulated { ciphertext, key })
     }

@@ -363,3 +363,27 @@ fn no_key_that_wraps_learns_to_open_what_it_has_wrapped() {
     let asked = template([(ck::CKA_WRAP, yes()), (ck::CKA_ENCRYPT, yes())]);
     fixture.set(user(), kek, &asked).unwrap();
 }
+
+#[test]
+fn a_key_goes_into_no_digest_that_it_does_not_allow() {
+    let fixture = Fixture::for_user();
+    for (allowed, goes) in [(ck::CKM_AES_CBC, false), (ck::CKM_SHA256, true)] {
+        let key = generated(
+            &fixture,
+            &[(ck::CKA_ALLOWED_MECHANISMS, Value::Mechanisms(vec![allowed]))],
+        );
+        let begin = keyenclave_model::token::Work::Begin {
+            class: OperationClass::Digest,
+            mechanism: &plain(ck::CKM_SHA256),
+            key: None,
+        };
+        let keyenclave_model::token::Out::Operation(mut digest) = fixture.work(user(), begin).unwrap() else {
+            panic!("no operation")
+        };
+        let expected = if goes { Ok(()) } else { Err(Rv::KeyIndigestible) };
+        assert_eq!(
+            digest.digest_key(&user(), key).map_err(|error| error.rv()),
+            expected
+        );
+    }
+}

@@ -210,3 +210,18 @@ fn a_key_is_derived_only_where_it_may_be() {
         Rv::TemplateInconsistent
     );
 }
+
+#[test]
+fn what_the_base_key_demands_goes_before_defaults() {
+    let fixture = Fixture::for_user();
+    let demands = template([(ck::CKA_KEY_TYPE, number(ck::CKK_AES))]);
+    let strict = base(
+        &fixture,
+        &[1; 16],
+        &[(ck::CKA_DERIVE_TEMPLATE, Value::Template(demands))],
+    );
+    let how = data(ck::CKM_CONCATENATE_BASE_AND_DATA, &[2; 16]);
+    let made = fixture.derive(user(), &how, strict, &open(None)).unwrap();
+    let made = fixture.view(user(), made).unwrap();
+    assert_eq!(made.key_type(), Some(ck::CKK_AES));
+}

@@ -503,3 +503,20 @@ fn stored_keys_work_after_the_token_is_opened_again() {
         }
     }
 }
+
+#[test]
+fn a_public_key_may_say_how_long_what_is_made_with_it_is() {
+    let fixture = Fixture::blank();
+    let len = |len| Value::Template(template([(ck::CKA_VALUE_LEN, number(len))]));
+    for (demanded, fits) in [(32, true), (16, false)] {
+        let of_public = template([
+            (ck::CKA_PARAMETER_SET, number(ck::CKP_ML_KEM_512)),
+            (ck::CKA_ENCAPSULATE_TEMPLATE, len(demanded)),
+        ]);
+        let of_private = template([(ck::CKA_PRIVATE, no())]);
+        let pair = fixture.generate_pair(public(), ck::CKM_ML_KEM_KEY_PAIR_GEN, &of_public, &of_private);
+        let (public_key, _) = pair.unwrap();
+        let made = encapsulate(&fixture, public(), public_key, &open_secret());
+        assert_eq!(made.is_ok(), fits);
+    }
+}

@@ -103,6 +103,12 @@ impl Operation for Digesting {
                 "only the value of a secret key can be digested",
             ));
         }
+        if !object.allows(self.hash.row().mechanism) {
+            return Err(Error::new(
+                Rv::KeyIndigestible,
+                "the key's CKA_ALLOWED_MECHANISMS leave this digest out",
+            ));
+        }
         self.has_key = true;
         self.running()
             .update(object.bytes(ck::CKA_VALUE).unwrap_or_default());
