@@ -16,7 +16,7 @@ use keyenclave_model::mechanism::MechanismInfo;
 use keyenclave_model::token::{CallCx, HandleSource, SessionId, Step, Token, TokenInfo, Work};
 use keyenclave_soft::{SoftOptions, SoftToken};
 
-use crate::config::{BackendConfig, Config, SoftConfig};
+use crate::config::{BackendConfig, Config, Simulation, SlotConfig, SoftConfig};
 use crate::slot::Slot;
 
 /// What a configuration makes.
@@ -53,18 +53,19 @@ pub fn assemble(config: &Config, handles: &Arc<HandleSource>, forbid_threads: bo
     let _ = forbid_threads;
     let slots = config.slots.iter().map(|slot| match &slot.backend {
         BackendConfig::Soft(soft) => {
-            let description = format!("KeyEnclave soft token: {}", slot.label);
+            let token = soft_token(soft, handles);
+            let (description, token) = match soft.simulate {
+                Some(simulation) => simulated(simulation, slot, token),
+                None => (format!("KeyEnclave soft token: {}", slot.label), token),
+            };
             // Local work is never waited for, so it has no deadline.
-            Slot::new(slot.id, description, None, soft_token(soft, handles))
+            Slot::new(slot.id, description, None, token)
         }
         #[cfg(feature = "aws-kms")]
         BackendConfig::AwsKms(aws) => {
             let timeout = Some(aws.remote.operation_timeout);
             let place = aws.endpoint.as_deref().or(aws.region.as_deref());
-            let description = match place {
-                Some(place) => format!("AWS KMS {place}: {}", slot.label),
-                None => format!("AWS KMS: {}", slot.label),
-            };
+            let description = remote::description(keyenclave_aws_kms::MODEL, place, &slot.label);
             let token = remote.aws_kms(config.environment(), slot, aws, handles);
             Slot::new(slot.id, description, timeout, token)
         }
@@ -100,10 +101,27 @@ fn soft_token(soft: &SoftConfig, handles: &Arc<HandleSource>) -> Arc<dyn Token> 
     }
 }
 
+/// A soft token that looks like a slot of a service, and what its slot is called.
+#[cfg(feature = "aws-kms")]
+fn simulated(simulation: Simulation, slot: &SlotConfig, token: Arc<dyn Token>) -> (String, Arc<dyn Token>) {
+    remote::simulated(simulation, &slot.label, token)
+}
+
+/// No file that is read has such a slot in a build without services.
+#[cfg(not(feature = "aws-kms"))]
+fn simulated(simulation: Simulation, slot: &SlotConfig, _: Arc<dyn Token>) -> (String, Arc<dyn Token>) {
+    let reason = format!(
+        "this build of KeyEnclave was made without `{}`",
+        simulation.name()
+    );
+    (slot.label.clone(), Arc::new(Absent::because(reason)))
+}
+
 fn options(directory: &Path, soft: &SoftConfig) -> SoftOptions {
     SoftOptions {
         max_pin_attempts: soft.max_pin_attempts,
         legacy_mechanisms: soft.legacy_mechanisms,
+        stands_in: soft.simulate.is_some(),
         ..SoftOptions::new(directory)
     }
 }
@@ -147,7 +165,7 @@ mod tests {
     use cryptoki_sys as ck;
 
     use super::*;
-    use crate::config::{SlotConfig, Surroundings, load_in};
+    use crate::config::{Surroundings, load_in};
 
     fn config() -> Config {
         load_in(&Surroundings::default()).unwrap()
@@ -162,6 +180,7 @@ mod tests {
             directory: Some(directory.to_owned()),
             max_pin_attempts: 10,
             legacy_mechanisms: false,
+            simulate: None,
         })
     }
 

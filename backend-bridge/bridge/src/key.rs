@@ -7,6 +7,8 @@ use std::sync::Arc;
 
 use keyenclave_model::algorithm::{Curve, Hash};
 
+use crate::call::Usage;
+
 /// The canonical, full name of one version of a key: what the service itself would write in a log.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct KeyName(Arc<str>);
@@ -53,6 +55,20 @@ impl KeySpec {
     /// Whether there is a public half.
     pub const fn is_pair(self) -> bool {
         matches!(self, Self::Rsa(_) | Self::Ec(_) | Self::Ed25519)
+    }
+
+    /// What of a service's algorithms is computed with such a key that is made for one use.
+    pub fn algorithms(self, usage: Usage, offered: &[Algorithm]) -> Vec<Algorithm> {
+        let fits = |algorithm: &Algorithm| match (self, *algorithm) {
+            (Self::Rsa(_), Algorithm::RsaPkcs1(_) | Algorithm::RsaPkcs1Block | Algorithm::RsaPss(_))
+            | (Self::Ec(_), Algorithm::Ecdsa)
+            | (Self::Ed25519, Algorithm::Ed25519 | Algorithm::Ed25519ph) => usage == Usage::Sign,
+            (Self::Rsa(_), Algorithm::RsaOaep(_) | Algorithm::RsaPkcs1Decrypt) => usage == Usage::Decrypt,
+            (Self::Hmac(of), Algorithm::Hmac(hash)) => of == hash,
+            (Self::Symmetric, Algorithm::Symmetric) => true,
+            _ => false,
+        };
+        offered.iter().copied().filter(fits).collect()
     }
 }
 

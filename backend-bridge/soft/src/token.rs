@@ -43,6 +43,8 @@ pub struct SoftOptions {
     pub pin_cost: PinCost,
     /// Whether mechanisms that are broken or outdated are offered.
     pub legacy_mechanisms: bool,
+    /// Whether the token stands in for a service, and so for the formats that only services have.
+    pub stands_in: bool,
 }
 
 impl SoftOptions {
@@ -53,6 +55,7 @@ impl SoftOptions {
             max_pin_attempts: DEFAULT_LIMIT,
             pin_cost: PinCost::DEFAULT,
             legacy_mechanisms: false,
+            stands_in: false,
         }
     }
 }
@@ -64,6 +67,8 @@ pub struct SoftToken<S = SqliteStore, K = PinSealers> {
     blank_serial: [u8; 16],
     /// Whether mechanisms that are broken or outdated are offered.
     legacy_mechanisms: bool,
+    /// Whether the formats that only services have are offered.
+    stands_in: bool,
     /// The objects with which it describes itself.
     described: Described,
 }
@@ -79,6 +84,7 @@ impl SoftToken {
         };
         Self {
             legacy_mechanisms: options.legacy_mechanisms,
+            stands_in: options.stands_in,
             ..Self::with(store, sealers, &place, handles)
         }
     }
@@ -91,6 +97,7 @@ impl<S: Store + 'static, K: Sealers> SoftToken<S, K> {
             engine: Arc::new(Engine::new(store, sealers, handles)),
             blank_serial: serial_number(&digest(Hash::Sha256, place)),
             legacy_mechanisms: false,
+            stands_in: false,
             described: Described::default(),
         }
     }
@@ -122,7 +129,7 @@ impl<S: Store + 'static, K: Sealers> SoftToken<S, K> {
 
     /// Whether a mechanism that computes this is offered.
     fn offers(&self, algorithm: Algorithm) -> bool {
-        !algorithm.is_remote() && (self.legacy_mechanisms || !algorithm.is_legacy())
+        (self.stands_in || !algorithm.is_remote()) && (self.legacy_mechanisms || !algorithm.is_legacy())
     }
 
     fn begin(

@@ -17,3 +17,4 @@ mod load;
 mod log;
 mod memory;
 mod processes;
+mod simulation;

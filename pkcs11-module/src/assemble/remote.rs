@@ -7,14 +7,15 @@ use std::sync::Arc;
 use keyenclave_aws_kms::{AwsKms, AwsOptions};
 use keyenclave_bridge::bridge::Bridge;
 use keyenclave_bridge::call::Service;
-use keyenclave_bridge::remote::{HashedPin, PinCheck, RemoteOptions, RemoteToken};
+use keyenclave_bridge::capability::Capability;
+use keyenclave_bridge::remote::{HashedPin, PinCheck, RemoteOptions, RemoteToken, Simulated};
 use keyenclave_bridge::settings::Settings;
 use keyenclave_model::error::{Error, Result, Rv};
 use keyenclave_model::token::{HandleSource, Pin, Token};
 use keyenclave_soft::sidecar;
 
 use super::Remote;
-use crate::config::{AwsKmsConfig, Environment, RemoteConfig, SlotConfig};
+use crate::config::{AwsKmsConfig, Environment, RemoteConfig, Simulation, SlotConfig};
 
 impl Remote {
     /// The token of a slot of AWS KMS.
@@ -30,7 +31,7 @@ impl Remote {
         self.token(
             slot,
             &aws.remote,
-            "AWS KMS",
+            keyenclave_aws_kms::MODEL,
             &place,
             Arc::new(AwsKms::new(options)),
             handles,
@@ -58,6 +59,42 @@ impl Remote {
         };
         Arc::new(RemoteToken::new(bridge, options, Arc::clone(handles)))
     }
+}
+
+/// What `slotDescription` says of a slot of a service.
+pub(super) fn description(model: &str, place: Option<&str>, label: &str) -> String {
+    match place {
+        Some(place) => format!("{model} {place}: {label}"),
+        None => format!("{model}: {label}"),
+    }
+}
+
+/// What is shown of a backend where a soft slot simulates it; all of it is the backend's own.
+struct Guise {
+    model: &'static str,
+    capability: fn() -> Capability,
+}
+
+impl Simulation {
+    const fn guise(self) -> Guise {
+        match self {
+            Self::AwsKms => Guise {
+                model: keyenclave_aws_kms::MODEL,
+                capability: keyenclave_aws_kms::capability,
+            },
+        }
+    }
+}
+
+/// A soft token in a backend's guise, and the description of its slot.
+pub(super) fn simulated(
+    simulation: Simulation,
+    label: &str,
+    token: Arc<dyn Token>,
+) -> (String, Arc<dyn Token>) {
+    let Guise { model, capability } = simulation.guise();
+    let token = Simulated::new(token, capability(), model);
+    (description(model, None, label), Arc::new(token))
 }
 
 fn aws_options(environment: Environment, aws: &AwsKmsConfig) -> AwsOptions {

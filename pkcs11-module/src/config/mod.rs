@@ -22,7 +22,7 @@ use cryptoki_sys::CK_SLOT_ID;
 
 pub use error::{ConfigError, Problem};
 pub use places::Surroundings;
-pub use settings::{BackendName, Environment, ForkPolicy, ThreadPolicy};
+pub use settings::{BackendName, Environment, ForkPolicy, Simulation, ThreadPolicy};
 
 /// The label, and the name of the store's directory, of the slot that exists without any configuration.
 const DEFAULT_LABEL: &str = "default";
@@ -76,6 +76,8 @@ pub struct SoftConfig {
     pub max_pin_attempts: u32,
     /// Whether mechanisms that are broken or outdated are offered.
     pub legacy_mechanisms: bool,
+    /// The backend whose slot this one looks like.
+    pub simulate: Option<Simulation>,
 }
 
 /// The settings of a slot of AWS Key Management Service.
@@ -250,6 +252,7 @@ impl Config {
             None if self.environment.is_none() => warnings.push(environment),
             None => {}
         }
+        warnings.extend(self.slots.iter().filter_map(SlotConfig::simulation_warning));
         let remote = self
             .slots
             .iter()
@@ -299,6 +302,14 @@ impl BackendConfig {
         }
     }
 
+    /// The backend that the slot looks like without being one.
+    pub fn simulates(&self) -> Option<Simulation> {
+        match self {
+            Self::Soft(soft) => soft.simulate,
+            Self::AwsKms(_) | Self::Pkcs11(_) => None,
+        }
+    }
+
     /// What slots of every remote service have; `None` for a local one.
     pub fn remote(&self) -> Option<&RemoteConfig> {
         match self {
@@ -327,6 +338,16 @@ impl BackendConfig {
 }
 
 impl SlotConfig {
+    /// What has to be known of a slot that is not what it looks like.
+    fn simulation_warning(&self) -> Option<String> {
+        let simulated = self.backend.simulates()?.name();
+        Some(format!(
+            "SIMULATION: slot `{}` only looks like `{simulated}`; its keys are in software on this machine and nothing \
+             reaches the service. It is NOT production grade: use it for development and tests alone",
+            self.label
+        ))
+    }
+
     /// The slot that exists when none is configured.
     fn unwritten(surroundings: &Surroundings) -> Self {
         Self {
@@ -336,6 +357,7 @@ impl SlotConfig {
                 directory: surroundings.store(DEFAULT_LABEL),
                 max_pin_attempts: settings::DEFAULT_PIN_ATTEMPTS,
                 legacy_mechanisms: false,
+                simulate: None,
             }),
         }
     }

@@ -13,7 +13,7 @@ use toml::de::{DeTable, DeValue};
 
 use super::error::{ConfigError, Problem};
 use super::places::Surroundings;
-use super::settings::{self, BackendName, Environment, ForkPolicy, Section, ThreadPolicy};
+use super::settings::{self, BackendName, Environment, ForkPolicy, Section, Simulation, ThreadPolicy};
 use super::values::{Reader, Values, shortened};
 use super::{AwsKmsConfig, BackendConfig, Config, RemoteConfig, SlotConfig, SoftConfig};
 
@@ -165,6 +165,7 @@ fn slot(
     let own = directory_name(&label, id);
     let config = match backend {
         BackendName::Soft => {
+            refuse_simulation(reader, &values, places);
             let soft = soft(&values, &own, places);
             if soft.directory.is_none() {
                 let message = "this process has no home directory for the store";
@@ -228,6 +229,27 @@ fn refuse_at_aws(reader: &mut Reader<'_>, values: &Values, places: &Places<'_>) 
     }
 }
 
+/// Where a slot cannot look like another backend's.
+fn refuse_simulation(reader: &mut Reader<'_>, values: &Values, places: &Places<'_>) {
+    let Some((name, span)) = values
+        .text(&settings::SIMULATE)
+        .zip(values.span(&settings::SIMULATE))
+    else {
+        return;
+    };
+    // What a backend can do is told by its own crate.
+    if !cfg!(feature = "aws-kms") {
+        let message = format!("`simulate`: this build of KeyEnclave was made without `{name}`");
+        let help = format!("install one with it (cargo feature `{name}`), or leave `simulate` out");
+        reader.refuse(&span, message, help);
+    }
+    if places.environment == Some(Environment::Production) {
+        let message = "`simulate`: environment `production` takes no simulation of a backend";
+        let help = format!("write `backend = \"{name}\"` for a real one, or use `staging` or `development`");
+        reader.refuse(&span, message, help);
+    }
+}
+
 /// A build without services calls none.
 #[cfg(not(feature = "aws-kms"))]
 fn is_exposed(_: &str) -> bool {
@@ -260,6 +282,7 @@ fn soft(values: &Values, own: &str, places: &Places<'_>) -> SoftConfig {
             .number(&settings::MAX_PIN_ATTEMPTS)
             .unwrap_or(settings::DEFAULT_PIN_ATTEMPTS),
         legacy_mechanisms: values.boolean(&settings::LEGACY_MECHANISMS).unwrap_or_default(),
+        simulate: values.text(&settings::SIMULATE).and_then(Simulation::from_name),
     }
 }
 

@@ -163,6 +163,14 @@ choice! {
     }
 }
 
+choice! {
+    /// Which backend's slot a soft slot can look like: each that stands for a service, and is in `assemble/remote.rs`.
+    Simulation {
+        /// AWS Key Management Service.
+        AwsKms = "aws-kms",
+    }
+}
+
 /// What a forked child finds when nothing is said.
 pub const DEFAULT_FORK: ForkPolicy = ForkPolicy::Strict;
 /// What a program's wish for no threads means when nothing is said.
@@ -232,6 +240,10 @@ section! {
     LEGACY_MECHANISMS = "legacy_mechanisms": Boolean,
         "`false`",
         "Whether mechanisms that are broken or outdated are offered, for programs that cannot do without: `CKM_MD5`.";
+    SIMULATE = "simulate": Choice(Simulation::NAMES),
+        "none: the slot is what it is",
+        "The backend whose slot this one looks like, for development and tests without the service: its mechanisms, \
+         sizes and names, and its refusals. Never production grade: every start warns of it, and `production` refuses it.";
 }
 
 /// Every section.

@@ -79,19 +79,26 @@ static ALGORITHMS: Lazy<Vec<Algorithm>> = Lazy::new(|| {
 });
 static SPECS: Lazy<Vec<KeySpec>> = Lazy::new(|| algorithm::SPECS.iter().map(|row| row.0).collect());
 
+/// What the service is called where tokens tell of it, 16 bytes at the most.
+pub const MODEL: &str = "AWS KMS";
+
+/// What AWS KMS can do: of every slot of it, and of what stands in for one.
+pub fn capability() -> Capability {
+    Capability {
+        calls: CALLS,
+        algorithms: &ALGORITHMS,
+        generates: &SPECS,
+        max_mac_message: MAX_MESSAGE,
+        max_sign_message: MAX_MESSAGE,
+        max_tag_value: label::MAX_TAG,
+    }
+}
+
 impl AwsKms {
     /// A backend. Nothing happens until its first call: no file is read, no connection made, no thread started.
     pub fn new(options: AwsOptions) -> Self {
-        let capability = Capability {
-            calls: CALLS,
-            algorithms: &ALGORITHMS,
-            generates: &SPECS,
-            max_mac_message: MAX_MESSAGE,
-            max_sign_message: MAX_MESSAGE,
-            max_tag_value: label::MAX_TAG,
-        };
         Self {
-            capability,
+            capability: capability(),
             clients: client::Clients::new(options),
             listings: listing::Listings::default(),
             told_of_tags: AtomicBool::new(false),

@@ -155,7 +155,7 @@ impl MemoryService {
             listed,
             spec: Some(call.spec),
             remote_spec: format!("{:?}", call.spec),
-            algorithms: algorithms(call.spec, call.usage),
+            algorithms: call.spec.algorithms(call.usage, ALGORITHMS),
             state: KeyState::Enabled,
             protection: Protection::Software,
             is_local: true,
@@ -188,19 +188,6 @@ fn replaced(held: Arc<Held>, info: KeyInfo) -> Arc<Held> {
             Arc::new(Held { info, material })
         }
     }
-}
-
-fn algorithms(spec: KeySpec, usage: Usage) -> Vec<Algorithm> {
-    let fits = |algorithm: &Algorithm| match (spec, algorithm) {
-        (KeySpec::Rsa(_), Algorithm::RsaPkcs1(_) | Algorithm::RsaPss(_)) => usage == Usage::Sign,
-        (KeySpec::Rsa(_), Algorithm::RsaOaep(_)) => usage == Usage::Decrypt,
-        (KeySpec::Ec(_), Algorithm::Ecdsa)
-        | (KeySpec::Ed25519, Algorithm::Ed25519 | Algorithm::Ed25519ph) => usage == Usage::Sign,
-        (KeySpec::Hmac(of), Algorithm::Hmac(hash)) => of == *hash,
-        (KeySpec::Symmetric, Algorithm::Symmetric) => true,
-        _ => false,
-    };
-    ALGORITHMS.iter().copied().filter(fits).collect()
 }
 
 fn make(spec: KeySpec) -> keyenclave_crypto::Result<Material> {

@@ -23,7 +23,7 @@ use crate::bridge::Asker;
 use crate::call::{CallKind, FetchPublicKey, GenerateKey, Usage};
 use crate::capability::Capability;
 use crate::error::Result as CallResult;
-use crate::key::{KeyInfo, KeyName, KeySpec};
+use crate::key::{Algorithm as ServiceAlgorithm, KeyInfo, KeyName, KeySpec};
 
 /// The call that makes a pair.
 ///
@@ -147,6 +147,11 @@ pub(super) struct NewKey {
 }
 
 impl NewKey {
+    /// What the service computes with it.
+    pub(super) fn algorithms(&self, capability: &Capability) -> Vec<ServiceAlgorithm> {
+        self.spec.algorithms(self.usage, capability.algorithms)
+    }
+
     fn call(&self) -> GenerateKey {
         GenerateKey {
             spec: self.spec,

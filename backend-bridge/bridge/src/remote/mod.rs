@@ -28,6 +28,7 @@ mod pin;
 mod plan;
 mod proof;
 mod search;
+mod simulated;
 mod survey;
 mod token;
 mod work;
@@ -36,4 +37,5 @@ mod work;
 mod tests;
 
 pub use pin::{HashedPin, PinCheck};
+pub use simulated::Simulated;
 pub use token::{RemoteOptions, RemoteToken};

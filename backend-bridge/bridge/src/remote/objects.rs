@@ -23,7 +23,7 @@ use crate::key::{Algorithm, KeyInfo, KeyName, KeySpec};
 /// A symmetric key's `CKA_VALUE_LEN`, in bytes: services make them for AES-256.
 pub(super) const SYMMETRIC_LEN: ck::CK_ULONG = 32;
 
-type Attribute = (ck::CK_ATTRIBUTE_TYPE, Value);
+pub(super) type Attribute = (ck::CK_ATTRIBUTE_TYPE, Value);
 
 /// The objects of one key: one for a secret, two for a pair.
 #[derive(Clone)]
@@ -168,7 +168,7 @@ fn put_own(object: &mut Object, info: &KeyInfo, class: ck::CK_OBJECT_CLASS) {
 }
 
 /// The usage flags of an object: what the service does with the key, and the reverse with the public one.
-fn uses(class: ck::CK_OBJECT_CLASS, algorithms: &[Algorithm]) -> Vec<Attribute> {
+pub(super) fn uses(class: ck::CK_OBJECT_CLASS, algorithms: &[Algorithm]) -> Vec<Attribute> {
     let any = |wanted: fn(&Algorithm) -> bool| algorithms.iter().any(wanted);
     let macs = any(|algorithm| matches!(algorithm, Algorithm::Hmac(_)));
     let signs = macs || any(makes_signature);

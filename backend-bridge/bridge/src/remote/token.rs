@@ -153,9 +153,12 @@ impl RemoteToken {
     }
 }
 
+/// Who makes the tokens of remote services.
+pub(super) const MANUFACTURER: &str = "KeyEnclave";
+
 /// What is so of every remote token. It is not write-protected, even where the service makes no keys: session objects
 /// and the sidecar's are made. An operation's state that can be saved at all, a digest's, has no key in it.
-const FLAGS: ck::CK_FLAGS = ck::CKF_RNG
+pub(super) const FLAGS: ck::CK_FLAGS = ck::CKF_RNG
     | ck::CKF_TOKEN_INITIALIZED
     | ck::CKF_RESTORE_KEY_NOT_NEEDED
     | ck::CKF_ASYNC_SESSION_SUPPORTED;
@@ -165,7 +168,7 @@ impl Token for RemoteToken {
         let pin_len = self.parts.login.pin_len();
         Ok(TokenInfo {
             label: self.label,
-            manufacturer: "KeyEnclave".into(),
+            manufacturer: MANUFACTURER.into(),
             model: self.model.into(),
             serial: self.serial,
             flags: FLAGS | self.parts.login.flags(),

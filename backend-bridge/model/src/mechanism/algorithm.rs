@@ -323,7 +323,7 @@ impl Algorithm {
         )
     }
 
-    /// Whether it takes a remote service: no engine computes it.
+    /// Whether it takes a remote service: no engine computes it, but one that stands in for a service.
     pub const fn is_remote(self) -> bool {
         matches!(self, Self::RemoteSymmetric)
     }

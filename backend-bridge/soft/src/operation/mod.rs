@@ -18,6 +18,7 @@ mod ml_dsa;
 mod nonces;
 mod rsa;
 mod rsa_raw;
+mod service;
 mod tls_mac;
 
 use std::sync::Arc;
@@ -67,6 +68,7 @@ pub(crate) fn begin(
         (Algorithm::ChaCha20, _) => chacha::begin_stream(class, mechanism, &key),
         (Algorithm::ChaChaPoly, _) => chacha::Sealing::begin(class, mechanism, &key),
         (Algorithm::Hmac { hash, .. }, _) => hmac::Mac::begin(hash, mechanism, key),
+        (Algorithm::RemoteSymmetric, _) => service::Sealing::begin(class, key),
         (Algorithm::TlsMac, _) => tls_mac::Finished::begin(mechanism, key),
         _ => Err(Rv::MechanismInvalid.into()),
     }

@@ -3,6 +3,8 @@
 
 use std::path::PathBuf;
 
+#[cfg(feature = "aws-kms")]
+use super::super::Simulation;
 use super::super::{BackendConfig, Environment, ForkPolicy, ThreadPolicy};
 use super::{SLOT, read, stores};
 
@@ -74,6 +76,26 @@ fn software_is_warned_of_in_every_environment() {
             )]
         );
     }
+}
+
+#[test]
+#[cfg(feature = "aws-kms")]
+fn a_simulation_is_warned_of_wherever_it_is_allowed() {
+    for name in ["staging", "development", "local"] {
+        let config = read(&format!(
+            "environment = \"{name}\"\n{SLOT}simulate = \"aws-kms\"\n"
+        ))
+        .unwrap();
+        assert_eq!(config.slots[0].backend.simulates(), Some(Simulation::AwsKms));
+        let [software, simulation] = &config.warnings()[..] else {
+            unreachable!()
+        };
+        assert!(software.contains("software only"), "{software}");
+        for said in ["SIMULATION: slot `a`", "`aws-kms`", "NOT production grade"] {
+            assert!(simulation.contains(said), "{simulation}");
+        }
+    }
+    assert_eq!(read(SLOT).unwrap().slots[0].backend.simulates(), None);
 }
 
 #[test]

@@ -129,6 +129,22 @@ const REFUSED: &[(&str, &str)] = &[
         "[[slot]]\nlabel = \"a\"\nbackend = \"soft\"\nregion = \"eu-west-1\"",
         ":4:1: unknown setting `region` in [[slot]]; `region` belongs in [[slot]] with `backend = \"aws-kms\"`",
     ),
+    (
+        "[[slot]]\nlabel = \"a\"\nbackend = \"soft\"\nsimulate = \"azure\"",
+        ":4:12: `simulate`: ",
+    ),
+    (
+        "[[slot]]\nlabel = \"a\"\nbackend = \"soft\"\nsimulate = \"soft\"",
+        "`aws-kms`",
+    ),
+    (
+        "[[slot]]\nlabel = \"k\"\nbackend = \"aws-kms\"\nsimulate = \"aws-kms\"",
+        ":4:1: unknown setting `simulate` in [[slot]]; `simulate` belongs in [[slot]] with `backend = \"soft\"`",
+    ),
+    (
+        "environment = \"production\"\n[[slot]]\nlabel = \"a\"\nbackend = \"soft\"\nsimulate = \"aws-kms\"",
+        ":5:12: `simulate`: environment `production` takes no simulation of a backend; write `backend = \"aws-kms\"`",
+    ),
     ("[[slot]]\nlabel = \"a\"\nlabel = \"b\"", ":3:1: duplicate key"),
     ("[[slot]\nlabel", "/etc/k.toml:1:"),
     ("label = \"a", "/etc/k.toml:1:"),
