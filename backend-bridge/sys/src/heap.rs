@@ -3,7 +3,7 @@
 //!
 //! Keys, PINs and what is computed from them pass through buffers of many owners: attribute values, parsed keys,
 //! numbers inside AWS-LC, messages on their way. Instead of marking each of them, the whole heap of the library lies in
-//! address space that the kernel does not dump (`MADV_DONTDUMP`): see [`area`]. mimalloc divides it; the host's own
+//! address space that the kernel does not dump (`MADV_DONTDUMP`): see `area`. mimalloc divides it; the host's own
 //! heap is another one and is not touched.
 //!
 //! What holds a secret in Rust is wiped by its owner all the same. AWS-LC leaves that to whoever gives it memory, so
