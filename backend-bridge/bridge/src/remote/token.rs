@@ -22,7 +22,7 @@ use super::local::{PublicKeys, session_engine};
 use super::login::Login;
 use super::pin::PinCheck;
 use super::plan;
-use super::work::Parts;
+use super::work::{Parts, not_the_services};
 use crate::bridge::Bridge;
 use crate::call::CheckHealth;
 
@@ -132,6 +132,13 @@ impl RemoteToken {
             } => {
                 let begun = parts.begin(cx, OperationClass::Verify, mechanism, Some(key))?;
                 Ok(step_with_signature(begun, signature))
+            }
+            Work::Unwrap { template, .. }
+            | Work::Derive { template, .. }
+            | Work::Decapsulate { template, .. }
+                if template.bool(ck::CKA_TOKEN) == Some(true) =>
+            {
+                Err(not_the_services())
             }
             Work::GenerateKey { .. }
             | Work::GenerateKeyPair { .. }

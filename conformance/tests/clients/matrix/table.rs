@@ -80,7 +80,7 @@ clients! {
             cannot: &[Cannot {
                 on: Kind::Aws,
                 why: "A slot of a service takes no private keys from a file: they are made at the service.",
-                shows: "this slot's own store keeps no private or secret keys",
+                shows: "a key of the session cannot become one of the service",
                 proof: Proof::Said("tries to import them: `CKR_TEMPLATE_INCONSISTENT`"),
             }],
             ..client("NSS `pk12util`", "nss.md#keys-from-a-file", "pk12util", &["certutil", "modutil", "pk12util"])

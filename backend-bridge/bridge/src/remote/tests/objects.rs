@@ -223,3 +223,28 @@ fn what_is_advertised_is_what_the_service_and_the_engine_can_do() {
     assert_ne!(flags(ck::CKM_EC_KEY_PAIR_GEN) & ck::CKF_GENERATE_KEY_PAIR, 0);
     assert_ne!(flags(ck::CKM_SHA256) & ck::CKF_DIGEST, 0);
 }
+
+#[test]
+fn a_key_that_is_unwrapped_or_derived_does_not_become_one_of_the_service() {
+    let bench = bench();
+    let (_, key) = bench.ec("web");
+    let lasting = template(vec![
+        (ck::CKA_CLASS, Value::Ulong(ck::CKO_SECRET_KEY)),
+        (ck::CKA_TOKEN, Value::Bool(true)),
+    ]);
+    let unwrap = Work::Unwrap {
+        mechanism: &mechanism(ck::CKM_AES_KEY_WRAP),
+        unwrapping: key,
+        wrapped: &[0; 24],
+        associated: None,
+        template: &lasting,
+    };
+    assert_eq!(rv(bench.run(unwrap)), Some(Rv::TemplateInconsistent));
+    let derive = Work::Derive {
+        mechanism: &mechanism(ck::CKM_SHA256_KEY_DERIVATION),
+        base: key,
+        template: &lasting,
+        has_handle: true,
+    };
+    assert_eq!(rv(bench.run(derive)), Some(Rv::TemplateInconsistent));
+}
