@@ -4,23 +4,28 @@
 mod aes;
 mod aes_codes;
 mod aes_data;
-mod aes_messages;
 mod aes_modes;
 mod attacks;
 mod attacks_pieces;
 mod attributes;
+mod authenticated_wrapping;
 mod bad_input;
+mod ccm_messages;
 mod chacha;
+mod chacha_messages;
 mod derivation;
 mod digests;
 mod dual;
 mod ecdh;
 mod eddsa;
+mod gcm_messages;
+mod gcm_nonces;
 mod key_transport;
 mod lattice;
 mod lattice_vectors;
 mod life_cycle;
 mod macs;
+mod message_parameters;
 mod mistakes;
 mod objects;
 mod operations;
@@ -34,7 +39,7 @@ mod slots;
 use crate::case::Case;
 use crate::profiles;
 
-const SUBJECTS: [&[Case]; 30] = [
+const SUBJECTS: [&[Case]; 34] = [
     life_cycle::CASES,
     slots::CASES,
     pins::CASES,
@@ -52,7 +57,11 @@ const SUBJECTS: [&[Case]; 30] = [
     aes_codes::CASES,
     aes_data::CASES,
     chacha::CASES,
-    aes_messages::CASES,
+    gcm_messages::CASES,
+    gcm_nonces::CASES,
+    ccm_messages::CASES,
+    chacha_messages::CASES,
+    authenticated_wrapping::CASES,
     rsa_encryption::CASES,
     rsa_raw::CASES,
     key_transport::CASES,
