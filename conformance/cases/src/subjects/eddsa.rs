@@ -3,7 +3,7 @@
 
 use crate::case::Need::{Own, Program};
 use crate::case::cases;
-use crate::subjects::signatures::{hex, hold};
+use crate::subjects::signatures::{DATA, hex, hold};
 use cryptoki_sys::*;
 use keyenclave_conformance::module::{Attr, Mech, bytes, flag, number};
 use keyenclave_conformance::openssl::{export_ed25519, verifies_raw};
@@ -46,8 +46,6 @@ cases! {
     "eddsa.confusion" => ed25519_and_ecdsa_keys_are_not_taken_for_each_other, "EdDSA",
         [CKM_EDDSA, CKM_EC_EDWARDS_KEY_PAIR_GEN, CKM_ECDSA, CKM_EC_KEY_PAIR_GEN], [];
 }
-
-const DATA: &[u8] = &[0x5a; 150];
 
 /// The ways in which programs name the curve.
 const NAMES: [&[u8]; 4] = [

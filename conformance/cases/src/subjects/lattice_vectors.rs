@@ -5,7 +5,8 @@
 //! way through PKCS#11 and are left out; each case says how many it must have seen at the least.
 
 use crate::case::cases;
-use crate::subjects::lattice::{import, public_key, secret};
+use crate::subjects::lattice_keys::{import, public_key};
+use crate::subjects::ml_kem::secret;
 use cryptoki_sys::*;
 use keyenclave_conformance::Rv;
 use keyenclave_conformance::module::Mech;

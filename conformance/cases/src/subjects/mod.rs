@@ -20,26 +20,32 @@ mod ecdh;
 mod eddsa;
 mod gcm_messages;
 mod gcm_nonces;
+mod hkdf;
 mod key_transport;
-mod lattice;
+mod lattice_keys;
 mod lattice_vectors;
 mod life_cycle;
 mod macs;
 mod message_parameters;
 mod mistakes;
+mod ml_dsa;
+mod ml_kem;
 mod objects;
 mod operations;
+mod pbkdf2;
 mod pins;
 mod rsa_encryption;
 mod rsa_raw;
 mod sessions;
 mod signatures;
 mod slots;
+mod sp800_108;
+mod tls;
 
 use crate::case::Case;
 use crate::profiles;
 
-const SUBJECTS: [&[Case]; 34] = [
+const SUBJECTS: [&[Case]; 40] = [
     life_cycle::CASES,
     slots::CASES,
     pins::CASES,
@@ -51,6 +57,10 @@ const SUBJECTS: [&[Case]; 34] = [
     operations::CASES,
     digests::CASES,
     derivation::CASES,
+    hkdf::CASES,
+    sp800_108::CASES,
+    pbkdf2::CASES,
+    tls::CASES,
     macs::CASES,
     aes::CASES,
     aes_modes::CASES,
@@ -69,7 +79,9 @@ const SUBJECTS: [&[Case]; 34] = [
     signatures::CASES,
     eddsa::CASES,
     ecdh::CASES,
-    lattice::CASES,
+    lattice_keys::CASES,
+    ml_dsa::CASES,
+    ml_kem::CASES,
     lattice_vectors::CASES,
     bad_input::CASES,
     mistakes::CASES,

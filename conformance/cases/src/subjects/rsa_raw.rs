@@ -3,7 +3,7 @@
 
 use crate::case::Need::{Own, Program};
 use crate::case::cases;
-use crate::subjects::signatures::{hold, import_rsa};
+use crate::subjects::signatures::{DATA, hold, import_rsa};
 use cryptoki_sys::*;
 use keyenclave_conformance::module::{Mech, bytes, flag, number};
 use keyenclave_conformance::openssl::{self, export_rsa, openssl};
@@ -32,8 +32,6 @@ cases! {
         "PKCS #1 v1.5 RSA signature with hashing",
         [CKM_RSA_PKCS_KEY_PAIR_GEN, CKM_SHA3_256_RSA_PKCS, CKM_SHA3_256_RSA_PKCS_PSS], [Program("openssl")];
 }
-
-const DATA: &[u8] = &[0x5a; 150];
 
 fn raw_rsa_goes_both_ways_with_openssl() {
     let place = Place::of_this_process();

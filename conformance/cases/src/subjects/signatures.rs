@@ -92,7 +92,7 @@ cases! {
         [CKM_RSA_PKCS_KEY_PAIR_GEN, CKM_SHA256_RSA_PKCS], [Own];
 }
 
-const DATA: &[u8] = &[0x5a; 150];
+pub(super) const DATA: &[u8] = &[0x5a; 150];
 
 /// Its SHA-256.
 const DIGEST: &str = "e05fb3d2908ace7276233c43a78b11a92066af7d1da2552b96fbe98fa7fd492a";
