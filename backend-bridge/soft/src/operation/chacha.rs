@@ -5,11 +5,11 @@
 
 use keyenclave_crypto::{ChaChaKey, ChaChaStream, Direction, POLY1305_TAG_LEN};
 use keyenclave_model::error::{Error, Result, Rv};
-use keyenclave_model::gathered::Gathered;
 use keyenclave_model::mechanism::{Mechanism, Params};
 use keyenclave_model::token::{CallCx, End, Operation, OperationClass, OutputLen, Part, Step};
 
 use super::aes::{direction, doing};
+use super::in_one::{InOne, Piece};
 use super::{mismatch, output, ready, written};
 use crate::keys::Key;
 
@@ -67,7 +67,6 @@ pub(super) struct Sealing {
     nonce: Vec<u8>,
     aad: Vec<u8>,
     direction: Direction,
-    message: Gathered,
 }
 
 impl Sealing {
@@ -83,29 +82,27 @@ impl Sealing {
         let Params::ChaChaPoly(params) = mechanism.params() else {
             return Err(Rv::MechanismParamInvalid.into());
         };
-        Ok(Box::new(Self {
+        Ok(InOne::begin(Self {
             key: chacha(key)?,
             nonce: params.nonce.clone(),
             aad: params.aad.clone(),
             direction: direction(class)?,
-            message: Gathered::default(),
         }))
     }
+}
 
-    /// How long the output for so much input is.
-    fn len(&self, input_len: usize) -> Result<OutputLen> {
+impl Piece for Sealing {
+    fn output_len(&self, input: usize) -> Result<usize> {
         let len = match self.direction {
-            Direction::Encrypt => input_len
-                .checked_add(POLY1305_TAG_LEN)
-                .ok_or(Error::from(Rv::DataLenRange))?,
-            Direction::Decrypt => input_len
+            Direction::Encrypt => input.checked_add(POLY1305_TAG_LEN).ok_or(Rv::DataLenRange),
+            Direction::Decrypt => input
                 .checked_sub(POLY1305_TAG_LEN)
-                .ok_or(Error::from(Rv::EncryptedDataLenRange))?,
+                .ok_or(Rv::EncryptedDataLenRange),
         };
-        Ok(OutputLen::Exact(len))
+        Ok(len?)
     }
 
-    fn whole(&self, input: &[u8], out: &mut [u8]) -> Result<usize> {
+    fn run(&self, input: &[u8], out: &mut [u8]) -> Result<usize> {
         let done = match self.direction {
             Direction::Encrypt => {
                 let (body, tag) = out.split_at_mut_checked(input.len()).ok_or_else(mismatch)?;
@@ -123,30 +120,6 @@ impl Sealing {
             }
         };
         done.map_err(|error| doing(self.direction).failed(error))
-    }
-}
-
-impl Operation for Sealing {
-    fn output_len(&self, part: Part) -> Result<OutputLen> {
-        match part {
-            Part::Single(len) => self.len(len),
-            Part::Update(_) => Ok(OutputLen::Exact(0)),
-            Part::Finish => self.len(self.message.len()),
-        }
-    }
-
-    fn single(self: Box<Self>, _cx: &CallCx, input: &[u8], end: End<'_>) -> Step {
-        ready(written(output(end).and_then(|out| self.whole(input, out))))
-    }
-
-    fn update(&mut self, _cx: &CallCx, input: &[u8], _out: &mut [u8]) -> Result<usize> {
-        self.message.extend(input).map(|()| 0)
-    }
-
-    fn finish(self: Box<Self>, _cx: &CallCx, end: End<'_>) -> Step {
-        ready(written(
-            output(end).and_then(|out| self.whole(&self.message, out)),
-        ))
     }
 }
 

@@ -12,6 +12,7 @@ mod ecdsa;
 mod eddsa;
 mod guarded;
 mod hmac;
+mod in_one;
 mod key_wrap;
 mod messages;
 mod ml_dsa;

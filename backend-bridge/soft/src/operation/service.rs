@@ -8,11 +8,11 @@ use std::sync::Arc;
 
 use keyenclave_crypto::{Direction, rand};
 use keyenclave_model::error::{Error, Result, Rv};
-use keyenclave_model::gathered::Gathered;
-use keyenclave_model::token::{CallCx, End, Operation, OperationClass, OutputLen, Part, Step};
+use keyenclave_model::token::{Operation, OperationClass};
 
 use super::aes::{aes, direction, doing};
-use super::{mismatch, output, ready, written};
+use super::in_one::{InOne, Piece};
+use super::mismatch;
 use crate::error::Doing;
 use crate::keys::Key;
 
@@ -25,7 +25,6 @@ const TAG_LEN: usize = 16;
 pub(super) struct Sealing {
     key: Arc<Key>,
     direction: Direction,
-    message: Gathered,
 }
 
 impl Sealing {
@@ -34,28 +33,8 @@ impl Sealing {
     /// # Errors
     /// `CKR_MECHANISM_INVALID` for anything else.
     pub(super) fn begin(class: OperationClass, key: Arc<Key>) -> Result<Box<dyn Operation>> {
-        Ok(Box::new(Self {
-            key,
-            direction: direction(class)?,
-            message: Gathered::default(),
-        }))
-    }
-
-    /// How long the output for so much input is.
-    fn len(&self, input_len: usize) -> Result<OutputLen> {
-        let more = NONCE_LEN + TAG_LEN;
-        let len = match self.direction {
-            Direction::Encrypt => input_len.checked_add(more).ok_or(Rv::DataLenRange),
-            Direction::Decrypt => input_len.checked_sub(more).ok_or(Rv::EncryptedDataLenRange),
-        };
-        Ok(OutputLen::Exact(len?))
-    }
-
-    fn whole(&self, input: &[u8], out: &mut [u8]) -> Result<usize> {
-        match self.direction {
-            Direction::Encrypt => self.seal(input, out),
-            Direction::Decrypt => self.open(input, out),
-        }
+        let direction = direction(class)?;
+        Ok(InOne::begin(Self { key, direction }))
     }
 
     fn seal(&self, input: &[u8], out: &mut [u8]) -> Result<usize> {
@@ -79,26 +58,20 @@ impl Sealing {
     }
 }
 
-impl Operation for Sealing {
-    fn output_len(&self, part: Part) -> Result<OutputLen> {
-        match part {
-            Part::Single(len) => self.len(len),
-            Part::Update(_) => Ok(OutputLen::Exact(0)),
-            Part::Finish => self.len(self.message.len()),
+impl Piece for Sealing {
+    fn output_len(&self, input: usize) -> Result<usize> {
+        let more = NONCE_LEN + TAG_LEN;
+        let len = match self.direction {
+            Direction::Encrypt => input.checked_add(more).ok_or(Rv::DataLenRange),
+            Direction::Decrypt => input.checked_sub(more).ok_or(Rv::EncryptedDataLenRange),
+        };
+        Ok(len?)
+    }
+
+    fn run(&self, input: &[u8], out: &mut [u8]) -> Result<usize> {
+        match self.direction {
+            Direction::Encrypt => self.seal(input, out),
+            Direction::Decrypt => self.open(input, out),
         }
-    }
-
-    fn single(self: Box<Self>, _cx: &CallCx, input: &[u8], end: End<'_>) -> Step {
-        ready(written(output(end).and_then(|out| self.whole(input, out))))
-    }
-
-    fn update(&mut self, _cx: &CallCx, input: &[u8], _out: &mut [u8]) -> Result<usize> {
-        self.message.extend(input).map(|()| 0)
-    }
-
-    fn finish(self: Box<Self>, _cx: &CallCx, end: End<'_>) -> Step {
-        ready(written(
-            output(end).and_then(|out| self.whole(&self.message, out)),
-        ))
     }
 }

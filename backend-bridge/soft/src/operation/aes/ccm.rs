@@ -6,20 +6,18 @@ use std::sync::Arc;
 
 use keyenclave_crypto::Direction;
 use keyenclave_model::error::{Error, Result, Rv};
-use keyenclave_model::gathered::Gathered;
 use keyenclave_model::mechanism::{CcmParams, Mechanism, Params};
-use keyenclave_model::token::{CallCx, End, Operation, OperationClass, OutputLen, Part, Step};
+use keyenclave_model::token::{Operation, OperationClass};
 
 use super::{aes, direction, doing};
 use crate::keys::Key;
-use crate::operation::{output, ready, written};
+use crate::operation::in_one::{InOne, Piece};
 
 /// Encrypting or decrypting.
 pub(crate) struct Ccm {
     key: Arc<Key>,
     direction: Direction,
     params: CcmParams,
-    held: Gathered,
 }
 
 impl Ccm {
@@ -38,11 +36,10 @@ impl Ccm {
         if params.data_len > keyenclave_crypto::ccm_most(params.nonce.len()) {
             return Err(Rv::MechanismParamInvalid.into());
         }
-        Ok(Box::new(Self {
+        Ok(InOne::begin(Self {
             key,
             direction: direction(class)?,
             params: params.clone(),
-            held: Gathered::default(),
         }))
     }
 
@@ -67,6 +64,18 @@ impl Ccm {
         };
         Err(Error::new(rv, "ulDataLen of the parameter says another length"))
     }
+}
+
+impl Piece for Ccm {
+    fn output_len(&self, input: usize) -> Result<usize> {
+        self.check_len(|wanted| wanted == input)?;
+        let (_, output) = self.lens();
+        Ok(output)
+    }
+
+    fn check_part(&self, so_far: usize) -> Result<()> {
+        self.check_len(|len| so_far <= len)
+    }
 
     fn run(&self, input: &[u8], out: &mut [u8]) -> Result<usize> {
         self.check_len(|len| len == input.len())?;
@@ -81,31 +90,5 @@ impl Ccm {
             Direction::Decrypt => key.ccm_open(nonce, aad, *tag_len, input, out),
         }
         .map_err(|error| doing(self.direction).failed(error))
-    }
-}
-
-impl Operation for Ccm {
-    fn output_len(&self, part: Part) -> Result<OutputLen> {
-        let (_, output) = self.lens();
-        match part {
-            Part::Single(len) => self.check_len(|wanted| wanted == len)?,
-            Part::Update(_) => return Ok(OutputLen::Exact(0)),
-            Part::Finish => self.check_len(|wanted| wanted == self.held.len())?,
-        }
-        Ok(OutputLen::Exact(output))
-    }
-
-    fn single(self: Box<Self>, _cx: &CallCx, input: &[u8], end: End<'_>) -> Step {
-        ready(written(output(end).and_then(|out| self.run(input, out))))
-    }
-
-    fn update(&mut self, _cx: &CallCx, input: &[u8], _out: &mut [u8]) -> Result<usize> {
-        let total = self.held.len().saturating_add(input.len());
-        self.check_len(|len| total <= len)?;
-        self.held.extend(input).map(|()| 0)
-    }
-
-    fn finish(self: Box<Self>, _cx: &CallCx, end: End<'_>) -> Step {
-        ready(written(output(end).and_then(|out| self.run(&self.held, out))))
     }
 }
