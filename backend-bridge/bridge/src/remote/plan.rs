@@ -8,7 +8,7 @@ use keyenclave_model::mechanism::{
     Algorithm as Mechanical, MECHANISMS, Mechanism, MechanismInfo, MechanismRow, OaepParams, Params,
     PssParams,
 };
-use keyenclave_model::token::OperationClass;
+use keyenclave_model::token::{OperationClass, Work};
 
 use crate::call::CallKind;
 use crate::capability::Capability;
@@ -158,6 +158,39 @@ pub(super) fn mechanisms(capability: &Capability) -> Vec<MechanismInfo> {
             (flags & USES != 0).then_some(MechanismInfo { flags, ..info })
         })
         .collect()
+}
+
+/// Whether [`mechanisms`] tells of the mechanism for this: no slot of a service does more than it says.
+///
+/// # Errors
+/// `CKR_MECHANISM_INVALID`.
+pub(super) fn check_offered(capability: &Capability, work: &Work<'_>) -> Result<()> {
+    let Some((mechanism, flag)) = work.mechanism().zip(needed(work)) else {
+        return Ok(());
+    };
+    let row = mechanism.row();
+    if row.flags & offered(capability, row) & flag != 0 {
+        return Ok(());
+    }
+    let detail = format!("{} is not offered so by a slot of this service", row.name);
+    Err(Error::new(Rv::MechanismInvalid, detail))
+}
+
+/// The flag that a mechanism must have for some work; `None` for work without a mechanism.
+fn needed(work: &Work<'_>) -> Option<ck::CK_FLAGS> {
+    match work {
+        Work::GenerateKey { .. } => Some(ck::CKF_GENERATE),
+        Work::GenerateKeyPair { .. } => Some(ck::CKF_GENERATE_KEY_PAIR),
+        Work::WrapLen(_) | Work::Wrap(_) => Some(ck::CKF_WRAP),
+        Work::Unwrap { .. } => Some(ck::CKF_UNWRAP),
+        Work::Derive { .. } => Some(ck::CKF_DERIVE),
+        Work::EncapsulateLen(_) | Work::Encapsulate(_) => Some(ck::CKF_ENCAPSULATE),
+        Work::Decapsulate { .. } => Some(ck::CKF_DECAPSULATE),
+        Work::Begin { class, .. } => Some(class.flag()),
+        Work::BeginVerifySignature { .. } => Some(ck::CKF_VERIFY),
+        Work::BeginMessages { class, .. } => Some(class.message_flag()),
+        _ => None,
+    }
 }
 
 /// The smallest and the largest key that the service makes with a mechanism, in bits.

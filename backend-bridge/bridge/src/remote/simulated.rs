@@ -42,7 +42,7 @@ impl Simulated {
     }
 
     fn work(&self, cx: &CallCx, work: Work<'_>) -> Result<Step> {
-        self.check_offered(&work)?;
+        plan::check_offered(&self.capability, &work)?;
         match work {
             Work::GenerateKey { mechanism, template } if generate::is_for_service(template) => {
                 let new = generate::secret(cx, &self.capability, self.room(), mechanism, template)?;
@@ -100,26 +100,6 @@ impl Simulated {
         }
     }
 
-    /// Whether the service's token offers the mechanism for this.
-    fn check_offered(&self, work: &Work<'_>) -> Result<()> {
-        let Some((mechanism, flag)) = work.mechanism().zip(needed(work)) else {
-            return Ok(());
-        };
-        let offered = plan::mechanisms(&self.capability);
-        if offered
-            .iter()
-            .any(|info| info.id == mechanism.id() && info.flags & flag != 0)
-        {
-            return Ok(());
-        }
-        let detail = format!(
-            "{} is not offered so by this slot, which simulates {}",
-            mechanism.row().name,
-            self.model
-        );
-        Err(Error::new(Rv::MechanismInvalid, detail))
-    }
-
     /// Whether the service uses its keys so. Those of the session are used as anywhere.
     fn check_key(
         &self,
@@ -163,23 +143,6 @@ impl Simulated {
             .filter(|(id, _)| own.iter().all(|(known, _)| known != id));
         let given: Vec<_> = given.map(|(id, value)| (id, value.clone())).collect();
         given.into_iter().chain(own).collect()
-    }
-}
-
-/// The flag that a mechanism must have for some work; `None` for work without a mechanism.
-fn needed(work: &Work<'_>) -> Option<ck::CK_FLAGS> {
-    match work {
-        Work::GenerateKey { .. } => Some(ck::CKF_GENERATE),
-        Work::GenerateKeyPair { .. } => Some(ck::CKF_GENERATE_KEY_PAIR),
-        Work::WrapLen(_) | Work::Wrap(_) => Some(ck::CKF_WRAP),
-        Work::Unwrap { .. } => Some(ck::CKF_UNWRAP),
-        Work::Derive { .. } => Some(ck::CKF_DERIVE),
-        Work::EncapsulateLen(_) | Work::Encapsulate(_) => Some(ck::CKF_ENCAPSULATE),
-        Work::Decapsulate { .. } => Some(ck::CKF_DECAPSULATE),
-        Work::Begin { class, .. } => Some(class.flag()),
-        Work::BeginVerifySignature { .. } => Some(ck::CKF_VERIFY),
-        Work::BeginMessages { class, .. } => Some(class.message_flag()),
-        _ => None,
     }
 }
 

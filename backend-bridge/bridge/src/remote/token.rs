@@ -22,7 +22,7 @@ use super::local::{PublicKeys, session_engine};
 use super::login::Login;
 use super::pin::PinCheck;
 use super::plan;
-use super::work::{Parts, not_the_services};
+use super::work::Parts;
 use crate::bridge::Bridge;
 use crate::call::CheckHealth;
 
@@ -133,13 +133,6 @@ impl RemoteToken {
                 let begun = parts.begin(cx, OperationClass::Verify, mechanism, Some(key))?;
                 Ok(step_with_signature(begun, signature))
             }
-            Work::Unwrap { template, .. }
-            | Work::Derive { template, .. }
-            | Work::Decapsulate { template, .. }
-                if template.bool(ck::CKA_TOKEN) == Some(true) =>
-            {
-                Err(not_the_services())
-            }
             Work::GenerateKey { .. }
             | Work::GenerateKeyPair { .. }
             | Work::LoginUser { .. }
@@ -155,7 +148,10 @@ impl RemoteToken {
             | Work::BeginMessages { .. }
             | Work::Restore { .. }
             | Work::Random(_)
-            | Work::Seed(_) => Ok(parts.session.submit(&parts.login.local(cx), work)),
+            | Work::Seed(_) => {
+                plan::check_offered(parts.bridge.capability(), &work)?;
+                Ok(parts.session.submit(&parts.login.local(cx), work))
+            }
         }
     }
 }

@@ -277,16 +277,11 @@ fn check_can_be_kept(object: &Object) -> Result<()> {
     if !matches!(object.class(), Some(ck::CKO_PRIVATE_KEY | ck::CKO_SECRET_KEY)) {
         return Ok(());
     }
-    Err(not_the_services())
-}
-
-/// Why a key that the service has not made cannot be kept.
-pub(super) fn not_the_services() -> Error {
-    Error::new(
+    Err(Error::new(
         Rv::TemplateInconsistent,
         "a key of the session cannot become one of the service: have the service generate it, with CKA_TOKEN true in the \
          template (SunPKCS11: `attributes(generate, CKO_PRIVATE_KEY, *) = { CKA_TOKEN = true }`)",
-    )
+    ))
 }
 
 /// One of a key's objects, if a session may see it.

@@ -80,8 +80,8 @@ clients! {
             cannot: &[Cannot {
                 on: Kind::Aws,
                 why: "A slot of a service takes no private keys from a file: they are made at the service.",
-                shows: "a key of the session cannot become one of the service",
-                proof: Proof::Said("tries to import them: `CKR_TEMPLATE_INCONSISTENT`"),
+                shows: "CKM_AES_CBC_PAD is not offered so by a slot of this service",
+                proof: Proof::Said("takes no keys from elsewhere: `CKR_MECHANISM_INVALID`"),
             }],
             ..client("NSS `pk12util`", "nss.md#keys-from-a-file", "pk12util", &["certutil", "modutil", "pk12util"])
         };
