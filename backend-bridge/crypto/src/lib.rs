@@ -14,8 +14,8 @@
 //! | [`EcPrivateKey`], [`EcPublicKey`] | `EC_KEY_*`, `EC_POINT_*`, `ECDSA_do_*`, `ECDH_compute_key` |
 //! | [`Ed25519PrivateKey`], [`Ed25519PublicKey`] | `ED25519_*`, `ED25519ctx_*`, `ED25519ph_*` |
 //! | [`X25519PrivateKey`], [`X25519PublicKey`] | `X25519` |
-//! | [`AesKey`], [`AesCipher`], [`AesStream`], [`AesStealing`], the GCM types | `EVP_CIPHER_*` |
-//! | [`AesCmac`] | `CMAC_*` |
+//! | [`AesKey`], [`Des3Key`], [`BlockCipher`], [`AesStream`], [`AesStealing`], the GCM types | `EVP_CIPHER_*` |
+//! | [`Cmac`] | `CMAC_*` |
 //! | [`MlDsaPrivateKey`], [`MlDsaPublicKey`] | `EVP_PKEY_*`, `ml_dsa_extmu_*_sign_internal` |
 //! | [`MlKemPrivateKey`], [`MlKemPublicKey`] | `EVP_PKEY_*` |
 //! | [`Shake`] | `EVP_Digest*` |
@@ -33,6 +33,7 @@
 
 mod aes;
 mod chacha;
+mod des;
 mod digest;
 mod ec;
 mod ed25519;
@@ -55,11 +56,12 @@ pub mod kdf;
 pub mod rand;
 
 pub use aes::{
-    AES_BLOCK_LEN, AesCipher, AesCmac, AesGcmDecrypt, AesGcmEncrypt, AesGmac, AesKey, AesStealing, AesStream,
-    AesXtsKey, BlockMode, Direction, KeyWrap, Padding, StreamMode, ccm_most, is_ccm_nonce_len,
+    AES_BLOCK_LEN, AesGcmDecrypt, AesGcmEncrypt, AesGmac, AesKey, AesStealing, AesStream, AesXtsKey,
+    BlockCipher, BlockMode, Cmac, Direction, KeyWrap, Padding, StreamMode, ccm_most, is_ccm_nonce_len,
     is_ccm_tag_len, padded_len,
 };
 pub use chacha::{CHACHA_KEY_LEN, ChaChaKey, ChaChaStream, POLY1305_TAG_LEN};
+pub use des::{DES_BLOCK_LEN, DES3_KEY_LEN, Des3Key, has_odd_parity, set_odd_parity};
 pub use digest::Digest;
 pub use ec::{EcPrivateKey, EcPublicKey};
 pub use ed25519::{Ed25519PrivateKey, Ed25519PublicKey, Ed25519Scheme};
@@ -99,6 +101,7 @@ mod tests {
         shared::<MlKemPublicKey>();
         shared::<AesKey>();
         shared::<AesXtsKey>();
+        shared::<Des3Key>();
         shared::<HmacKey>();
     }
 
@@ -108,10 +111,10 @@ mod tests {
         movable::<Digest>();
         movable::<Hmac>();
         movable::<MlDsaMessage>();
-        movable::<AesCipher>();
+        movable::<BlockCipher>();
         movable::<AesStream>();
         movable::<AesStealing>();
-        movable::<AesCmac>();
+        movable::<Cmac>();
         movable::<AesGmac>();
         movable::<AesGcmEncrypt>();
         movable::<AesGcmDecrypt>();

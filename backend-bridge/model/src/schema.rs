@@ -455,6 +455,7 @@ pub const KINDS: &[ObjectKind] = &[
     kind(ck::CKO_SECRET_KEY, Some(ck::CKK_AES), true, SECRET_GROUPS),
     kind(ck::CKO_SECRET_KEY, Some(ck::CKK_AES_XTS), true, SECRET_GROUPS),
     kind(ck::CKO_SECRET_KEY, Some(ck::CKK_CHACHA20), true, ONE_LEN_GROUPS),
+    kind(ck::CKO_SECRET_KEY, Some(ck::CKK_DES3), true, ONE_LEN_GROUPS),
     kind(ck::CKO_SECRET_KEY, Some(ck::CKK_GENERIC_SECRET), true, MAC_GROUPS),
     kind(ck::CKO_SECRET_KEY, Some(ck::CKK_HKDF), true, MAC_GROUPS),
     kind(ck::CKO_SECRET_KEY, Some(ck::CKK_SHA_1_HMAC), true, MAC_GROUPS),

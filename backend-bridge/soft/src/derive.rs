@@ -419,7 +419,7 @@ impl Planned {
                 format!("a key of {len} bytes could be guessed: make it at least {least} bytes long");
             return Err(Error::new(Rv::KeySizeRange, detail));
         }
-        material::put_secret(&mut object, value)?;
+        material::put_made_secret(&mut object, value)?;
         let key = Key::parse(&object)?;
         material::put_secret_check_value(&mut object, &key)?;
         object.conclude(self.origin);

@@ -54,7 +54,8 @@ pub(crate) fn plan(mechanism: &Mechanism, template: &Template, role: Option<Role
         | Algorithm::GenericSecret
         | Algorithm::HkdfKey
         | Algorithm::HmacKey(_)
-        | Algorithm::ChaChaKey => (algorithm.key_type(), template.clone()),
+        | Algorithm::ChaChaKey
+        | Algorithm::Des3Key => (algorithm.key_type(), template.clone()),
         Algorithm::TlsPremaster => {
             let len = Value::Ulong(TLS_SECRET_LEN as ck::CK_ULONG);
             (algorithm.key_type(), with(template, ck::CKA_VALUE_LEN, len)?)
@@ -125,7 +126,7 @@ impl Planned {
     pub(crate) fn make(self) -> Result<(Object, Key)> {
         let mut object = self.object;
         let value = secret(&self.mechanism, secret_len(&object)?)?;
-        material::put_secret(&mut object, value)?;
+        material::put_made_secret(&mut object, value)?;
         let key = Key::parse(&object)?;
         material::put_secret_check_value(&mut object, &key)?;
         object.conclude(self.origin);
@@ -262,7 +263,7 @@ fn secret_len(object: &Object) -> Result<usize> {
     };
     let (min, max) = GENERIC_SECRET_LEN;
     let fits = match object.key_type() {
-        Some(ck::CKK_AES | ck::CKK_AES_XTS | ck::CKK_CHACHA20) => {
+        Some(ck::CKK_AES | ck::CKK_AES_XTS | ck::CKK_CHACHA20 | ck::CKK_DES3) => {
             material::lengths(object.key_type()).is_some_and(|fit| fit.contains(&len))
         }
         _ => (min..=max).contains(&len),

@@ -5,8 +5,8 @@ use once_cell::sync::OnceCell;
 
 use cryptoki_sys as ck;
 use keyenclave_crypto::{
-    AesKey, AesXtsKey, ChaChaKey, EcPrivateKey, EcPublicKey, Ed25519PrivateKey, Ed25519PublicKey, HmacKey,
-    MlDsaPrivateKey, MlDsaPublicKey, MlKemPrivateKey, MlKemPublicKey, RsaComponents, RsaPrivateKey,
+    AesKey, AesXtsKey, ChaChaKey, Des3Key, EcPrivateKey, EcPublicKey, Ed25519PrivateKey, Ed25519PublicKey,
+    HmacKey, MlDsaPrivateKey, MlDsaPublicKey, MlKemPrivateKey, MlKemPublicKey, RsaComponents, RsaPrivateKey,
     RsaPublicKey, X25519PrivateKey, X25519PublicKey,
 };
 use keyenclave_model::algorithm::{CURVES, Curve, HASHES, Hash};
@@ -120,6 +120,11 @@ impl SecretKey {
     /// As a ChaCha20 key.
     pub(crate) fn chacha(&self) -> Result<ChaChaKey> {
         ChaChaKey::new(&self.value).map_err(|error| Doing::Internal.failed(error))
+    }
+
+    /// As a triple DES key.
+    pub(crate) fn des3(&self) -> Result<Des3Key> {
+        Des3Key::new(&self.value).map_err(|error| Doing::Internal.failed(error))
     }
 
     /// The value.

@@ -6,9 +6,10 @@
 
 use cryptoki_sys as ck;
 use keyenclave_crypto::{
-    AES_BLOCK_LEN, AesKey, BlockMode, CHACHA_KEY_LEN, Direction, EcPrivateKey, EcPublicKey,
-    Ed25519PrivateKey, Ed25519PublicKey, MlDsaPrivateKey, MlDsaPublicKey, MlKemPrivateKey, MlKemPublicKey,
-    Padding, PrivateKey, RsaPrivateKey, RsaPublicKey, X25519PrivateKey, X25519PublicKey, digest,
+    AES_BLOCK_LEN, AesKey, BlockMode, CHACHA_KEY_LEN, DES_BLOCK_LEN, DES3_KEY_LEN, Des3Key, Direction,
+    EcPrivateKey, EcPublicKey, Ed25519PrivateKey, Ed25519PublicKey, MlDsaPrivateKey, MlDsaPublicKey,
+    MlKemPrivateKey, MlKemPublicKey, Padding, PrivateKey, RsaPrivateKey, RsaPublicKey, X25519PrivateKey,
+    X25519PublicKey, digest, has_odd_parity, set_odd_parity,
 };
 use keyenclave_model::algorithm::Hash;
 use keyenclave_model::attribute::{self, Value};
@@ -104,9 +105,27 @@ pub(crate) fn put_secret(object: &mut Object, value: Zeroizing<Vec<u8>>) -> Resu
             "has two equal halves, which AES-XTS does not take",
         ));
     }
+    if object.key_type() == Some(ck::CKK_DES3) && !has_odd_parity(&value) {
+        return Err(wrong(
+            ck::CKA_VALUE,
+            "has wrong parity bits: each byte of a DES key has an odd number of ones",
+        ));
+    }
     object.put(ck::CKA_VALUE_LEN, Value::Ulong(value.len() as ck::CK_ULONG));
     object.put(ck::CKA_VALUE, Value::Bytes(value));
     Ok(())
+}
+
+/// Puts the value of a secret key that the token made into its object: of a DES key the token sets the parity bits (PKCS#11
+/// 3.2, triple-length DES; miscellaneous simple key derivation mechanisms).
+///
+/// # Errors
+/// As [`put_secret`].
+pub(crate) fn put_made_secret(object: &mut Object, mut value: Zeroizing<Vec<u8>>) -> Result<()> {
+    if object.key_type() == Some(ck::CKK_DES3) {
+        set_odd_parity(&mut value);
+    }
+    put_secret(object, value)
 }
 
 /// Puts a private key that came from elsewhere into its object.
@@ -164,6 +183,7 @@ pub(crate) const fn lengths(key_type: Option<ck::CK_KEY_TYPE>) -> Option<&'stati
         Some(ck::CKK_AES) => Some(&[16, 24, 32]),
         Some(ck::CKK_AES_XTS) => Some(&[32, 64]),
         Some(ck::CKK_CHACHA20) => Some(&[CHACHA_KEY_LEN]),
+        Some(ck::CKK_DES3) => Some(&[DES3_KEY_LEN]),
         _ => None,
     }
 }
@@ -187,6 +207,7 @@ pub(crate) fn only_len(key_type: ck::CK_KEY_TYPE) -> Option<usize> {
 pub(crate) fn put_secret_check_value(object: &mut Object, key: &Key) -> Result<()> {
     let checksum = match (key, object.key_type()) {
         (Key::Secret(secret), Some(ck::CKK_AES)) => encrypted_zeros(secret.aes()?)?,
+        (Key::Secret(secret), Some(ck::CKK_DES3)) => des3_encrypted_zeros(&secret.des3()?)?,
         // Of the key that the data is encrypted with.
         (Key::Secret(secret), Some(ck::CKK_AES_XTS)) => encrypted_zeros(secret.xts()?.data())?,
         _ => digest(Hash::Sha1, object.bytes(ck::CKA_VALUE).unwrap_or_default()).to_vec(),
@@ -199,6 +220,14 @@ fn encrypted_zeros(key: &AesKey) -> Result<Vec<u8>> {
     let mut block = [0; AES_BLOCK_LEN];
     key.cipher(BlockMode::Ecb, Direction::Encrypt, Padding::None)
         .and_then(|mut cipher| cipher.update(&[0; AES_BLOCK_LEN], &mut block))
+        .map_err(|error| Doing::Internal.failed(error))?;
+    Ok(block.to_vec())
+}
+
+fn des3_encrypted_zeros(key: &Des3Key) -> Result<Vec<u8>> {
+    let mut block = [0; DES_BLOCK_LEN];
+    key.cipher(None, Direction::Encrypt, Padding::None)
+        .and_then(|mut cipher| cipher.update(&[0; DES_BLOCK_LEN], &mut block))
         .map_err(|error| Doing::Internal.failed(error))?;
     Ok(block.to_vec())
 }

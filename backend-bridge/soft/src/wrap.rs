@@ -11,7 +11,7 @@ mod rsa;
 use std::sync::Arc;
 
 use cryptoki_sys as ck;
-use keyenclave_crypto::{AES_BLOCK_LEN, PrivateKey, ct_eq};
+use keyenclave_crypto::{AES_BLOCK_LEN, DES_BLOCK_LEN, PrivateKey, ct_eq};
 use keyenclave_model::access::{check_unwrap, check_wrap, closes_unwrapped, demanded, keep_closed};
 use keyenclave_model::attribute::Value;
 use keyenclave_model::error::{Error, Result, Rv};
@@ -274,6 +274,7 @@ fn padded(mut content: Zeroizing<Vec<u8>>, algorithm: Algorithm) -> Zeroizing<Ve
 fn unit(algorithm: Algorithm) -> Option<usize> {
     match algorithm {
         Algorithm::AesEcb | Algorithm::AesCbc { padded: false } => Some(AES_BLOCK_LEN),
+        Algorithm::Des3Ecb | Algorithm::Des3Cbc { padded: false } => Some(DES_BLOCK_LEN),
         Algorithm::AesKeyWrap(WrapForm::Kw) => Some(AES_BLOCK_LEN / 2),
         _ => None,
     }
@@ -345,7 +346,10 @@ impl Unpacking {
     fn only_len(&self, of_type: Option<&[usize]>, content: usize) -> Result<usize> {
         let (Some(unit), Some(of_type)) = (unit(self.algorithm), of_type) else {
             return match self.algorithm {
-                Algorithm::AesEcb | Algorithm::AesCbc { padded: false } => Err(no_length()),
+                Algorithm::AesEcb
+                | Algorithm::AesCbc { padded: false }
+                | Algorithm::Des3Ecb
+                | Algorithm::Des3Cbc { padded: false } => Err(no_length()),
                 _ => Ok(content),
             };
         };

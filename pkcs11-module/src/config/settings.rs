@@ -239,7 +239,8 @@ section! {
         "How many wrong PINs in a row lock a PIN; it holds for the user's and the security officer's.";
     LEGACY_MECHANISMS = "legacy_mechanisms": Boolean,
         "`false`",
-        "Whether mechanisms that are broken or outdated are offered, for programs that cannot do without: `CKM_MD5`.";
+        "Whether mechanisms that are broken or outdated are offered, for programs that cannot do without: `CKM_MD5`, \
+         triple DES (`CKM_DES3_KEY_GEN`, `CKM_DES3_ECB`, `CKM_DES3_CBC`, `CKM_DES3_CBC_PAD`, `CKM_DES3_CMAC`).";
     SIMULATE = "simulate": Choice(Simulation::NAMES),
         "none: the slot is what it is",
         "The backend whose slot this one looks like, for development and tests without the service: its mechanisms, \

@@ -235,6 +235,7 @@ fn offered(capability: &Capability, row: &MechanismRow) -> ck::CK_FLAGS {
     };
     match row.algorithm {
         algorithm if algorithm.is_legacy() => 0,
+        Mechanical::Des3Key | Mechanical::Des3Ecb | Mechanical::Des3Cbc { .. } | Mechanical::Des3Cmac => 0,
         Mechanical::RsaPkcs1(_)
         | Mechanical::RsaRaw
         | Mechanical::RsaPss(_)

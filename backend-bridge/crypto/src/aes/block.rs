@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-//! AES in the block modes ECB and CBC (NIST SP 800-38A), whole blocks or PKCS #7 padding (RFC 5652, section 6.3).
+//! The block modes ECB and CBC (NIST SP 800-38A), whole blocks or PKCS #7 padding (RFC 5652, section 6.3): of AES, and for
+//! whatever other cipher has keyed a context.
 
 use super::{AES_BLOCK_LEN, AesKey, Ciphers, Context, Direction, update};
 use crate::error::{Error, Result, check, room};
@@ -23,16 +24,17 @@ pub enum BlockMode<'a> {
 pub enum Padding {
     /// Nothing: the data must be whole blocks.
     None,
-    /// One to sixteen bytes are added, and removed again.
+    /// One byte to a block of them is added, and removed again.
     Pkcs7,
 }
 
-/// The length of `plaintext_len` bytes when encrypted; none if it would not be whole blocks, or is beyond counting.
-pub fn padded_len(padding: Padding, plaintext_len: usize) -> Option<usize> {
-    let rest = plaintext_len % AES_BLOCK_LEN;
+/// The length of `plaintext_len` bytes when encrypted in blocks of `block_len`, which is not 0; none if it would not be
+/// whole blocks, or is beyond counting.
+pub fn padded_len(padding: Padding, plaintext_len: usize, block_len: usize) -> Option<usize> {
+    let rest = plaintext_len.checked_rem(block_len)?;
     match padding {
         Padding::None => (rest == 0).then_some(plaintext_len),
-        Padding::Pkcs7 => plaintext_len.checked_add(AES_BLOCK_LEN.saturating_sub(rest)),
+        Padding::Pkcs7 => plaintext_len.checked_add(block_len.saturating_sub(rest)),
     }
 }
 
@@ -40,35 +42,43 @@ const ECB: Ciphers = [sys::EVP_aes_128_ecb, sys::EVP_aes_192_ecb, sys::EVP_aes_2
 const CBC: Ciphers = [sys::EVP_aes_128_cbc, sys::EVP_aes_192_cbc, sys::EVP_aes_256_cbc];
 
 /// A running encryption or decryption. It is over when [`Self::finish`] has succeeded.
-pub struct AesCipher {
+pub struct BlockCipher {
     context: Context,
     padding: Padding,
     direction: Direction,
-    /// Bytes taken in and not yet given out: 0 to 16.
+    /// Bytes taken in and not yet given out: none to a block.
     held: usize,
+    /// Of the cipher, in bytes: 8 or 16.
+    block_len: usize,
 }
 
 impl AesKey {
     /// Starts to encrypt or decrypt.
-    pub fn cipher(&self, mode: BlockMode<'_>, direction: Direction, padding: Padding) -> Result<AesCipher> {
+    pub fn cipher(&self, mode: BlockMode<'_>, direction: Direction, padding: Padding) -> Result<BlockCipher> {
         let (ciphers, iv) = match mode {
             BlockMode::Ecb => (ECB, null()),
             BlockMode::Cbc { iv } => (CBC, iv.as_ptr()),
         };
         // SAFETY: `iv` has the 16 bytes that CBC takes, and is null for ECB.
         let context = unsafe { self.keyed(ciphers, iv, direction)? };
+        Ok(BlockCipher::new(context, direction, padding, AES_BLOCK_LEN))
+    }
+}
+
+impl BlockCipher {
+    /// What a new context in a block mode, with a key and blocks of `block_len` bytes, begins.
+    pub(crate) fn new(context: Context, direction: Direction, padding: Padding, block_len: usize) -> Self {
         // SAFETY: a live context of ours alone. Cannot fail.
         unsafe { sys::EVP_CIPHER_CTX_set_padding(context.as_ptr(), (padding == Padding::Pkcs7).into()) };
-        Ok(AesCipher {
+        Self {
             context,
             padding,
             direction,
             held: 0,
-        })
+            block_len,
+        }
     }
-}
 
-impl AesCipher {
     /// Exactly how many bytes [`Self::update`] will write for `input_len` more bytes.
     pub fn update_len(&self, input_len: usize) -> usize {
         let total = self.held.saturating_add(input_len);
@@ -77,15 +87,16 @@ impl AesCipher {
             (Direction::Decrypt, Padding::Pkcs7) => total.saturating_sub(1),
             _ => total,
         };
-        ready - ready % AES_BLOCK_LEN
+        let rest = ready.checked_rem(self.block_len).unwrap_or_default();
+        ready.saturating_sub(rest)
     }
 
     /// How many bytes [`Self::finish`] will write: exact but for decryption with padding, where it is at most this.
     pub fn finish_len(&self) -> usize {
         match (self.direction, self.padding) {
             (_, Padding::None) => 0,
-            (Direction::Encrypt, Padding::Pkcs7) => AES_BLOCK_LEN,
-            (Direction::Decrypt, Padding::Pkcs7) => AES_BLOCK_LEN - 1,
+            (Direction::Encrypt, Padding::Pkcs7) => self.block_len,
+            (Direction::Decrypt, Padding::Pkcs7) => self.block_len.saturating_sub(1),
         }
     }
 
@@ -106,7 +117,7 @@ impl AesCipher {
     /// A party that can send ciphertexts and sees which of the two answers comes can decrypt (a padding oracle); only
     /// authentication helps against it. When `out` is too short nothing happens, and the call can be repeated.
     pub fn finish(&mut self, out: &mut [u8]) -> Result<usize> {
-        if self.must_be_whole() && !self.held.is_multiple_of(AES_BLOCK_LEN) {
+        if self.must_be_whole() && !self.held.is_multiple_of(self.block_len) {
             return Err(Error::InputLength);
         }
         if self.direction == Direction::Decrypt && self.padding == Padding::Pkcs7 {
@@ -125,6 +136,7 @@ impl AesCipher {
         if self.held == 0 {
             return Err(Error::InputLength);
         }
+        // No cipher's blocks are longer.
         let mut block = zeroize::Zeroizing::new([0; AES_BLOCK_LEN]);
         let len = self.last(block.as_mut_ptr())?;
         let plain = block.get(..len).ok_or(Error::Decryption)?;

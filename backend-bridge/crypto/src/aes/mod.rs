@@ -12,9 +12,9 @@ mod stealing;
 mod stream;
 mod wrap;
 
-pub use block::{AesCipher, BlockMode, Padding, padded_len};
+pub use block::{BlockCipher, BlockMode, Padding, padded_len};
 pub use ccm::{ccm_most, is_ccm_nonce_len, is_ccm_tag_len};
-pub use cmac::{AesCmac, AesGmac};
+pub use cmac::{AesGmac, Cmac};
 pub use gcm::{AesGcmDecrypt, AesGcmEncrypt};
 pub use stealing::{AesStealing, AesXtsKey};
 pub use stream::{AesStream, StreamMode};
@@ -42,7 +42,7 @@ pub enum Direction {
 
 impl Direction {
     /// aws-lc's number for it.
-    fn flag(self) -> c_int {
+    pub(crate) fn flag(self) -> c_int {
         match self {
             Self::Encrypt => 1,
             Self::Decrypt => 0,
@@ -50,7 +50,7 @@ impl Direction {
     }
 }
 
-type Context = Owned<sys::EVP_CIPHER_CTX>;
+pub(crate) type Context = Owned<sys::EVP_CIPHER_CTX>;
 
 /// aws-lc's descriptions of one mode, for keys of 128, 192 and 256 bits.
 type Ciphers = [unsafe extern "C" fn() -> *const sys::EVP_CIPHER; 3];

@@ -96,6 +96,17 @@ pub enum Algorithm {
     ChaCha20,
     /// ChaCha20 with Poly1305 (RFC 8439).
     ChaChaPoly,
+    /// Triple DES key generation.
+    Des3Key,
+    /// Triple DES, block by block (NIST SP 800-67).
+    Des3Ecb,
+    /// Triple DES in CBC mode, with PKCS#7 padding or without.
+    Des3Cbc {
+        /// Whether padding is added and removed.
+        padded: bool,
+    },
+    /// CMAC with triple DES (SP 800-38B).
+    Des3Cmac,
     /// A key from the bytes of others (PKCS#11 3.2, miscellaneous simple key derivation mechanisms).
     Combine(Combination),
     /// HKDF key generation.
@@ -254,6 +265,7 @@ impl Algorithm {
             Self::MlKem => Some(ck::CKK_ML_KEM),
             Self::HmacKey(hash) => Some(hmac_key_type(hash)),
             Self::ChaChaKey | Self::ChaCha20 | Self::ChaChaPoly => Some(ck::CKK_CHACHA20),
+            Self::Des3Key | Self::Des3Ecb | Self::Des3Cbc { .. } | Self::Des3Cmac => Some(ck::CKK_DES3),
             Self::GenericSecret
             | Self::RemoteSymmetric
             | Self::TlsPremaster
@@ -301,15 +313,17 @@ impl Algorithm {
         match self {
             Self::Hmac { hash, .. } => Some(hash.output_len()),
             Self::AesCmac { .. } => Some(16),
+            Self::Des3Cmac => Some(8),
             _ => None,
         }
     }
 
     /// Whether it is broken or outdated, and so offered to those only who ask for it in their configuration.
     pub const fn is_legacy(self) -> bool {
-        match self.hash() {
-            Some(hash) => hash.is_legacy(),
-            None => false,
+        match (self, self.hash()) {
+            (Self::Des3Key | Self::Des3Ecb | Self::Des3Cbc { .. } | Self::Des3Cmac, _) => true,
+            (_, Some(hash)) => hash.is_legacy(),
+            (_, None) => false,
         }
     }
 
@@ -359,6 +373,7 @@ fn sizes_of(key_type: ck::CK_KEY_TYPE) -> (ck::CK_ULONG, ck::CK_ULONG) {
         ck::CKK_AES => (16, 32),
         ck::CKK_AES_XTS => (32, 64),
         ck::CKK_CHACHA20 => same(32),
+        ck::CKK_DES3 => same(24),
         other => Scheme::of(other).map_or((0, 0), Scheme::public_lens),
     }
 }

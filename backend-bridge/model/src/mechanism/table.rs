@@ -123,6 +123,11 @@ mechanisms! {
     CKM_CHACHA20_KEY_GEN:      ChaChaKey, ck::CKF_GENERATE, P::None;
     CKM_CHACHA20:              ChaCha20, CRYPT, P::ChaCha20;
     CKM_CHACHA20_POLY1305:     ChaChaPoly, CRYPT | MESSAGES, P::ChaChaPoly;
+    CKM_DES3_KEY_GEN:          Des3Key, ck::CKF_GENERATE, P::None;
+    CKM_DES3_ECB:              Des3Ecb, WRAP, P::None;
+    CKM_DES3_CBC:              Des3Cbc { padded: false }, WRAP, P::Bytes(8);
+    CKM_DES3_CBC_PAD:          Des3Cbc { padded: true }, WRAP, P::Bytes(8);
+    CKM_DES3_CMAC:             Des3Cmac, SIGN, P::None;
     CKM_GENERIC_SECRET_KEY_GEN: GenericSecret, ck::CKF_GENERATE, P::None;
     CKM_SHA_1_KEY_GEN:         HmacKey(Sha1), ck::CKF_GENERATE, P::None;
     CKM_SHA224_KEY_GEN:        HmacKey(Sha224), ck::CKF_GENERATE, P::None;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-//! AES: block by block, in CBC with and without padding, and GCM (PKCS#11 3.2, AES).
+//! AES: block by block, in CBC with and without padding, and GCM (PKCS#11 3.2, AES). Triple DES, the first two of these
+//! (PKCS#11 3.2, Double and Triple-length DES).
 //!
 //! GCM decryption in parts gives nothing out before the tag is checked. A wrong tag is `CKR_ENCRYPTED_DATA_INVALID`;
 //! `CKR_AEAD_DECRYPT_FAILED` belongs to the message functions (PKCS#11 3.2, C_DecryptMessage).
@@ -13,7 +14,8 @@ pub(super) use code::Mac;
 pub(super) use modes::Modes;
 
 use keyenclave_crypto::{
-    AES_BLOCK_LEN, AesCipher, AesGcmDecrypt, AesGcmEncrypt, AesKey, BlockMode, Direction, Padding, padded_len,
+    AES_BLOCK_LEN, AesGcmDecrypt, AesGcmEncrypt, AesKey, BlockCipher, BlockMode, DES_BLOCK_LEN, Des3Key,
+    Direction, Padding, padded_len,
 };
 use keyenclave_model::error::{Error, Result, Rv};
 use keyenclave_model::mechanism::{Algorithm, Mechanism, Params};
@@ -26,9 +28,11 @@ use crate::keys::Key;
 
 /// Encrypting or decrypting in ECB or CBC mode.
 pub(super) struct Blocks {
-    cipher: AesCipher,
+    cipher: BlockCipher,
     direction: Direction,
     padding: Padding,
+    /// In bytes.
+    block_len: usize,
 }
 
 impl Blocks {
@@ -42,26 +46,25 @@ impl Blocks {
         key: &Key,
     ) -> Result<Box<dyn Operation>> {
         let padding = match mechanism.algorithm() {
-            Algorithm::AesCbc { padded: true } => Padding::Pkcs7,
+            Algorithm::AesCbc { padded: true } | Algorithm::Des3Cbc { padded: true } => Padding::Pkcs7,
             _ => Padding::None,
         };
-        let mode = match mechanism.params() {
-            Params::Bytes(iv) => BlockMode::Cbc {
-                iv: iv
-                    .as_slice()
-                    .try_into()
-                    .map_err(|_| Error::from(Rv::MechanismParamInvalid))?,
-            },
-            _ => BlockMode::Ecb,
-        };
         let direction = direction(class)?;
-        let cipher = aes(key)?
-            .cipher(mode, direction, padding)
-            .map_err(|error| doing(direction).failed(error))?;
+        let (cipher, block_len) = match mechanism.algorithm() {
+            Algorithm::Des3Ecb | Algorithm::Des3Cbc { .. } => {
+                let iv = iv(mechanism.params())?;
+                (des3(key)?.cipher(iv, direction, padding), DES_BLOCK_LEN)
+            }
+            _ => {
+                let mode = iv(mechanism.params())?.map_or(BlockMode::Ecb, |iv| BlockMode::Cbc { iv });
+                (aes(key)?.cipher(mode, direction, padding), AES_BLOCK_LEN)
+            }
+        };
         Ok(Box::new(Self {
-            cipher,
+            cipher: cipher.map_err(|error| doing(direction).failed(error))?,
             direction,
             padding,
+            block_len,
         }))
     }
 
@@ -79,9 +82,9 @@ impl Blocks {
     }
 
     fn single_len(&self, input_len: usize) -> Result<OutputLen> {
-        let whole_blocks = input_len.is_multiple_of(AES_BLOCK_LEN);
+        let whole_blocks = input_len.is_multiple_of(self.block_len);
         match (self.direction, self.padding) {
-            (Direction::Encrypt, padding) => padded_len(padding, input_len)
+            (Direction::Encrypt, padding) => padded_len(padding, input_len, self.block_len)
                 .map(OutputLen::Exact)
                 .ok_or(Rv::DataLenRange.into()),
             (Direction::Decrypt, _) if !whole_blocks => Err(Rv::EncryptedDataLenRange.into()),
@@ -234,6 +237,24 @@ pub(super) fn aes(key: &Key) -> Result<&AesKey> {
     match key {
         Key::Secret(key) => key.aes(),
         _ => Err(mismatch()),
+    }
+}
+
+pub(super) fn des3(key: &Key) -> Result<Des3Key> {
+    match key {
+        Key::Secret(key) => key.des3(),
+        _ => Err(mismatch()),
+    }
+}
+
+/// The initialisation vector, if the mechanism has one: a block.
+fn iv<const BLOCK_LEN: usize>(params: &Params) -> Result<Option<&[u8; BLOCK_LEN]>> {
+    match params {
+        Params::Bytes(iv) => match iv.as_slice().try_into() {
+            Ok(iv) => Ok(Some(iv)),
+            Err(_) => Err(Rv::MechanismParamInvalid.into()),
+        },
+        _ => Ok(None),
     }
 }
 

@@ -58,13 +58,18 @@ pub(crate) fn begin(
         (Algorithm::Ecdsa(hash), _) => Ok(Box::new(ecdsa::Signing::new(hash, key))),
         (Algorithm::MlDsa(input), _) => ml_dsa::Signing::begin(input, mechanism, key),
         (Algorithm::EdDsa, _) => Ok(Box::new(eddsa::Signing::new(mechanism, key))),
-        (Algorithm::AesEcb | Algorithm::AesCbc { .. }, _) => aes::Blocks::begin(class, mechanism, &key),
+        (
+            Algorithm::AesEcb | Algorithm::AesCbc { .. } | Algorithm::Des3Ecb | Algorithm::Des3Cbc { .. },
+            _,
+        ) => aes::Blocks::begin(class, mechanism, &key),
         (Algorithm::AesGcm, _) => aes::begin_gcm(class, mechanism, &key),
         (Algorithm::AesStream(_) | Algorithm::AesCts | Algorithm::AesXts, _) => {
             aes::Modes::begin(class, mechanism, &key)
         }
         (Algorithm::AesCcm, _) => aes::Ccm::begin(class, mechanism, key),
-        (Algorithm::AesCmac { .. } | Algorithm::AesGmac, _) => aes::Mac::begin(mechanism, &key),
+        (Algorithm::AesCmac { .. } | Algorithm::AesGmac | Algorithm::Des3Cmac, _) => {
+            aes::Mac::begin(mechanism, &key)
+        }
         (Algorithm::AesKeyWrap(form), _) => key_wrap::Wrapping::begin(class, form, mechanism, key),
         (Algorithm::ChaCha20, _) => chacha::begin_stream(class, mechanism, &key),
         (Algorithm::ChaChaPoly, _) => chacha::Sealing::begin(class, mechanism, &key),

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
 mod chacha;
+mod des;
 mod digests;
 mod encryption;
 mod signatures;

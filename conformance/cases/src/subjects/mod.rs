@@ -14,6 +14,7 @@ mod ccm_messages;
 mod chacha;
 mod chacha_messages;
 mod derivation;
+mod des;
 mod digests;
 mod dual;
 mod ecdh;
@@ -45,7 +46,7 @@ mod tls;
 use crate::case::Case;
 use crate::profiles;
 
-const SUBJECTS: [&[Case]; 40] = [
+const SUBJECTS: [&[Case]; 41] = [
     life_cycle::CASES,
     slots::CASES,
     pins::CASES,
@@ -67,6 +68,7 @@ const SUBJECTS: [&[Case]; 40] = [
     aes_codes::CASES,
     aes_data::CASES,
     chacha::CASES,
+    des::CASES,
     gcm_messages::CASES,
     gcm_nonces::CASES,
     ccm_messages::CASES,

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: MIT
-//! Authentication codes of AES: CMAC, whole or cut to the length that the parameter gives, and GMAC (PKCS#11 3.2, AES CMAC
+//! Authentication codes of AES, and of triple DES the first: CMAC, whole or cut to the length that the parameter gives, and GMAC (PKCS#11 3.2, AES CMAC
 //! and AES-GMAC). Codes are compared in constant time.
 
-use keyenclave_crypto::{self as crypto, AES_BLOCK_LEN, AesCmac, AesGmac};
+use keyenclave_crypto::{self as crypto, AES_BLOCK_LEN, AesGmac, Cmac, DES_BLOCK_LEN};
 use keyenclave_model::error::{Result, Rv};
 use keyenclave_model::mechanism::{Algorithm, Mechanism, Params};
 use keyenclave_model::token::{CallCx, End, Operation, OutputLen, Part, Step};
 
-use super::aes;
+use super::{aes, des3};
 use crate::error::Doing;
 use crate::keys::Key;
 use crate::operation::{code, ready, signature_len};
@@ -20,7 +20,7 @@ pub(crate) struct Mac {
 }
 
 enum Running {
-    Cmac(AesCmac),
+    Cmac(Cmac),
     Gmac(AesGmac),
 }
 
@@ -30,11 +30,14 @@ impl Mac {
     /// # Errors
     /// `CKR_MECHANISM_PARAM_INVALID`.
     pub(crate) fn begin(mechanism: &Mechanism, key: &Key) -> Result<Box<dyn Operation>> {
-        let key = aes(key)?;
         let (running, len) = match (mechanism.algorithm(), mechanism.params()) {
-            (Algorithm::AesCmac { .. }, Params::Length(len)) => (key.cmac().map(Running::Cmac), *len),
-            (Algorithm::AesCmac { .. }, _) => (key.cmac().map(Running::Cmac), AES_BLOCK_LEN),
-            (_, Params::Gcm(gcm)) => (key.gmac(&gcm.iv, gcm.tag_len).map(Running::Gmac), gcm.tag_len),
+            (Algorithm::Des3Cmac, _) => (des3(key)?.cmac().map(Running::Cmac), DES_BLOCK_LEN),
+            (Algorithm::AesCmac { .. }, Params::Length(len)) => (aes(key)?.cmac().map(Running::Cmac), *len),
+            (Algorithm::AesCmac { .. }, _) => (aes(key)?.cmac().map(Running::Cmac), AES_BLOCK_LEN),
+            (_, Params::Gcm(gcm)) => {
+                let running = aes(key)?.gmac(&gcm.iv, gcm.tag_len);
+                (running.map(Running::Gmac), gcm.tag_len)
+            }
             _ => return Err(Rv::MechanismParamInvalid.into()),
         };
         let running = running.map_err(|error| Doing::Producing.failed(error))?;
