@@ -481,6 +481,14 @@ pub const KINDS: &[ObjectKind] = &[
     kind(ck::CKO_SECRET_KEY, Some(ck::CKK_SHA3_512_HMAC), true, MAC_GROUPS),
 ];
 
+/// Whether objects of a class hold what nobody may see who is not logged in. A class that is not known is taken for one.
+pub const fn holds_secret(class: ck::CK_OBJECT_CLASS) -> bool {
+    !matches!(
+        class,
+        ck::CKO_DATA | ck::CKO_CERTIFICATE | ck::CKO_PUBLIC_KEY | ck::CKO_PROFILE | ck::CKO_MECHANISM
+    )
+}
+
 impl ObjectKind {
     /// The kind with this class and type.
     pub fn find(class: ck::CK_OBJECT_CLASS, subtype: Option<ck::CK_ULONG>) -> Option<&'static Self> {
@@ -524,6 +532,14 @@ mod tests {
                 );
             }
         }
+    }
+
+    #[test]
+    fn what_holds_a_secret_is_private_unless_the_template_says_otherwise() {
+        for kind in KINDS {
+            assert_eq!(holds_secret(kind.class), kind.private, "{kind:?}");
+        }
+        assert!(holds_secret(ck::CKO_VENDOR_DEFINED), "a class that is not known");
     }
 
     #[test]

@@ -8,6 +8,7 @@ use keyenclave_model::access::Access;
 use keyenclave_model::attribute::Value;
 use keyenclave_model::error::{Error, Result, Rv};
 use keyenclave_model::object::{Object, Origin};
+use keyenclave_model::schema::holds_secret;
 use keyenclave_model::template::Template;
 use keyenclave_model::token::{CallCx, ObjectId, Role};
 
@@ -299,11 +300,7 @@ fn check_write(access: Access, object: &Object) -> Result<()> {
 /// Whether an object takes the user's login: private ones do, and so does every secret that is stored, because the
 /// store keeps it sealed whatever its `CKA_PRIVATE` says.
 pub(crate) fn needs_user(object: &Object) -> bool {
-    object.is_private() || (object.is_token() && is_secret(object))
-}
-
-fn is_secret(object: &Object) -> bool {
-    matches!(object.class(), Some(ck::CKO_PRIVATE_KEY | ck::CKO_SECRET_KEY))
+    object.is_private() || (object.is_token() && object.class().is_none_or(holds_secret))
 }
 
 /// An object that is to be added.

@@ -12,6 +12,7 @@ use keyenclave_model::attribute::Value;
 use keyenclave_model::error::{Error, Result, Rv};
 use keyenclave_model::mechanism::{Mechanism, MechanismInfo};
 use keyenclave_model::object::Object;
+use keyenclave_model::schema::holds_secret;
 use keyenclave_model::template::Template;
 use keyenclave_model::token::{
     CallCx, ObjectId, OperationClass, Out, SessionId, Step, Token, TokenInfo, Work,
@@ -148,7 +149,7 @@ impl Simulated {
 
 /// Refuses keys that come from elsewhere, which the service does not take.
 fn check_class(class: Option<ck::CK_OBJECT_CLASS>) -> Result<()> {
-    if !matches!(class, Some(ck::CKO_PRIVATE_KEY | ck::CKO_SECRET_KEY)) {
+    if !class.is_some_and(holds_secret) {
         return Ok(());
     }
     Err(Error::new(

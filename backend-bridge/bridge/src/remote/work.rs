@@ -8,6 +8,7 @@ use keyenclave_model::attribute;
 use keyenclave_model::error::{Error, Result, Rv};
 use keyenclave_model::mechanism::Mechanism;
 use keyenclave_model::object::Object;
+use keyenclave_model::schema::holds_secret;
 use keyenclave_model::template::Template;
 use keyenclave_model::token::{CallCx, ObjectId, OperationClass, Out, Step, Token, Work};
 use keyenclave_soft::Sidecar;
@@ -274,7 +275,7 @@ impl Parts {
 
 /// Refuses what no store beside a service's keys takes.
 fn check_can_be_kept(object: &Object) -> Result<()> {
-    if !matches!(object.class(), Some(ck::CKO_PRIVATE_KEY | ck::CKO_SECRET_KEY)) {
+    if !object.class().is_none_or(holds_secret) {
         return Ok(());
     }
     Err(Error::new(

@@ -24,6 +24,7 @@ use keyenclave_model::algorithm::Hash;
 use keyenclave_model::error::{Error, Result, Rv};
 use keyenclave_model::mechanism::MechanismInfo;
 use keyenclave_model::object::{Object, Origin};
+use keyenclave_model::schema::holds_secret;
 use keyenclave_model::template::Template;
 use keyenclave_model::token::{
     CallCx, HandleSource, ObjectId, Out, Role, SessionId, Step, Token, TokenInfo, Work,
@@ -293,7 +294,7 @@ fn binding(header: &Header) -> Binding {
 
 /// Refuses what is a secret: here it would be as safe as a file.
 fn check_class(class: Option<ck::CK_OBJECT_CLASS>) -> Result<()> {
-    if !matches!(class, Some(ck::CKO_PRIVATE_KEY | ck::CKO_SECRET_KEY)) {
+    if !class.is_some_and(holds_secret) {
         return Ok(());
     }
     Err(Error::new(
