@@ -3,15 +3,15 @@
 //!
 //! | bytes | what |
 //! |---|---|
-//! | 1 | version, [`VERSION`] |
+//! | 1 | version, `VERSION` |
 //! | number | how many attributes follow |
 //! | each: number | the attribute, in ascending order, each once |
-//! | each: 1 | the form of the value, a [`tag`] |
+//! | each: 1 | the form of the value, a `tag` |
 //! | each: … | the value |
 //!
 //! A number is little-endian base 128 (as in DWARF and protocol buffers) without superfluous bytes. There is exactly
 //! one encoding of an object, and decoding refuses every other one. A store's bytes may come from anybody: decoding
-//! takes time and memory in proportion to their number, goes into templates no deeper than [`MAX_DEPTH`], and never
+//! takes time and memory in proportion to their number, goes into templates no deeper than `MAX_DEPTH`, and never
 //! panics. This format is for ever; a new one gets another version.
 
 use cryptoki_sys as ck;

@@ -2,7 +2,6 @@
 //! The soft engine of KeyEnclave: stores, sealers and the soft token.
 #![forbid(unsafe_code)]
 
-mod codec;
 mod derive;
 mod described;
 mod encapsulate;
@@ -22,6 +21,7 @@ mod records;
 mod search;
 mod session;
 
+pub mod codec;
 pub mod pin_hash;
 pub mod sealer;
 pub mod sidecar;

@@ -3,7 +3,7 @@
 //!
 //! With KEYENCLAVE_BLESS=1 a store of the present format is made where there is none yet; one that is there is never
 //! written again, since it stands for the stores that users have.
-#![allow(clippy::unwrap_used, clippy::panic)]
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
 mod token_fixture;
 

@@ -202,6 +202,14 @@ pub fn read(file: &Path) -> Result<Config, ConfigError> {
     parse::parse(&text, file, &Surroundings::of_process())
 }
 
+/// What a file with this text would say, in a process whose environment says nothing about places.
+///
+/// # Errors
+/// A [`ConfigError`] when it is not a valid configuration.
+pub fn read_text(text: &str, file: &Path) -> Result<Config, ConfigError> {
+    parse::parse(text, file, &Surroundings::default())
+}
+
 /// What `pin_hash` in the configuration has to be for a PIN.
 ///
 /// # Errors

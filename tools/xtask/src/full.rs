@@ -6,7 +6,7 @@
 //! not seen.
 
 use crate::project::{self, Built};
-use crate::{conformance, dependencies, quickstart, run, test, tools};
+use crate::{conformance, dependencies, fuzz, quickstart, run, test, tools};
 use std::path::PathBuf;
 use std::process::Command;
 use std::time::Instant;
@@ -27,6 +27,11 @@ struct Sanitizer {
 
 /// A test program, and which of its cases: what libtest takes as filters; none is all.
 struct Suite(&'static str, &'static str, &'static [&'static str]);
+
+/// How long a fuzz target runs, in seconds: always, and where that row is asked for by its name.
+const FUZZED: u32 = 120;
+const FUZZED_LONG: u32 = 720;
+const LONG_FUZZING: &str = "an hour of fuzz targets: twelve minutes each";
 
 const CONFORMANCE: &str = "keyenclave-conformance";
 const CASES: &str = "keyenclave-conformance-cases";
@@ -79,6 +84,12 @@ pub fn run(arguments: &[String]) -> Result<(), String> {
         let suites: Vec<_> = sanitizer.suites.iter().map(Suite::name).collect();
         let name = format!("{} sanitizer: {}", sanitizer.name, suites.join(", "));
         page.row(&name, || sanitized(sanitizer));
+    }
+    page.row("fuzzing: two minutes a target", || fuzz::all(FUZZED).map(|()| 0));
+    if page.is_named(LONG_FUZZING) {
+        page.row(LONG_FUZZING, || fuzz::all(FUZZED_LONG).map(|()| 0));
+    } else {
+        page.keep(LONG_FUZZING);
     }
     page.row("licences, bans and sources of dependencies", || {
         deny().map(|()| 0)
@@ -256,6 +267,11 @@ impl Page {
 
     fn wants(&self, name: &str) -> bool {
         self.wanted.is_empty() || self.wanted.iter().any(|word| name.contains(word.as_str()))
+    }
+
+    /// Whether somebody asks for this row, and not only for all.
+    fn is_named(&self, name: &str) -> bool {
+        !self.wanted.is_empty() && self.wants(name)
     }
 
     /// Leaves a row as it was.

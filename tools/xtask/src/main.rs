@@ -11,6 +11,7 @@ mod conformance;
 mod dependencies;
 mod emulators;
 mod full;
+mod fuzz;
 mod install;
 mod peers;
 mod project;
@@ -38,6 +39,11 @@ const TASKS: &[(&str, &str, Task)] = &[
         "full",
         "what takes longer: sanitizers, long stress, licences; writes docs/full-run.md",
         full::run,
+    ),
+    (
+        "fuzz",
+        "run the fuzz targets [--seconds N] [--keep] [TARGET...]",
+        fuzz::run,
     ),
     (
         "conformance",
