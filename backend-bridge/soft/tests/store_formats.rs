@@ -162,3 +162,21 @@ fn a_store_of_every_format_takes_new_objects_and_a_new_pin_of_the_so() {
         one(&again, ck::CKO_SECRET_KEY, "aes");
     }
 }
+
+#[test]
+fn a_store_of_the_next_format_is_refused_by_its_number_and_left_alone() {
+    let fixture = opened(FORMAT_VERSION);
+    let file = fixture.directory.path().join(STORE);
+    let next = FORMAT_VERSION + 1;
+    rusqlite::Connection::open(&file)
+        .unwrap()
+        .pragma_update(None, "user_version", next)
+        .unwrap();
+    let before = fs::read(&file).unwrap();
+    let Err(error) = fixture.login(Role::User, USER_PIN) else {
+        panic!("a newer format was opened");
+    };
+    let told = error.to_string();
+    assert!(told.contains(&format!("format {next}")), "{told}");
+    assert_eq!(fs::read(&file).unwrap(), before);
+}
