@@ -343,6 +343,57 @@ static void nothing_begins_where_a_call_hangs(HANDLE session) {
     CHECK(0, complaints);
 }
 
+/* How many keys there are with the label of those that are made here. */
+static CK_ULONG count_made(HANDLE session) {
+    CK_ATTRIBUTE label = {CKA_LABEL, "made", 4};
+    HANDLE found[8];
+    CK_ULONG count;
+    CHECK(CKR_OK, CALL(C_FindObjectsInit, (HANDLE, CK_ATTRIBUTE *, CK_ULONG), session, &label, 1));
+    CHECK(CKR_OK, CALL(C_FindObjects, (HANDLE, HANDLE *, CK_ULONG, CK_ULONG *), session, found, 8, &count));
+    CHECK(CKR_OK, CALL(C_FindObjectsFinal, (HANDLE), session));
+    return count;
+}
+
+static HANDLE make_key(HANDLE session) {
+    CK_MECHANISM mechanism = {CKM_AES_KEY_GEN, NULL, 0};
+    CK_ULONG length = 32;
+    CK_BYTE yes = 1, no = 0;
+    CK_ATTRIBUTE template[] = {{CKA_TOKEN, &no, 1}, {CKA_ENCRYPT, &yes, 1}, {CKA_VALUE_LEN, &length, sizeof length},
+                               {CKA_LABEL, "made", 4}};
+    HANDLE key;
+    CHECK(CKR_OK, CALL(C_GenerateKey, (HANDLE, CK_MECHANISM *, CK_ATTRIBUTE *, CK_ULONG, HANDLE *), session, &mechanism,
+                       template, 4, &key));
+    return key;
+}
+
+/* The call that takes an operation out of the vendor's session, and the one that closes it: nobody waits for them for
+ * ever, and nobody sees what they leave behind. */
+static void objects_end_with_their_session(HANDLE session) {
+    static const char *const calls[] = {"C_EncryptFinal", "C_CloseSession"};
+    CK_BYTE iv[BLOCK] = {1};
+    CHECK(CKR_OK, login(session));
+    for (int i = 0; i < 2; i++) {
+        HANDLE closed = open_in(slot), key = make_key(closed);
+        if (i == 0) {
+            CHECK(CKR_OK, init("C_EncryptInit", closed, CKM_AES_CBC_PAD, iv, BLOCK, key));
+        }
+        CHECK(1, count_made(session));
+        arm_function(calls[i], FAULTY_HANG, 0);
+        begin("C_CloseSession");
+        CHECK(CKR_OK, CALL(C_CloseSession, (HANDLE), closed));
+        while (hanging() == 0) {
+            sched_yield();
+        }
+        CHECK(0, count_made(session));
+        CHECK(1, hanging());
+        release();
+        CHECK(0, count_made(session));
+        key = make_key(session);
+        CHECK(1, count_made(session));
+        CHECK(CKR_OK, CALL(C_DestroyObject, (HANDLE, HANDLE), session, key));
+    }
+}
+
 static HANDLE closed_meanwhile;
 
 static void *make_a_pair(void *none) {
@@ -361,9 +412,6 @@ static void *make_a_pair(void *none) {
 
 /* Of keys that are made together, none is left where one cannot be kept. */
 static void a_pair_is_made_whole_or_not_at_all(HANDLE session) {
-    CK_ATTRIBUTE label = {CKA_LABEL, "made", 4};
-    HANDLE found[2];
-    CK_ULONG count;
     pthread_t making;
     CHECK(CKR_OK, login(session));
     closed_meanwhile = open_in(slot);
@@ -376,10 +424,7 @@ static void a_pair_is_made_whole_or_not_at_all(HANDLE session) {
     CHECK(CKR_OK, CALL(C_CloseSession, (HANDLE), closed_meanwhile));
     release();
     pthread_join(making, NULL);
-    CHECK(CKR_OK, CALL(C_FindObjectsInit, (HANDLE, CK_ATTRIBUTE *, CK_ULONG), session, &label, 1));
-    CHECK(CKR_OK, CALL(C_FindObjects, (HANDLE, HANDLE *, CK_ULONG, CK_ULONG *), session, found, 2, &count));
-    CHECK(CKR_OK, CALL(C_FindObjectsFinal, (HANDLE), session));
-    CHECK(0, count);
+    CHECK(0, count_made(session));
 }
 
 static const struct way ways[] = {
@@ -394,6 +439,7 @@ static const struct way ways[] = {
     {"late-length", a_length_that_comes_late_ends_the_operation},
     {"late-part", nothing_begins_where_a_call_hangs},
     {"pair", a_pair_is_made_whole_or_not_at_all},
+    {"closed", objects_end_with_their_session},
 };
 
 int main(int count, char **arguments) {

@@ -70,3 +70,8 @@ fn no_operation_begins_where_a_call_hangs() {
 fn a_pair_is_made_whole_or_not_at_all() {
     play("pair", &BOTH_WAYS);
 }
+
+#[test]
+fn objects_end_with_their_session_though_the_device_hangs() {
+    play("closed", &[HURRIED]);
+}

@@ -339,7 +339,9 @@ impl Device for VendorToken {
     }
 
     fn close(&self, session: Session) -> Answer<()> {
-        self.library.call(|module| module.close_session(session))
+        self.objects.hidden.end(session, || {
+            self.library.call(|module| module.close_session(session))
+        })
     }
 
     fn log_in(&self, session: Session, with: &Credentials<'_>) -> Answer<()> {

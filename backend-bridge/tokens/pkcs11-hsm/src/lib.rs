@@ -13,6 +13,7 @@ mod faults;
 mod ffi;
 mod given;
 mod heal;
+mod hidden;
 mod library;
 mod login;
 mod messages;

@@ -18,6 +18,7 @@ use keyenclave_model::token::{HandleSource, ObjectId, SessionId};
 use parking_lot::{Mutex, RwLock};
 
 use crate::ffi::{Answer, Handle};
+use crate::hidden::{Dying, Hidden};
 use crate::pool::Lease;
 use crate::template::Attribute;
 
@@ -25,6 +26,7 @@ use crate::template::Attribute;
 pub(crate) struct Objects {
     handles: Arc<HandleSource>,
     known: RwLock<Known>,
+    pub hidden: Hidden,
 }
 
 #[derive(Default)]
@@ -90,6 +92,7 @@ impl Objects {
         Self {
             handles,
             known: RwLock::default(),
+            hidden: Hidden::default(),
         }
     }
 
@@ -129,6 +132,7 @@ impl Objects {
         owner: Option<(SessionId, Lease)>,
     ) -> (ObjectId, Option<Arc<Entry>>) {
         let mut known = self.known.write();
+        self.hidden.reused(handle);
         let old = known.theirs.get(&handle).copied();
         let gone = old.and_then(|old| known.remove(old));
         (self.enter(&mut known, handle, lease, owner), gone)
@@ -204,12 +208,31 @@ impl Objects {
         known.theirs.clear();
         known.ours.retain(|_, entry| entry.owner.is_none());
         known.owned = 0;
+        self.hidden.clear();
         known.some_lost = true;
     }
 
     /// A login that the vendor had forgotten stands again: handles of private objects are others now.
     pub fn lose_private(&self) {
         self.known.write().some_lost = true;
+    }
+
+    /// The session is being closed: its objects are hidden until they have ended with the vendor's sessions.
+    pub fn hide_session(&self, session: SessionId) {
+        if self.known.read().owned == 0 {
+            return;
+        }
+        let mut known = self.known.write();
+        let dying = |(id, entry): (&ObjectId, &Arc<Entry>)| {
+            let (_, home) = entry.owner.filter(|(owner, _)| *owner == session)?;
+            let (id, handle) = (*id, entry.handle.load(Acquire));
+            Some(Dying { id, handle, home })
+        };
+        let dying: Vec<_> = known.ours.iter().filter_map(dying).collect();
+        for Dying { id, .. } in &dying {
+            known.remove(*id);
+        }
+        self.hidden.add(dying);
     }
 
     /// The session is closed: its objects are gone.
@@ -220,6 +243,7 @@ impl Objects {
     /// The vendor's session is lost, and with it the objects that were made in it.
     pub fn lose_session(&self, lease: &Lease) {
         self.keep_owned(|_, home| home.number != lease.number);
+        self.hidden.lose_session(lease);
     }
 
     /// All session objects, with the vendor's handles.
@@ -242,6 +266,7 @@ impl Objects {
     /// The token was initialised: everything is gone.
     pub fn clear(&self) {
         self.keep(|_| false);
+        self.hidden.clear();
     }
 
     /// Keeps of the session objects those that stay. Most sessions own nothing, and stop nobody for it.

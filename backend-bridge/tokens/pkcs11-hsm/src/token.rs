@@ -399,6 +399,8 @@ impl Token for Pkcs11Token {
         let Some(core) = self.shown.core.get() else {
             return;
         };
+        // Before the vendor's sessions end, with which they are not hidden any more.
+        core.objects().hide_session(session);
         // In this order: what is noted after the one is refused, and what was noted before is seen by the other.
         let close = core.connection.pool.leave(session);
         core.objects().close_session(session);
@@ -417,7 +419,7 @@ impl Token for Pkcs11Token {
                 .for_each(|session| on_worker.connection.close(session));
             Ok(Out::Done)
         });
-        // What these sessions made is gone when this returns, unless the device hangs.
+        // Unless the device hangs, it has the sessions for others when this returns.
         if let Ok(mut waiting) = submitted {
             let until = self.shown.options.timeout.map(|timeout| Instant::now() + timeout);
             if waiting.wait(until).is_none() {

@@ -137,6 +137,19 @@ fn session_objects_die_with_their_session() {
 }
 
 #[test]
+fn objects_of_a_closed_session_are_hidden() {
+    let objects = objects();
+    let gone = objects.made(7, &FIRST, Some((ONE, lease(1)))).0;
+    let other = objects.made(8, &FIRST, Some((SessionId(2), lease(1)))).0;
+    objects.hide_session(ONE);
+    assert!(objects.get(gone).is_none() && objects.get(other).is_some());
+    let hides = |handle| objects.hidden.look(std::time::Instant::now()).hides(handle);
+    assert!(hides(7) && !hides(8));
+    objects.made(7, &FIRST, None);
+    assert!(!hides(7), "that is another object");
+}
+
+#[test]
 fn a_logout_voids_the_handles_of_private_objects() {
     let objects = objects();
     let public = objects.adopt(7, &FIRST, Some(known_as("public", false)));

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 //! Objects: found, read, made, changed, destroyed, and taken note of.
 
+use std::time::{Duration, Instant};
+
 use cryptoki_sys as ck;
 use keyenclave_model::attribute::Value;
 use keyenclave_model::error::{Error, Result, Rv};
@@ -20,6 +22,11 @@ use crate::template::Attributes;
 /// is noted when it is used.
 const NOTED_AT_ONCE: usize = 32;
 
+/// How long a search waits for objects that are just ending.
+const PATIENCE: Duration = Duration::from_secs(1);
+/// How often it is made where others go on ending meanwhile.
+const SEARCHES: usize = 8;
+
 pub(super) fn with_object<T>(
     core: &Core,
     cx: &CallCx,
@@ -36,7 +43,7 @@ pub(super) fn find(core: &Core, cx: &CallCx, template: &Template) -> Result<Out>
     core.connection
         .run_in(cx, Need::Alone, Repeat::Always, |lease| {
             let attributes = Attributes::new(template);
-            let handles = core.call(|module| module.find(lease.session, &attributes))?;
+            let handles = find_living(core, cx, lease, &attributes)?;
             let few = handles.len() <= NOTED_AT_ONCE;
             let adopt = |handle| match core.objects().of(handle, lease) {
                 Some(id) => Ok(id),
@@ -52,6 +59,24 @@ pub(super) fn find(core: &Core, cx: &CallCx, template: &Template) -> Result<Out>
             Ok(found)
         })
         .map(Out::Objects)
+}
+
+/// What the vendor finds but what is to end with a session that was closed.
+fn find_living(core: &Core, cx: &CallCx, lease: &Lease, template: &Attributes) -> Answer<Vec<Handle>> {
+    let hidden = &core.objects().hidden;
+    let patience = Instant::now() + PATIENCE;
+    let until = cx.deadline.map_or(patience, |deadline| deadline.min(patience));
+    let mut left = SEARCHES;
+    loop {
+        // Those of now: one that ends meanwhile may be among what the vendor finds.
+        let sight = hidden.look(until);
+        let mut handles = core.call(|module| module.find(lease.session, template))?;
+        left -= 1;
+        if left == 0 || hidden.is_still(&sight) {
+            handles.retain(|handle| !sight.hides(*handle));
+            return Ok(handles);
+        }
+    }
 }
 
 pub(super) fn attributes(
