@@ -17,6 +17,7 @@ use parking_lot::Mutex;
 use crate::ffi::{Answer, Session};
 use crate::heal::{Loss, Repeat, loss};
 use crate::login::{Credentials, Login};
+use crate::operation::{is_late, too_late};
 use crate::pool::{Fate, Lease, Need, Offer, Pool};
 use logins::Known;
 
@@ -46,6 +47,8 @@ pub(crate) trait Device: Send + Sync {
     fn is_logged_out(&self, session: Session) -> bool;
     /// The login was lost and is back: private objects have other handles.
     fn login_was_repeated(&self);
+    /// Nobody is logged in any more.
+    fn login_is_over(&self);
 }
 
 /// See the [module](self).
@@ -180,6 +183,11 @@ impl<D: Device> Connection<D> {
                     _ => return Err(error),
                 },
             };
+            // The application was told that it failed, and may have begun something else.
+            if is_late(cx.deadline) {
+                self.give_back(&lease, Fate::Clean);
+                return too_late();
+            }
             let rv = match work(&lease) {
                 Ok((done, true)) => return Ok((done, Some(lease))),
                 Ok((done, false)) => {
@@ -436,10 +444,15 @@ impl<D: Device> Connection<D> {
         }
     }
 
-    /// Work in the anchor session, once more after a loss: what concerns the login.
+    /// Work in the anchor session, once more after a loss: what concerns the login. After its deadline it is not begun:
+    /// somebody may have logged in since the application was told that it failed.
+    ///
+    /// # Errors
+    /// The work's; the vendor's; `CKR_DEVICE_ERROR` after the deadline.
     pub fn on_anchor<T>(
         &self,
         repeat: Repeat,
+        deadline: Option<Instant>,
         mut work: impl FnMut(&AnchorSession) -> Result<T>,
     ) -> Result<T> {
         for again in [false, true] {
@@ -447,6 +460,9 @@ impl<D: Device> Connection<D> {
             let since = self.since();
             let held = self.anchor.lock();
             let Some(anchor) = *held else { continue };
+            if is_late(deadline) {
+                return too_late();
+            }
             let done = work(&AnchorSession {
                 session: anchor.session,
                 writable: anchor.writable,
@@ -470,8 +486,14 @@ impl<D: Device> Connection<D> {
 
     /// Lets go of everything: closes all sessions and forgets the login. The token is new (`C_InitToken`), or is not
     /// needed any more.
-    pub fn disconnect(&self) {
+    ///
+    /// # Errors
+    /// `CKR_DEVICE_ERROR` after the `deadline`: nothing has changed, and nothing may follow.
+    pub fn disconnect(&self, deadline: Option<Instant>) -> Result<()> {
         let mut anchor = self.anchor.lock();
+        if is_late(deadline) {
+            return too_late();
+        }
         self.login.lock().forget();
         let phase = self.phase.load(Acquire);
         let phase = phase + 1 + (phase + 1) % 2;
@@ -483,6 +505,7 @@ impl<D: Device> Connection<D> {
             .into_iter()
             .chain(anchored)
             .for_each(|session| self.close(session));
+        Ok(())
     }
 
     /// The token was initialised anew: every login is void.

@@ -252,7 +252,7 @@ impl Core {
     /// worker and that slot have it still.
     pub fn end(self: &Arc<Self>) {
         if Arc::strong_count(self) <= 2 {
-            self.connection.disconnect();
+            let _ = self.connection.disconnect(None);
             if Arc::strong_count(&self.device().library) == 1 {
                 self.device().library.end();
             }
@@ -264,7 +264,7 @@ impl Drop for Core {
     fn drop(&mut self) {
         self.workers.close();
         // Where the module is not ours to finalise, the application goes on with it.
-        self.connection.disconnect();
+        let _ = self.connection.disconnect(None);
     }
 }
 
@@ -390,5 +390,9 @@ impl Device for VendorToken {
 
     fn login_was_repeated(&self) {
         self.objects.lose_private();
+    }
+
+    fn login_is_over(&self) {
+        self.objects.log_out();
     }
 }

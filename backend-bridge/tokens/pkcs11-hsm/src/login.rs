@@ -7,6 +7,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Instant;
 
 use keyenclave_model::algorithm::Hash;
 use keyenclave_model::error::{Error, Result, Rv};
@@ -95,8 +96,26 @@ impl Refused {
 
 struct Held {
     with: Kept,
-    /// Slots that logged in, and which of all entries that was; none for a login by reference.
-    slots: HashMap<SlotNumber, u64>,
+    /// Slots that logged in, and when; none for a login by reference.
+    slots: HashMap<SlotNumber, Entered>,
+}
+
+/// When a slot logged in.
+#[derive(Clone, Copy)]
+struct Entered {
+    /// Which of all entries it is.
+    number: u64,
+    at: Instant,
+}
+
+impl Entered {
+    fn next(entries: &mut u64) -> Self {
+        *entries += 1;
+        Self {
+            number: *entries,
+            at: Instant::now(),
+        }
+    }
 }
 
 /// What a login of the application's comes to.
@@ -167,8 +186,7 @@ impl Login {
                 "the token is logged in to through another slot or a configured PIN, and this is another PIN",
             ));
         }
-        self.entries += 1;
-        held.slots.insert(slot, self.entries);
+        held.slots.insert(slot, Entered::next(&mut self.entries));
         Ok(Attempt::Joined)
     }
 
@@ -177,20 +195,21 @@ impl Login {
         if slot.is_none() {
             self.refused = None;
         }
-        self.entries += 1;
+        let entered = Entered::next(&mut self.entries);
         self.held = Some(Held {
             with: with.keep(),
-            slots: slot.into_iter().map(|slot| (slot, self.entries)).collect(),
+            slots: slot.into_iter().map(|slot| (slot, entered)).collect(),
         });
     }
 
-    /// Which entry that of `slot` is.
+    /// Which entry that of `slot` is, as a call knows it that nobody waits for after its `deadline`.
     ///
     /// # Errors
     /// `CKR_USER_NOT_LOGGED_IN`.
-    pub fn entry(&self, slot: SlotNumber) -> Result<u64> {
-        let entry = self.held.as_ref().and_then(|held| held.slots.get(&slot));
-        Ok(*entry.ok_or(Rv::UserNotLoggedIn)?)
+    pub fn entry(&self, slot: SlotNumber, deadline: Option<Instant>) -> Result<u64> {
+        let entered = self.held.as_ref().and_then(|held| held.slots.get(&slot));
+        let known = entered.filter(|entered| deadline.is_none_or(|deadline| entered.at < deadline));
+        Ok(known.ok_or(Rv::UserNotLoggedIn)?.number)
     }
 
     /// `slot` logs out, unless it has logged in anew since this `entry`. Whether the vendor is to be told: not while others
@@ -200,7 +219,7 @@ impl Login {
     /// `CKR_USER_NOT_LOGGED_IN`.
     pub fn leave(&mut self, slot: SlotNumber, entry: u64) -> Result<bool> {
         let held = self.held.as_mut().ok_or(Rv::UserNotLoggedIn)?;
-        if held.slots.get(&slot) != Some(&entry) {
+        if held.slots.get(&slot).map(|entered| entered.number) != Some(entry) {
             return Err(Rv::UserNotLoggedIn.into());
         }
         held.slots.remove(&slot);
@@ -285,7 +304,7 @@ mod tests {
     const USER: Role = Role::User;
 
     fn leave(login: &mut Login, slot: SlotNumber) -> Result<bool> {
-        login.entry(slot).and_then(|entry| login.leave(slot, entry))
+        login.entry(slot, None).and_then(|entry| login.leave(slot, entry))
     }
 
     #[test]
@@ -363,12 +382,23 @@ mod tests {
     fn a_logout_of_before_does_not_end_a_new_login() {
         let mut login = Login::default();
         login.accepted(Some(1), &with(USER, Some("1234")));
-        let entry = login.entry(1).unwrap();
+        let entry = login.entry(1, None).unwrap();
         let user = with(USER, Some("1234"));
         assert!(matches!(login.attempt(1, &user), Ok(Attempt::Ask { .. })));
         login.accepted(Some(1), &user);
         assert!(login.leave(1, entry).is_err());
         assert_eq!(login.role(), Some(USER));
+    }
+
+    #[test]
+    fn a_call_that_is_over_knows_of_no_login_of_afterwards() {
+        let mut login = Login::default();
+        let deadline = Some(Instant::now());
+        login.accepted(Some(1), &with(USER, Some("1234")));
+        let rv = login.entry(1, deadline).map_err(|error| error.rv());
+        assert_eq!(rv, Err(Rv::UserNotLoggedIn));
+        let later = Instant::now() + std::time::Duration::from_secs(1);
+        assert!(login.entry(1, Some(later)).is_ok());
     }
 
     #[test]

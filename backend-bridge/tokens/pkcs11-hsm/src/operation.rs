@@ -124,6 +124,7 @@ impl VendorOperation {
         key: Option<ObjectId>,
         signature: Option<&[u8]>,
     ) -> Result<Self> {
+        let budget = budget(cx);
         let mut begun = Begun::copy(mechanism, key, signature);
         // Some modules write to what the parameter points to until the operation ends. The application's memory is there
         // as long; for a worker it has to be ours.
@@ -151,7 +152,7 @@ impl VendorOperation {
             started: false,
             pending: Some(0),
             cx: *cx,
-            budget: budget(cx),
+            budget,
             late: OnceCell::new(),
         })
     }
@@ -315,7 +316,7 @@ impl VendorOperation {
         }
         let mut new = Self::begin(
             &self.core,
-            &self.cx,
+            &self.call_cx(),
             self.class,
             &begun.mechanism(),
             begun.key,
@@ -338,6 +339,14 @@ impl VendorOperation {
             self.core.connection.ended(&lease, rv, true)?;
         }
         Ok(())
+    }
+
+    /// As the call that began it, with as much time from now on.
+    fn call_cx(&self) -> CallCx {
+        CallCx {
+            deadline: self.budget.map(|budget| Instant::now() + budget),
+            ..self.cx
+        }
     }
 
     fn end(&mut self) {
@@ -411,7 +420,7 @@ impl VendorOperation {
 
     /// The value of a key as a part of the data.
     fn absorb_key(&mut self, key: ObjectId) -> Result<()> {
-        let cx = self.cx;
+        let cx = self.call_cx();
         self.call_at(|core, lease| {
             let handle = handle_beside(core, &cx, lease, key)?;
             core.call(|module| module.digest_key(lease.session, handle))
@@ -588,6 +597,11 @@ pub(crate) fn is_for_worker(cx: &CallCx) -> bool {
 /// Waits for a part that has to be there before the call returns.
 pub(crate) fn wait(mut waiting: impl Pending, cx: &CallCx) -> Result<Out> {
     waiting.wait(cx.deadline).unwrap_or_else(too_late)
+}
+
+/// Whether nobody waits any more for a call with this deadline.
+pub(crate) fn is_late(deadline: Option<Instant>) -> bool {
+    deadline.is_some_and(|deadline| deadline <= Instant::now())
 }
 
 /// The vendor was given up.

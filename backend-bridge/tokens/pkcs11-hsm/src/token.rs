@@ -261,7 +261,7 @@ impl Shown {
 
 /// Whether a token is there, and does its work.
 fn check(core: &Core) -> Result<Out> {
-    core.connection.on_anchor(Repeat::Always, |anchor| {
+    core.connection.on_anchor(Repeat::Always, None, |anchor| {
         Ok(core.call(|module| module.session_info(anchor.session).map(drop))?)
     })?;
     if core.device().is_in_slot() {

@@ -20,7 +20,7 @@ use crate::given::{mech, translated};
 use crate::heal::Repeat;
 use crate::login::{Credentials, SlotNumber};
 use crate::messages::VendorMessages;
-use crate::operation::VendorOperation;
+use crate::operation::{VendorOperation, is_late, too_late};
 use crate::pool::{Fate, Need};
 use crate::template::Attributes;
 use keys::{derive, encapsulate, encapsulate_len, generate_pair, with_room, wrap};
@@ -33,19 +33,18 @@ use objects::{attributes, copy, destroy, find, forget_private, make, one, set, w
 pub(crate) fn do_work(core: &Arc<Core>, slot: SlotNumber, cx: &CallCx, work: Work<'_>) -> Result<Out> {
     let connection = &core.connection;
     match work {
-        Work::InitToken { so_pin, label } => init_token(core, so_pin, &label),
+        Work::InitToken { so_pin, label } => init_token(core, cx, so_pin, &label),
         Work::InitPin(pin) => connection
-            .on_anchor(Repeat::IfRefused, |anchor| {
+            .on_anchor(Repeat::IfRefused, cx.deadline, |anchor| {
                 Ok(core.call(|module| module.init_pin(anchor.session, given(pin)))?)
             })
             .map(done),
-        Work::SetPin { old, new } => set_pin(core, old, new),
+        Work::SetPin { old, new } => set_pin(core, cx, old, new),
         Work::Login { role, pin } => log_in(core, slot, cx, (role, &[]), pin),
         Work::LoginUser { role, name, pin } => log_in(core, slot, cx, (role, name), pin),
         Work::Authenticate(pin) => authenticate(core, cx, pin),
         Work::Logout => {
-            if connection.log_out(slot)? {
-                core.objects().log_out();
+            if connection.log_out(slot, cx.deadline)? {
                 forget_private(core);
             }
             Ok(Out::Done)
@@ -192,7 +191,7 @@ fn given(pin: Pin<'_>) -> Option<&[u8]> {
     Some(pin.0).filter(|pin| !pin.is_empty())
 }
 
-fn init_token(core: &Core, so_pin: Pin<'_>, label: &[u8; 32]) -> Result<Out> {
+fn init_token(core: &Core, cx: &CallCx, so_pin: Pin<'_>, label: &[u8; 32]) -> Result<Out> {
     let device = core.device();
     if core.has_sessions() {
         return Err(Error::new(
@@ -201,7 +200,7 @@ fn init_token(core: &Core, so_pin: Pin<'_>, label: &[u8; 32]) -> Result<Out> {
         ));
     }
     crate::connection::Device::locate(device)?;
-    core.connection.disconnect();
+    core.connection.disconnect(cx.deadline)?;
     core.call(|module| module.init_token(device.slot(), given(so_pin), label))?;
     core.objects().clear();
     core.connection.renewed();
@@ -209,13 +208,14 @@ fn init_token(core: &Core, so_pin: Pin<'_>, label: &[u8; 32]) -> Result<Out> {
     Ok(Out::Done)
 }
 
-fn set_pin(core: &Core, old: Pin<'_>, new: Pin<'_>) -> Result<Out> {
-    core.connection.on_anchor(Repeat::IfRefused, |anchor| {
-        Ok(core.call(|module| module.set_pin(anchor.session, given(old), given(new)))?)
-    })?;
-    let kept = given(new).map(|pin| Zeroizing::new(pin.to_vec()));
-    core.connection.pin_changed(kept);
-    Ok(Out::Done)
+fn set_pin(core: &Core, cx: &CallCx, old: Pin<'_>, new: Pin<'_>) -> Result<Out> {
+    core.connection
+        .on_anchor(Repeat::IfRefused, cx.deadline, |anchor| {
+            core.call(|module| module.set_pin(anchor.session, given(old), given(new)))?;
+            let kept = given(new).map(|pin| Zeroizing::new(pin.to_vec()));
+            core.connection.pin_changed(kept);
+            Ok(Out::Done)
+        })
 }
 
 fn log_in(
@@ -235,6 +235,10 @@ fn log_in(
 
 /// For the operation that has just begun in this session of ours: in the vendor's session where it is.
 fn authenticate(core: &Core, cx: &CallCx, pin: Pin<'_>) -> Result<Out> {
+    // It may be another one.
+    if is_late(cx.deadline) {
+        return too_late();
+    }
     let lease = match core.connection.pool.newest(cx.session) {
         Some(lease) => lease,
         // The vendor says what is wrong.

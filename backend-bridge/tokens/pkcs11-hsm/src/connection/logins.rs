@@ -11,7 +11,7 @@ use super::{Anchor, Connection, Device};
 use crate::ffi::Session;
 use crate::heal::{Repeat, loss};
 use crate::login::{Attempt, Credentials, KeptPin, SlotNumber, ToRepeat};
-use crate::operation::too_late;
+use crate::operation::{is_late, too_late};
 
 const REFUSED: &str = "the token refused the configured PIN, which is not tried again: compare the reference in the \
                        configuration with the token's PIN";
@@ -120,7 +120,7 @@ impl<D: Device> Connection<D> {
     /// The vendor's; `CKR_USER_ANOTHER_ALREADY_LOGGED_IN`; `CKR_PIN_INCORRECT`; `CKR_DEVICE_ERROR` for a login that comes
     /// after its `deadline`, which is undone.
     pub fn log_in(&self, slot: SlotNumber, with: &Credentials<'_>, deadline: Option<Instant>) -> Result<()> {
-        self.on_anchor(Repeat::UnlessFailed, |anchor| {
+        self.on_anchor(Repeat::UnlessFailed, deadline, |anchor| {
             let attempt = self.login.lock().attempt(slot, with)?;
             let log_out_first = match attempt {
                 Attempt::Joined => return Ok(()),
@@ -131,6 +131,7 @@ impl<D: Device> Connection<D> {
                     Ok(()) | Err(Rv::UserNotLoggedIn) => self.login.lock().forget(),
                     Err(rv) => return Err(rv.into()),
                 }
+                self.device.login_is_over();
             }
             if with.role == Role::So {
                 self.pool
@@ -159,7 +160,7 @@ impl<D: Device> Connection<D> {
                 answer => answer?,
             }
             // The application was told that it is not logged in.
-            if deadline.is_some_and(|deadline| deadline <= Instant::now()) {
+            if is_late(deadline) {
                 self.device.log_out(anchor.session)?;
                 return too_late();
             }
@@ -169,13 +170,14 @@ impl<D: Device> Connection<D> {
         })
     }
 
-    /// `C_Logout` of one of our slots. `true` if nobody is logged in any more.
+    /// `C_Logout` of one of our slots. `true` if nobody is logged in any more. After its `deadline` it ends no login of
+    /// afterwards.
     ///
     /// # Errors
     /// `CKR_USER_NOT_LOGGED_IN`. What the vendor answers does not matter: the login is over here, and nothing else is
     /// done there before it is over there too.
-    pub fn log_out(&self, slot: SlotNumber) -> Result<bool> {
-        let entry = self.login.lock().entry(slot)?;
+    pub fn log_out(&self, slot: SlotNumber, deadline: Option<Instant>) -> Result<bool> {
+        let entry = self.login.lock().entry(slot, deadline)?;
         let mut anchor = self.anchor.lock();
         let (last, by_reference) = {
             let mut login = self.login.lock();
@@ -184,6 +186,8 @@ impl<D: Device> Connection<D> {
         if !last {
             return Ok(false);
         }
+        // While nobody can log in: what is known of a login of afterwards stays.
+        self.device.login_is_over();
         let Some(Anchor { session, .. }) = *anchor else {
             self.owes_logout.store(true, Release);
             return Ok(true);

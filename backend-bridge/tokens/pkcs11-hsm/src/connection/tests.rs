@@ -30,6 +30,8 @@ struct State {
     foreign: bool,
     /// Logins that were repeated.
     repeated: usize,
+    /// Logins that have ended.
+    over: usize,
     /// Answers for the next calls of `open`, before it works.
     refuse_open: VecDeque<Rv>,
     /// The same for `log_out`.
@@ -133,6 +135,10 @@ impl Device for Fake {
 
     fn login_was_repeated(&self) {
         self.0.lock().repeated += 1;
+    }
+
+    fn login_is_over(&self) {
+        self.0.lock().over += 1;
     }
 }
 
@@ -348,7 +354,7 @@ fn nothing_is_done_before_a_logout_that_failed_was_made_up_for() {
     let connection = connection();
     connection.log_in(1, &with(Role::So), None).unwrap();
     connection.device.0.lock().refuse_log_out = [Rv::GeneralError; 3].into();
-    assert!(connection.log_out(1).unwrap());
+    assert!(connection.log_out(1, None).unwrap());
     // Some devices keep the login though all sessions are closed.
     connection.device.0.lock().role = Some(Role::So);
     let refused = signed(&connection).map_err(|error| error.rv());
@@ -363,7 +369,7 @@ fn a_device_that_fails_at_any_logout_without_a_login_is_used_all_the_same() {
     connection.device.0.lock().tells_login = true;
     connection.log_in(1, &with(Role::User), None).unwrap();
     connection.device.0.lock().refuse_log_out = [Rv::GeneralError; 3].into();
-    connection.log_out(1).unwrap();
+    connection.log_out(1, None).unwrap();
     connection.log_in(1, &with(Role::User), None).unwrap();
     assert_eq!(signed(&connection).unwrap(), "signature");
 }
@@ -374,7 +380,7 @@ fn a_logout_that_fails_once_loses_no_session() {
     connection.log_in(1, &with(Role::User), None).unwrap();
     connection.device.0.lock().refuse_log_out = [Rv::FunctionFailed].into();
     let phase = connection.phase();
-    connection.log_out(1).unwrap();
+    connection.log_out(1, None).unwrap();
     assert_eq!(connection.phase(), phase);
     assert_eq!(connection.device.0.lock().role, None);
 }
@@ -386,6 +392,62 @@ fn a_login_that_comes_too_late_is_none() {
     assert_eq!(late.map_err(|error| error.rv()), Err(Rv::DeviceError));
     assert_eq!(connection.role(), None);
     assert_eq!(connection.device.0.lock().role, None);
+}
+
+/// A deadline that is over, as a worker finds it that was held up elsewhere.
+fn over() -> Option<Instant> {
+    Some(Instant::now())
+}
+
+#[test]
+fn a_login_that_begins_too_late_leaves_a_newer_one_alone() {
+    for role in [Role::User, Role::So] {
+        let connection = connection();
+        let deadline = over();
+        connection.log_in(1, &with(Role::User), None).unwrap();
+        let late = connection.log_in(1, &with(role), deadline);
+        assert_eq!(late.map_err(|error| error.rv()), Err(Rv::DeviceError));
+        assert_eq!(connection.role(), Some(Role::User));
+        assert_eq!(signed(&connection).unwrap(), "signature");
+        let state = connection.device.0.lock();
+        assert_eq!((state.attempts, state.over), (1, 0), "the device was not asked");
+    }
+}
+
+#[test]
+fn a_logout_that_begins_too_late_leaves_a_newer_login_alone() {
+    let connection = connection();
+    let deadline = over();
+    connection.log_in(1, &with(Role::User), None).unwrap();
+    let late = connection.log_out(1, deadline);
+    assert_eq!(late.map_err(|error| error.rv()), Err(Rv::UserNotLoggedIn));
+    assert_eq!(signed(&connection).unwrap(), "signature");
+    assert_eq!(connection.device.0.lock().over, 0);
+}
+
+#[test]
+fn a_logout_that_comes_too_late_ends_the_login_that_it_was_for() {
+    let connection = connection();
+    connection.log_in(1, &with(Role::User), None).unwrap();
+    assert!(connection.log_out(1, over()).unwrap());
+    assert_eq!(connection.device.0.lock().role, None);
+    assert_eq!(connection.device.0.lock().over, 1);
+}
+
+#[test]
+fn nothing_is_begun_after_its_deadline() {
+    let connection = connection();
+    let late = CallCx {
+        deadline: over(),
+        ..cx(1)
+    };
+    let done: Result<()> = connection.run(&late, Repeat::Always, |_| panic!("it is too late"));
+    assert_eq!(done.map_err(|error| error.rv()), Err(Rv::DeviceError));
+    let done: Result<()> = connection.on_anchor(Repeat::Always, over(), |_| panic!("it is too late"));
+    assert_eq!(done.map_err(|error| error.rv()), Err(Rv::DeviceError));
+    let phase = connection.phase();
+    assert!(connection.disconnect(over()).is_err());
+    assert_eq!(connection.phase(), phase);
 }
 
 struct Source(Mutex<&'static [u8]>);
@@ -415,7 +477,7 @@ fn a_configured_pin_that_is_refused_is_tried_once_and_no_login_is_barred_by_it()
     );
     connection.log_in(1, &with(Role::User), None).unwrap();
     assert_eq!(signed(&connection).unwrap(), "signature");
-    connection.log_out(1).unwrap();
+    connection.log_out(1, None).unwrap();
     assert!(signed(&connection).is_err(), "that login is over");
     assert_eq!(
         connection.device.0.lock().attempts,
@@ -447,7 +509,7 @@ fn a_pin_is_not_changed_twice_by_a_device_that_failed_in_the_midst_of_it() {
     let connection = connection();
     for (rv, expected) in [(Rv::DeviceError, 1), (Rv::SessionHandleInvalid, 2)] {
         let mut tries = 0;
-        let done: Result<()> = connection.on_anchor(Repeat::IfRefused, |_| {
+        let done: Result<()> = connection.on_anchor(Repeat::IfRefused, None, |_| {
             tries += 1;
             Err(rv.into())
         });
@@ -468,7 +530,7 @@ fn read_only_sessions_are_closed_before_the_security_officer_logs_in() {
     };
     connection.run(&read_only, Repeat::Always, |_| Ok(())).unwrap();
     connection.log_in(1, &with(Role::So), None).unwrap();
-    assert!(connection.log_out(1).unwrap());
+    assert!(connection.log_out(1, None).unwrap());
     connection.run(&read_only, Repeat::Always, |_| Ok(())).unwrap();
 }
 

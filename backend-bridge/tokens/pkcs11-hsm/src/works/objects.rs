@@ -143,7 +143,7 @@ fn disown(core: &Core, entry: &Entry) {
 /// Private session objects have died with the login. Which those were only the vendor knows for certain.
 pub(super) fn forget_private(core: &Core) {
     for (id, handle) in core.objects().owned() {
-        let read = core.connection.on_anchor(Repeat::Always, |anchor| {
+        let read = core.connection.on_anchor(Repeat::Always, None, |anchor| {
             Ok(core.read(anchor.session, handle, &[ck::CKA_PRIVATE])?)
         });
         if read.is_err() {
