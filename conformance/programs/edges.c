@@ -394,6 +394,38 @@ static void objects_end_with_their_session(HANDLE session) {
     }
 }
 
+static void *end_encryption(void *session) {
+    CK_BYTE text[ROOM];
+    CK_ULONG length = ROOM;
+    CHECK(CKR_DEVICE_ERROR,
+          CALL(C_EncryptFinal, (HANDLE, BYTES, CK_ULONG *), (HANDLE)(uintptr_t)session, text, &length));
+    return NULL;
+}
+
+/* While a call is on its way the module is finalised, and initialised for another thread, whose session has the same
+ * handle then: it is the device's affair that the operation is gone. */
+static void a_session_is_not_taken_for_another(HANDLE session) {
+    CK_BYTE iv[BLOCK] = {1}, text[ROOM];
+    CK_ULONG length = ROOM;
+    pthread_t ending;
+    CHECK(CKR_OK, login(session));
+    HANDLE other = open_in(slot);
+    CHECK(CKR_OK, init("C_EncryptInit", session, CKM_AES_CBC_PAD, iv, BLOCK, find(session, CKO_SECRET_KEY)));
+    CHECK(CKR_OK, CALL(C_EncryptUpdate, (HANDLE, const char *, CK_ULONG, BYTES, CK_ULONG *), session, "text", 4, text,
+                       &length));
+    arm_function("C_EncryptFinal", FAULTY_HANG, 0);
+    CHECK(0, pthread_create(&ending, NULL, end_encryption, (void *)(uintptr_t)session));
+    begin("C_EncryptFinal, and C_GenerateRandom meanwhile");
+    while (hanging() == 0) {
+        sched_yield();
+    }
+    arm_function("C_GenerateRandom", FAULTY_FINALIZE, 0);
+    CHECK(CKR_OK, CALL(C_GenerateRandom, (HANDLE, BYTES, CK_ULONG), other, text, BLOCK));
+    release();
+    pthread_join(ending, NULL);
+    CHECK(0, complaints);
+}
+
 static HANDLE closed_meanwhile;
 
 static void *make_a_pair(void *none) {
@@ -440,6 +472,7 @@ static const struct way ways[] = {
     {"late-part", nothing_begins_where_a_call_hangs},
     {"pair", a_pair_is_made_whole_or_not_at_all},
     {"closed", objects_end_with_their_session},
+    {"same-handle", a_session_is_not_taken_for_another},
 };
 
 int main(int count, char **arguments) {

@@ -75,3 +75,8 @@ fn a_pair_is_made_whole_or_not_at_all() {
 fn objects_end_with_their_session_though_the_device_hangs() {
     play("closed", &[HURRIED]);
 }
+
+#[test]
+fn a_session_is_not_taken_for_another_with_its_handle() {
+    play("same-handle", &BOTH_WAYS);
+}
