@@ -127,6 +127,12 @@ impl Core {
         slots.push(Arc::downgrade(sessions));
     }
 
+    /// How many slots show the token.
+    pub fn slots(&self) -> usize {
+        let slots = self.sessions.lock();
+        slots.iter().filter(|slot| slot.strong_count() > 0).count()
+    }
+
     /// Whether any slot that shows the token has sessions.
     pub fn has_sessions(&self) -> bool {
         let slots = self.sessions.lock();

@@ -34,6 +34,8 @@ pub struct Libraries {
     known: Mutex<HashMap<usize, Place>>,
     /// How many slots use them.
     slots: AtomicUsize,
+    /// Whether the last of those has left.
+    over: AtomicBool,
     forbid_threads: bool,
 }
 
@@ -82,6 +84,7 @@ impl Libraries {
         Self {
             known: Mutex::default(),
             slots: AtomicUsize::new(0),
+            over: AtomicBool::new(false),
             forbid_threads,
         }
     }
@@ -128,25 +131,39 @@ impl Libraries {
         let library = Arc::new(Library::start(path, init, module, quirks)?);
         drop(inside);
         *known = Arc::downgrade(&library);
+        drop(known);
+        if self.over.load(SeqCst) {
+            // It took so long that nobody waited for it.
+            library.leave();
+        }
         Ok(library)
     }
 
     /// A slot uses them from now on, until it [leaves](Self::leave).
     pub(crate) fn enter(&self) {
         self.slots.fetch_add(1, SeqCst);
+        self.over.store(false, SeqCst);
     }
 
-    /// A slot ends. With the last one our initialisation is over: only then is a call that is still in a module one that
-    /// hangs. See [`Library::leave`].
-    pub(crate) fn leave(&self) {
+    /// Whether but one slot uses them.
+    pub(crate) fn are_one_slots(&self) -> bool {
+        self.slots.load(SeqCst) == 1
+    }
+
+    /// A slot ends. With the last one our initialisation is over: whoever has a module then, beyond what the slot itself
+    /// has as its `own`, is a worker that was given up. See [`Library::leave`].
+    pub(crate) fn leave(&self, own: Option<&Library>) {
         if self.slots.fetch_sub(1, SeqCst) > 1 {
             return;
         }
+        self.over.store(true, SeqCst);
         let places: Vec<_> = self.known.lock().values().cloned().collect();
         for place in places {
             // Where a module is just being opened, its C_Initialize hangs.
             let library = place.try_lock().and_then(|known| known.upgrade());
-            if let Some(library) = library {
+            if let Some(library) = library
+                && !own.is_some_and(|own| std::ptr::eq(own, &raw const *library))
+            {
                 library.leave();
             }
         }
@@ -298,19 +315,24 @@ impl Library {
         self.revive(true).map(|()| true)
     }
 
-    /// Our initialisation is over. While calls hang in the module it cannot be finalised: it is left as it is, and the
-    /// next initialisation of ours takes it over.
+    /// Our initialisation is over. While calls hang in the module it cannot be finalised, nor when a worker that was given
+    /// up is done with it, which may be in the midst of our next initialisation: that takes it over as it is.
     fn leave(&self) {
-        if self.calls.load(SeqCst) == 0 || self.left.swap(true, SeqCst) {
+        if self.left.swap(true, SeqCst) {
             return;
         }
         if self.ours.swap(false, SeqCst) {
             log::warn!(
-                "{}: calls hang in it, so it is not finalised",
+                "{}: calls hang in it or are not done, so it is not finalised",
                 self.path.display()
             );
             remember(&LEFT, &self.module);
         }
+    }
+
+    /// Whether this process is a child of the one that initialised it.
+    pub fn is_inherited(&self) -> bool {
+        fork::generation() != self.generation
     }
 
     /// Whether a login that is found in it may be one of ours.

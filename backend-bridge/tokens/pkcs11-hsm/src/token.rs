@@ -429,8 +429,37 @@ impl Token for Pkcs11Token {
     }
 }
 
+impl Pkcs11Token {
+    /// Whether no worker has anything of the token's any more.
+    fn is_left_by_workers(&self) -> bool {
+        let last = self.shown.libraries.are_one_slots();
+        Arc::strong_count(&self.shown) == 1
+            && self.shown.core.get().is_none_or(|core| {
+                let slots = if last { 1 } else { core.slots() };
+                Arc::strong_count(core) <= slots
+            })
+    }
+
+    /// Waits for work that nobody waits for, such as what ends operations.
+    fn wait_for_workers(&self) {
+        let until = Instant::now() + PATIENCE;
+        let is_child = self
+            .shown
+            .core
+            .get()
+            .is_some_and(|core| core.device().library.is_inherited());
+        while !is_child && !self.is_left_by_workers() && Instant::now() < until {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    }
+}
+
+/// How long the end waits for workers.
+const PATIENCE: Duration = Duration::from_secs(2);
+
 impl Drop for Pkcs11Token {
     fn drop(&mut self) {
+        self.wait_for_workers();
         if let (Some(core), Some(timeout)) = (self.shown.core.get(), self.shown.options.timeout) {
             let core = Arc::clone(core);
             let end = self.workers.submit(move || {
@@ -443,7 +472,10 @@ impl Drop for Pkcs11Token {
         if let Some(core) = self.shown.core.get() {
             core.workers.close();
         }
-        self.shown.libraries.leave();
+        let core = self.shown.core.get().filter(|_| self.is_left_by_workers());
+        self.shown
+            .libraries
+            .leave(core.map(|core| &*core.device().library));
     }
 }
 

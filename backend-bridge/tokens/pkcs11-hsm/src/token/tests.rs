@@ -226,6 +226,32 @@ fn a_slot_that_ends_first_leaves_modules_to_the_others() {
 }
 
 #[test]
+fn a_worker_that_is_done_late_does_not_end_the_module_of_the_next_initialisation() {
+    in_own_process(SOFTHSM, |_| {
+        let libraries = prepared();
+        let before = App::softhsm("hsm", &libraries);
+        before.login(Role::User, PIN).unwrap();
+        let held_by_worker = std::sync::Arc::clone(&before.token.shown);
+        drop(before);
+        let late = held_by_worker
+            .core()
+            .unwrap()
+            .call(|module| module.info().map(drop));
+        assert_eq!(
+            late,
+            Err(Rv::CryptokiNotInitialized),
+            "it does nothing more there"
+        );
+        let now = App::softhsm("hsm", &std::sync::Arc::new(Libraries::default()));
+        now.login(Role::User, PIN).unwrap();
+        let core = now.token.shown.core().unwrap();
+        assert!(core.device().library.is_ours());
+        drop(held_by_worker);
+        assert!(core.call(|module| module.info()).is_ok());
+    });
+}
+
+#[test]
 fn what_a_restored_decryption_has_left_is_not_known() {
     in_own_process(SOFTHSM, |_| {
         with_app(|app, _, _| {
