@@ -14,10 +14,10 @@ use keyenclave_model::error::{Result, Rv};
 use keyenclave_model::token::{CallCx, Role};
 use parking_lot::Mutex;
 
+use crate::deadline::{is_late, too_late};
 use crate::ffi::{Answer, Session};
 use crate::heal::{Loss, Repeat, loss};
 use crate::login::{Credentials, Login};
-use crate::operation::{is_late, too_late};
 use crate::pool::{Fate, Lease, Need, Offer, Pool};
 use logins::Known;
 

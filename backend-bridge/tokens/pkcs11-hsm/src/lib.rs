@@ -4,6 +4,7 @@
 
 mod connection;
 mod core;
+mod deadline;
 #[cfg(test)]
 mod faults;
 #[allow(

@@ -17,10 +17,11 @@ use parking_lot::Mutex;
 use zeroize::Zeroizing;
 
 use crate::core::Core;
+use crate::deadline::{is_for_worker, wait};
 use crate::ffi::Answer;
 use crate::given::{Kept, mech, translated};
 use crate::heal::{Repeat, loss, outward};
-use crate::operation::{is_for_worker, longest, wait};
+use crate::operation::longest;
 use crate::owned::memory;
 use crate::params::{OwnParameter, Written};
 use crate::pool::{Fate, Lease, Need};

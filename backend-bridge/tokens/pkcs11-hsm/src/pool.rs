@@ -5,6 +5,10 @@
 //! objects, which die with the session that made them; all of its operations share the one. Otherwise vendor sessions
 //! lie idle, for anybody. What belongs to an earlier generation was lost with the device and is forgotten.
 
+mod held;
+mod owners;
+mod state;
+
 use std::collections::VecDeque;
 use std::time::Instant;
 
@@ -14,6 +18,9 @@ use keyenclave_model::token::SessionId;
 use parking_lot::{Condvar, Mutex};
 
 use crate::ffi::Session;
+use held::{Fitness, Held, Idle};
+pub(crate) use owners::Making;
+use state::State;
 
 /// A vendor session in use by one session of ours.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,19 +68,6 @@ pub(crate) enum Need {
     Call,
 }
 
-/// What a held session is good for still.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Fitness {
-    /// Everything.
-    Fit,
-    /// As [`Fate::Doubtful`] says.
-    Doubtful,
-    /// As [`Fate::Dirty`] says.
-    Dirty,
-    /// Nothing: its objects are to die with it.
-    Doomed,
-}
-
 /// What there is for a session of ours that needs one of the vendor's.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Offer {
@@ -93,84 +87,6 @@ pub(crate) enum Offer {
 pub(crate) struct Pool {
     state: Mutex<State>,
     freed: Condvar,
-}
-
-struct State {
-    /// Idle ones: read-only, read/write.
-    idle: [Vec<Idle>; 2],
-    /// Those in use: as few as the limit allows, so that a walk along them is short.
-    held: Vec<Held>,
-    /// Those of earlier generations that have not been given back: calls may be in them.
-    lost: Vec<Held>,
-    /// All that are open or being opened.
-    open: usize,
-    limit: usize,
-    generation: u64,
-    next_number: u64,
-    /// The last operation of each session of ours.
-    latest: NumberMap<SessionId, Latest>,
-    /// Whether any session of ours has ever asked what became of its operations.
-    some_ask: bool,
-    /// Sessions of ours that are making objects: for each such call its session, and whether that was closed since.
-    making: Vec<(SessionId, bool)>,
-    /// Sessions of ours that were closed last, since a call may be on its way to here still.
-    left: VecDeque<SessionId>,
-}
-
-/// How many closed sessions are remembered.
-const LEFT: usize = 64;
-
-/// A call that makes objects for a session of ours, from before it has a session of the vendor's to its end.
-pub(crate) struct Making<'a> {
-    pool: &'a Pool,
-    seat: SessionId,
-}
-
-impl Drop for Making<'_> {
-    fn drop(&mut self) {
-        let mut state = self.pool.state.lock();
-        if let Some(place) = state.making.iter().position(|(seat, _)| *seat == self.seat) {
-            state.making.swap_remove(place);
-        }
-    }
-}
-
-/// The last operation of a session of ours.
-#[derive(Default)]
-struct Latest {
-    /// [`Held::latest`] of the vendor session where it was, as long as no other was there.
-    number: u64,
-    /// Whether the session of ours asks what became of its operations: then it keeps the vendor's.
-    is_asked: bool,
-}
-
-/// A vendor session that nobody holds.
-struct Idle {
-    session: Session,
-    /// As [`Held::latest`].
-    latest: u64,
-}
-
-/// A vendor session that a session of ours holds.
-struct Held {
-    seat: SessionId,
-    session: Session,
-    number: u64,
-    writable: bool,
-    /// Operations under way.
-    active: usize,
-    /// When the last of them began; 0 if none did. A higher number is later.
-    begun: u64,
-    /// Tells the last operation in it from all others; 0 if there was none.
-    latest: u64,
-    /// Session objects that were made in it.
-    objects: usize,
-    fitness: Fitness,
-    /// Whether one of the operations under way left no room for another: none begins before they have ended.
-    is_full: bool,
-    /// Whether a call is in it that nobody waits for any more: no other is made in it before the operations under way have
-    /// ended.
-    is_hung: bool,
 }
 
 impl Pool {
@@ -346,75 +262,6 @@ impl Pool {
         Some(held.lease(generation))
     }
 
-    /// A session of ours begins to make an object. If it is closed meanwhile, [`Pool::own_object`] says so.
-    pub fn begin_making(&self, seat: SessionId) -> Making<'_> {
-        let mut state = self.state.lock();
-        let closed = state.has_left(seat) || state.left.contains(&seat);
-        state.making.push((seat, closed));
-        Making { pool: self, seat }
-    }
-
-    /// Whether a session of ours is one of those that were closed last.
-    pub fn was_closed(&self, seat: SessionId) -> bool {
-        self.state.lock().left.contains(&seat)
-    }
-
-    /// A session object was made in this lease's session. `false` if the session of ours that made it was closed
-    /// meanwhile: then nobody owns it.
-    pub fn own_object(&self, making: &Making<'_>, lease: &Lease) -> bool {
-        let mut state = self.state.lock();
-        if state.has_left(making.seat) {
-            return false;
-        }
-        if let Some(place) = state.place(lease)
-            && let Some(held) = state.held.get_mut(place)
-        {
-            held.objects += 1;
-        }
-        true
-    }
-
-    /// A session object that was made in this lease's session is gone. What is returned is to be closed.
-    pub fn disown_object(&self, lease: &Lease) -> Option<Session> {
-        let mut state = self.state.lock();
-        let place = state.place(lease)?;
-        let held = state.held.get_mut(place)?;
-        held.objects = held.objects.saturating_sub(1);
-        self.let_go(&mut state, place)
-    }
-
-    /// A session of ours is closed: its objects die. What is returned is to be closed; a session with an operation
-    /// still out is closed or kept when that gives it back.
-    pub fn leave(&self, seat: SessionId) -> Vec<Session> {
-        let mut state = self.state.lock();
-        if state.left.len() == LEFT {
-            state.left.pop_front();
-        }
-        state.left.push_back(seat);
-        state.latest.remove(&seat);
-        for (of, closed) in &mut state.making {
-            *closed |= *of == seat;
-        }
-        let mut close = Vec::new();
-        let mut place = 0;
-        while let Some(held) = state.held.get_mut(place) {
-            if held.seat != seat {
-                place += 1;
-                continue;
-            }
-            if held.objects > 0 {
-                held.fitness = Fitness::Doomed;
-            }
-            held.objects = 0;
-            if held.active == 0 {
-                close.extend(self.let_go(&mut state, place));
-            } else {
-                place += 1;
-            }
-        }
-        close
-    }
-
     /// Closes the session at `place` to others' use or frees it, if nothing holds it any more.
     fn let_go(&self, state: &mut State, place: usize) -> Option<Session> {
         let held = state.held.get(place)?;
@@ -461,174 +308,6 @@ impl Pool {
     /// handles to others.
     pub fn forget_lost(&self) {
         self.state.lock().lost.clear();
-    }
-}
-
-impl Fitness {
-    /// After a lease was given back like this.
-    fn after(self, fate: Fate) -> Self {
-        self.max(match fate {
-            Fate::Clean => Self::Fit,
-            Fate::Doubtful => Self::Doubtful,
-            Fate::Dirty | Fate::Lost => Self::Dirty,
-        })
-    }
-}
-
-impl Held {
-    /// One lease less. Whether there is room for operations again.
-    fn give_back(&mut self, fate: Fate) -> bool {
-        self.active = self.active.saturating_sub(1);
-        if fate == Fate::Dirty && self.active > 0 {
-            self.is_full = true;
-            return false;
-        }
-        self.fitness = self.fitness.after(fate);
-        if self.active > 0 {
-            return false;
-        }
-        self.begun = 0;
-        std::mem::take(&mut self.is_full) | std::mem::take(&mut self.is_hung)
-    }
-
-    /// Whether this will do for what is needed.
-    fn fits(&self, need: Need) -> bool {
-        let begins = self.fitness == Fitness::Fit && !self.is_full && !self.is_hung;
-        match need {
-            Need::Shared => begins,
-            Need::Alone => begins && self.active == 0,
-            // Beside an operation, not beside another call.
-            Need::Call => {
-                !self.is_hung
-                    && self.fitness < Fitness::Doomed
-                    && (self.active == 0 || (self.begun > 0 && self.objects > 0))
-            }
-        }
-    }
-
-    fn lease(&self, generation: u64) -> Lease {
-        Lease {
-            session: self.session,
-            generation,
-            number: self.number,
-            logins: 0,
-        }
-    }
-}
-
-impl State {
-    fn idle_mut(&mut self, writable: bool) -> &mut Vec<Idle> {
-        let [read_only, read_write] = &mut self.idle;
-        if writable { read_write } else { read_only }
-    }
-
-    /// The session that a seat has already, if it will do.
-    fn seated(&mut self, seat: SessionId, writable: bool, need: Need) -> Option<Lease> {
-        // A call disturbs nobody where it can; operations are together.
-        let rank = |held: &Held| match need {
-            Need::Call => (held.active > 0, held.fitness),
-            Need::Shared | Need::Alone => (held.begun == 0, held.fitness),
-        };
-        self.sit_again(seat, writable, |held| held.fits(need).then(|| rank(held)))
-    }
-
-    /// The session that a seat has already where it can have no other.
-    fn seated_after_all(&mut self, seat: SessionId, writable: bool) -> Option<Lease> {
-        self.sit_again(seat, writable, |held| {
-            let will_do = held.fitness <= Fitness::Doubtful && !held.is_full && !held.is_hung;
-            will_do.then_some((held.begun == 0, held.fitness))
-        })
-    }
-
-    /// The first by rank of a seat's own sessions.
-    fn sit_again<R: Ord>(
-        &mut self,
-        seat: SessionId,
-        writable: bool,
-        rank: impl Fn(&Held) -> Option<R>,
-    ) -> Option<Lease> {
-        let own = self.held.iter_mut();
-        let own = own.filter(|held| held.seat == seat && held.writable == writable);
-        let ranked = own.filter_map(|held| Some((rank(held)?, held)));
-        let (_, held) = ranked.min_by(|(one, _), (other, _)| one.cmp(other))?;
-        held.active += 1;
-        Some(held.lease(self.generation))
-    }
-
-    /// Numbers an operation in this lease's session.
-    /// Numbers an operation in a session that is held; `None` where it was lost meanwhile.
-    fn next_operation(&mut self, lease: &Lease) -> Option<&mut Held> {
-        self.next_number += 1;
-        let place = self.place(lease)?;
-        let held = self.held.get_mut(place)?;
-        held.latest = self.next_number;
-        self.latest.entry(held.seat).or_default().number = held.latest;
-        Some(held)
-    }
-
-    /// Whether a session of ours keeps this one for what it says of the last operation.
-    fn is_asked_about(&self, held: &Held) -> bool {
-        let latest = || self.latest.get(&held.seat);
-        self.some_ask
-            && held.fitness == Fitness::Fit
-            && latest().is_some_and(|latest| latest.is_asked && latest.number == held.latest)
-    }
-
-    fn sit(&mut self, seat: SessionId, writable: bool, idle: Idle) -> Lease {
-        let Idle { session, latest } = idle;
-        self.next_number += 1;
-        let number = self.next_number;
-        self.held.push(Held {
-            seat,
-            session,
-            number,
-            writable,
-            active: 1,
-            begun: 0,
-            latest,
-            objects: 0,
-            fitness: Fitness::Fit,
-            is_full: false,
-            is_hung: false,
-        });
-        Lease {
-            session,
-            generation: self.generation,
-            number,
-            logins: 0,
-        }
-    }
-
-    /// One of an earlier generation, which is to be closed if it is known to live.
-    fn give_back_lost(&mut self, lease: &Lease, fate: Fate) -> Option<Session> {
-        let place = self.lost.iter().position(|held| held.number == lease.number)?;
-        let held = self.lost.get_mut(place)?;
-        held.active = held.active.saturating_sub(1);
-        held.fitness = held.fitness.after(fate);
-        if held.active > 0 {
-            return None;
-        }
-        let held = self.lost.swap_remove(place);
-        // Of a device that was lost another session may have the handle by now.
-        (held.fitness == Fitness::Fit).then_some(held.session)
-    }
-
-    /// Whether a session may come free for `seat`: one is being opened, or has operations in it and nothing else, or is
-    /// its own and has too many.
-    fn waits_for_others(&self, seat: SessionId) -> bool {
-        let settled = self.held.len() + self.idle.iter().map(Vec::len).sum::<usize>();
-        let may_come =
-            |held: &Held| held.active > 0 && (held.objects == 0 || (held.is_full && held.seat == seat));
-        self.open > settled || self.held.iter().any(may_come)
-    }
-
-    /// Whether a session of ours that is making something has been closed.
-    fn has_left(&self, seat: SessionId) -> bool {
-        self.making.contains(&(seat, true))
-    }
-
-    fn place(&self, lease: &Lease) -> Option<usize> {
-        self.held.iter().position(|held| held.number == lease.number)
     }
 }
 

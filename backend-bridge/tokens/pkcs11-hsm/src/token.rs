@@ -18,10 +18,10 @@ use once_cell::sync::OnceCell;
 use parking_lot::Mutex;
 
 use crate::core::{Core, Identity};
+use crate::deadline::{is_for_worker, too_late, wait};
 use crate::heal::{Repeat, loss, outward};
 use crate::library::{Libraries, refuse_inside};
 use crate::login::{PinSource, SlotNumber};
-use crate::operation::{is_for_worker, too_late, wait};
 use crate::owned::OwnWork;
 use crate::params::Written;
 use crate::pool::Fate;

@@ -16,11 +16,12 @@ use keyenclave_model::token::{CallCx, ObjectId, Out, Pin, Role, Work, with_signa
 use zeroize::Zeroizing;
 
 use crate::core::Core;
+use crate::deadline::{is_late, too_late};
 use crate::given::{mech, translated};
 use crate::heal::Repeat;
 use crate::login::{Credentials, SlotNumber};
 use crate::messages::VendorMessages;
-use crate::operation::{VendorOperation, is_late, too_late};
+use crate::operation::VendorOperation;
 use crate::pool::{Fate, Need};
 use crate::template::Attributes;
 use keys::{derive, encapsulate, encapsulate_len, generate_pair, with_room, wrap};

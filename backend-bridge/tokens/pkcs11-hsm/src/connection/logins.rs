@@ -8,10 +8,10 @@ use keyenclave_model::error::{Error, Result, Rv};
 use keyenclave_model::token::Role;
 
 use super::{Anchor, Connection, Device};
+use crate::deadline::{is_late, too_late};
 use crate::ffi::Session;
 use crate::heal::{Repeat, loss};
 use crate::login::{Attempt, Credentials, KeptPin, SlotNumber, ToRepeat};
-use crate::operation::{is_late, too_late};
 
 const REFUSED: &str = "the token refused the configured PIN, which is not tried again: compare the reference in the \
                        configuration with the token's PIN";
