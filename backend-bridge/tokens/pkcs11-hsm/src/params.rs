@@ -16,6 +16,7 @@ use cryptoki_sys as ck;
 use keyenclave_model::attribute::ULONG;
 
 pub(crate) use copy::{OwnParameter, Written};
+pub(crate) use shapes::Handles;
 use shapes::{Field, shape};
 
 /// Puts the vendor's handles where ours stand in the parameter itself. One that is not known becomes
@@ -36,39 +37,11 @@ pub(crate) fn translate(
     }
 }
 
-/// Where there are handles in a parameter.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Handles {
-    None,
-    /// In the parameter itself.
-    Here,
-    /// Behind pointers of it, or the vendor makes some.
-    Behind,
-}
-
 impl Handles {
     /// Of this parameter.
     pub fn of(id: ck::CK_MECHANISM_TYPE, parameter: &[u8]) -> Self {
-        let Some(shape) = shape(id, parameter.len()) else {
-            return Self::None;
-        };
-        let behind = |field: &Field| matches!(field, Field::Structures(_, _, of) if has_handles(of.fields));
-        if shape.fields.iter().any(behind) {
-            Self::Behind
-        } else if has_handles(shape.fields) {
-            Self::Here
-        } else {
-            Self::None
-        }
+        shape(id, parameter.len()).map_or(Self::None, |shape| shape.handles)
     }
-}
-
-fn has_handles(fields: &[Field]) -> bool {
-    fields.iter().any(|field| match field {
-        Field::Handle(_) | Field::Key(..) | Field::Made(_) => true,
-        Field::Structures(_, _, of) => has_handles(of.fields),
-        _ => false,
-    })
 }
 
 /// The number at an offset. Pointers, lengths and handles are all as wide as `CK_ULONG` where this is built.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 //! Memory that is lent to the vendor's functions, and what stands behind an application's pointers.
 
+use std::cell::Cell;
 use std::ptr::null_mut;
 
 use cryptoki_sys as ck;
@@ -21,6 +22,34 @@ pub(crate) fn follow(address: usize, to: &mut [u8]) -> bool {
     // 5), and parameters are followed only inside of that call; `to` is memory of our own.
     unsafe { std::ptr::copy_nonoverlapping(from, to.as_mut_ptr(), to.len()) };
     true
+}
+
+/// Adds a copy of the bytes behind a pointer of a mechanism's parameter to `to`; `false` for a null pointer with a length.
+pub(crate) fn append(address: usize, len: usize, to: &mut Vec<Cell<u8>>) -> bool {
+    if len == 0 {
+        return true;
+    }
+    if address == 0 {
+        return false;
+    }
+    to.reserve(len);
+    let from = std::ptr::with_exposed_provenance::<Cell<u8>>(address);
+    // SAFETY: as for `follow`; a cell is laid out as what is in it, and there is room for as many.
+    unsafe { std::ptr::copy_nonoverlapping(from, to.spare_capacity_mut().as_mut_ptr().cast(), len) };
+    // SAFETY: that many have just been written behind those that were there.
+    unsafe { to.set_len(to.len() + len) };
+    true
+}
+
+/// Whether other bytes than these are behind a pointer of a mechanism's parameter; `false` for a null pointer.
+pub(crate) fn differs(address: usize, bytes: impl Iterator<Item = u8>) -> bool {
+    let from = std::ptr::with_exposed_provenance::<u8>(address);
+    let is_other = |(at, byte)| {
+        // SAFETY: as for `follow`.
+        let there = unsafe { from.wrapping_add(at).read() };
+        there != byte
+    };
+    address != 0 && bytes.enumerate().any(is_other)
 }
 
 /// Copies bytes to behind a pointer of a mechanism's parameter.

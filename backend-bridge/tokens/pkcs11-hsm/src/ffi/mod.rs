@@ -44,7 +44,7 @@ mod slots;
 #[cfg(test)]
 pub(crate) use child::in_child;
 pub(crate) use load::{LoadError, own_file};
-pub(crate) use memory::{follow, hand_back};
+pub(crate) use memory::{append, differs, follow, hand_back};
 
 /// What a vendor's function answers.
 pub(crate) type Answer<T> = Result<T, Rv>;

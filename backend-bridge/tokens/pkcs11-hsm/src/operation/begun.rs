@@ -49,11 +49,10 @@ impl Begun {
     /// Takes note of what the vendor has written as the operation began. If it was `ours` to write to, it goes to where
     /// the mechanism that was copied has it. To be called where that may be followed.
     pub(super) fn note_news(&mut self, ours: bool) {
-        let written = self.parameter.as_ref().map(OwnParameter::written);
-        let news: Vec<_> = written.into_iter().flatten().filter(Written::is_news).collect();
-        self.has_news = !news.is_empty();
-        if ours {
-            news.iter().for_each(Written::hand_back);
+        let news = self.parameter.as_ref().filter(|parameter| parameter.has_news());
+        self.has_news = news.is_some();
+        if let Some(parameter) = news.filter(|_| ours) {
+            parameter.written().iter().for_each(Written::hand_back);
         }
     }
 

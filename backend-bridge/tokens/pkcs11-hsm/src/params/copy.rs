@@ -6,21 +6,22 @@ use std::cell::Cell;
 use cryptoki_sys as ck;
 use keyenclave_model::attribute::ULONG;
 use keyenclave_model::mechanism::ChaChaPolyParams;
+use smallvec::SmallVec;
 use zeroize::{Zeroize, Zeroizing};
 
-use super::shapes::{Field, Len, Shape, Structure, message_shape, shape};
+use super::shapes::{Behind, Field, Len, Shape, Structure, message_shape, shape};
 use super::{number, put};
-use crate::ffi::{follow, hand_back};
+use crate::ffi::{append, differs, follow, hand_back};
 
-/// A parameter with all that it points to. Where nothing is written to, and no structure is behind a pointer, it is in one
-/// piece of memory: many operations begin with one.
+/// A parameter with all that it points to. Many operations begin with one: what is usual takes two pieces of memory.
 pub(crate) struct OwnParameter {
-    /// The parameter, and behind it bytes that its pointers lead to now.
-    memory: Zeroizing<Vec<u8>>,
-    len: usize,
-    /// What else they lead to.
+    /// The parameter, whose pointers lead to the rest.
+    flat: Zeroizing<Vec<u8>>,
+    /// The bytes right behind them.
+    behind: Block,
+    /// What is behind pointers of structures there, and these structures.
     blocks: Vec<Block>,
-    outputs: Vec<Output>,
+    outputs: SmallVec<[Output; 1]>,
 }
 
 /// Memory that the vendor may write to while it is lent.
@@ -28,7 +29,8 @@ struct Block(Vec<Cell<u8>>);
 
 /// A place that the vendor writes to.
 struct Output {
-    block: usize,
+    /// In which of the blocks; `None` for the bytes right behind the parameter.
+    block: Option<usize>,
     at: usize,
     len: usize,
     /// Where the application has it.
@@ -71,9 +73,8 @@ impl Written {
 
     /// Whether the vendor has written something else than is where the parameter that was copied has it. To be called
     /// inside of the application's call.
-    pub fn is_news(&self) -> bool {
-        let mut there = Zeroizing::new(vec![0; self.bytes.len()]);
-        self.handle() != Some(UNTOUCHED) && follow(self.to, &mut there) && *there != *self.bytes
+    fn is_news(&self) -> bool {
+        self.handle() != Some(UNTOUCHED) && differs(self.to, self.bytes.iter().copied())
     }
 
     /// Writes it to there, unless that is what is there: it may be memory that can only be read. To be called inside of
@@ -110,49 +111,56 @@ impl OwnParameter {
     }
 
     fn of(shape: &Shape, parameter: &[u8], translate: Translate<'_>) -> Option<Self> {
-        let mut total = parameter.len();
+        let mut total = 0_usize;
         for field in shape.fields {
-            if let Some((_, len)) = field.bytes(parameter) {
-                total = total.checked_add(len.of(parameter, parameter)?)?;
+            if let Some(behind) = field.bytes(parameter) {
+                total = total.checked_add(behind.len.of(parameter, parameter)?)?;
             }
         }
-        // Not as zeroed memory, which the C library has to look for, where it has memory of any content ready.
-        let mut memory = Zeroizing::new(Vec::with_capacity(total));
-        memory.extend_from_slice(parameter);
-        memory.resize(total, 0);
-        let base = memory.as_ptr().expose_provenance();
-        let (flat, mut rest) = memory.split_at_mut_checked(parameter.len())?;
+        let mut flat = Zeroizing::new(parameter.to_vec());
         let mut copy = Self {
-            memory: Zeroizing::default(),
-            len: parameter.len(),
+            flat: Zeroizing::default(),
+            behind: Block(Vec::with_capacity(total)),
             blocks: Vec::new(),
-            outputs: Vec::new(),
+            outputs: SmallVec::new(),
         };
-        let mut offset = parameter.len();
         for field in shape.fields {
-            let Some((at, len)) = field.bytes(parameter) else {
-                copy.field(field, flat, parameter, translate)?;
-                continue;
-            };
-            let address = pointer(parameter, at)?;
-            let len = len.of(parameter, parameter)?;
-            let (block, behind) = rest.split_at_mut_checked(len)?;
-            if !follow(address, block) {
-                return None;
+            match field.bytes(parameter) {
+                Some(behind) => copy.take(&behind, &mut flat, parameter)?,
+                None => copy.field(field, &mut flat, parameter, translate)?,
             }
-            if address != 0 {
-                put(flat, at, (base + offset) as ck::CK_ULONG);
-            }
-            rest = behind;
-            offset += len;
         }
-        copy.memory = memory;
+        copy.flat = flat;
         Some(copy)
+    }
+
+    /// Copies bytes that are right behind the parameter. There is room for them: what leads to them stays right.
+    fn take(&mut self, behind: &Behind, flat: &mut [u8], parameter: &[u8]) -> Option<()> {
+        let from = pointer(parameter, behind.at)?;
+        let len = behind.len.of(parameter, parameter)?;
+        let at = self.behind.0.len();
+        if !append(from, len, &mut self.behind.0) {
+            return None;
+        }
+        // An address that is not null where the application gave one.
+        if from != 0 {
+            put(flat, behind.at, (self.behind.address() + at) as ck::CK_ULONG);
+        }
+        if behind.is_written {
+            self.outputs.push(Output {
+                block: None,
+                at,
+                len,
+                to: from,
+                made: false,
+            });
+        }
+        Some(())
     }
 
     /// In C's form. Its pointers are good as long as `self` is there.
     pub fn bytes(&self) -> &[u8] {
-        self.memory.get(..self.len).unwrap_or_default()
+        &self.flat
     }
 
     /// Whether the vendor writes something that the application wants.
@@ -163,14 +171,33 @@ impl OwnParameter {
     /// What is there now of what the vendor writes.
     pub fn written(&self) -> Vec<Written> {
         let read = |output: &Output| {
-            let bytes = self.blocks.get(output.block)?.read(output.at, output.len)?;
+            let cells = self.cells(output)?.iter().map(Cell::get);
             Some(Written {
                 to: output.to,
-                bytes,
+                bytes: Zeroizing::new(cells.collect()),
                 made: output.made,
             })
         };
         self.outputs.iter().filter_map(read).collect()
+    }
+
+    /// Whether any of that is something else than is where the parameter that was copied has it. To be called inside of
+    /// the application's call.
+    pub fn has_news(&self) -> bool {
+        let is_news = |output: &Output| {
+            let cells = self.cells(output).unwrap_or_default().iter().map(Cell::get);
+            let is_untouched = output.made && cells.clone().eq(UNTOUCHED.to_ne_bytes());
+            !is_untouched && differs(output.to, cells)
+        };
+        self.outputs.iter().any(is_news)
+    }
+
+    fn cells(&self, output: &Output) -> Option<&[Cell<u8>]> {
+        let block = match output.block {
+            Some(block) => self.blocks.get(block)?,
+            None => &self.behind,
+        };
+        block.0.get(output.at..)?.get(..output.len)
     }
 
     /// Copies what a field of `bytes` leads to, and leads it there. `outer` is the parameter.
@@ -276,7 +303,7 @@ impl OwnParameter {
     }
 
     fn block(&mut self, block: Block) -> ck::CK_ULONG {
-        let address = block.0.as_ptr().expose_provenance();
+        let address = block.address();
         self.blocks.push(block);
         address as ck::CK_ULONG
     }
@@ -285,7 +312,7 @@ impl OwnParameter {
     fn output(&mut self, at: usize, len: usize, to: usize, made: bool) {
         let block = self.blocks.len().saturating_sub(1);
         self.outputs.push(Output {
-            block,
+            block: Some(block),
             at,
             len,
             to,
@@ -299,9 +326,8 @@ impl Block {
         Self(bytes.iter().copied().map(Cell::new).collect())
     }
 
-    fn read(&self, at: usize, len: usize) -> Option<Zeroizing<Vec<u8>>> {
-        let cells = self.0.get(at..)?.get(..len)?;
-        Some(Zeroizing::new(cells.iter().map(Cell::get).collect()))
+    fn address(&self) -> usize {
+        self.0.as_ptr().expose_provenance()
     }
 }
 

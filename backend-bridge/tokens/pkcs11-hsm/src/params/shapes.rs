@@ -16,6 +16,50 @@ pub(super) struct Shape {
     pub size: Option<usize>,
     /// What concerns us in it.
     pub fields: &'static [Field],
+    /// Where in it there are handles.
+    pub handles: Handles,
+}
+
+impl Shape {
+    const fn new(
+        mechanisms: &'static [ck::CK_MECHANISM_TYPE],
+        size: Option<usize>,
+        fields: &'static [Field],
+    ) -> Self {
+        Self {
+            mechanisms,
+            size,
+            fields,
+            handles: handles(fields),
+        }
+    }
+}
+
+/// Where there are handles in a parameter.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Handles {
+    /// There are none.
+    None,
+    /// In the parameter itself.
+    Here,
+    /// Behind pointers of it, or the vendor makes some.
+    Behind,
+}
+
+/// Where there are handles in a structure with these fields.
+const fn handles(fields: &[Field]) -> Handles {
+    let (mut found, mut rest) = (Handles::None, fields);
+    while let [field, behind @ ..] = rest {
+        match field {
+            Field::Structures(_, _, of) if !matches!(handles(of.fields), Handles::None) => {
+                return Handles::Behind;
+            }
+            Field::Handle(_) | Field::Key(..) | Field::Made(_) => found = Handles::Here,
+            _ => {}
+        }
+        rest = behind;
+    }
+    found
 }
 
 /// A structure that a parameter points to.
@@ -145,11 +189,11 @@ macro_rules! structure {
 /// The table.
 macro_rules! shapes {
     ($name:ident: $($s:ident { $($kind:ident($($arg:tt)*))* } for $($mechanism:ident)*;)*) => {
-        pub(super) static $name: &[Shape] = &[$(Shape {
-            mechanisms: &[$(ck::$mechanism),*],
-            size: Some(size_of::<ck::$s>()),
-            fields: &[$(field!($s $kind($($arg)*))),*],
-        }),*];
+        pub(super) static $name: &[Shape] = &[$(Shape::new(
+            &[$(ck::$mechanism),*],
+            Some(size_of::<ck::$s>()),
+            &[$(field!($s $kind($($arg)*))),*],
+        )),*];
     };
 }
 
@@ -314,15 +358,15 @@ shapes! { MESSAGES:
 }
 
 /// Parameters that are nothing but a handle.
-static HANDLE: Shape = Shape {
-    mechanisms: &[ck::CKM_CONCATENATE_BASE_AND_KEY],
-    size: Some(ULONG),
-    fields: &[Field::Handle(0)],
-};
+static HANDLE: Shape = Shape::new(
+    &[ck::CKM_CONCATENATE_BASE_AND_KEY],
+    Some(ULONG),
+    &[Field::Handle(0)],
+);
 
 /// Parameters without pointers: initialisation vectors, counters, numbers, and structures of these.
-static FLAT: Shape = Shape {
-    mechanisms: &[
+static FLAT: Shape = Shape::new(
+    &[
         ck::CKM_AES_CBC,
         ck::CKM_AES_CBC_PAD,
         ck::CKM_AES_CTR,
@@ -361,21 +405,33 @@ static FLAT: Shape = Shape {
         ck::CKM_SHA512_RSA_PKCS_PSS,
         ck::CKM_EXTRACT_KEY_FROM_KEY,
     ],
-    size: None,
-    fields: &[],
-};
+    None,
+    &[],
+);
+
+/// Bytes behind a pointer.
+pub(super) struct Behind {
+    /// Where the pointer is.
+    pub at: usize,
+    /// How many they are.
+    pub len: Len,
+    /// Whether the vendor may write there.
+    pub is_written: bool,
+}
 
 impl Field {
-    /// Where a pointer to bytes that the vendor reads is in this structure, and how many they are; `None` for any other
-    /// field, and one that is ignored.
-    pub fn bytes(&self, structure: &[u8]) -> Option<(usize, Len)> {
-        match self {
-            Self::Bytes(at, len) => Some((*at, *len)),
+    /// The bytes that this field of a structure leads to; `None` for one that leads to something else, and one that is
+    /// ignored.
+    pub fn bytes(&self, structure: &[u8]) -> Option<Behind> {
+        let (at, len, is_written) = match self {
+            Self::Bytes(at, len) => (*at, *len, false),
             Self::Wanted(at, len, whens) if whens.iter().all(|when| when.holds(structure)) => {
-                Some((*at, *len))
+                (*at, *len, false)
             }
-            _ => None,
-        }
+            Self::Written(at, len) if number(structure, *at)? != 0 => (*at, *len, true),
+            _ => return None,
+        };
+        Some(Behind { at, len, is_written })
     }
 }
 

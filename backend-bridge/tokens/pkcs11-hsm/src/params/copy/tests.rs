@@ -6,6 +6,12 @@ use std::mem::offset_of;
 
 use super::*;
 
+impl Block {
+    fn bytes(&self) -> Vec<u8> {
+        self.0.iter().map(Cell::get).collect()
+    }
+}
+
 /// A parameter for GCM in memory of ours.
 fn gcm(iv: &[u8], aad: &[u8]) -> Vec<u8> {
     let mut parameter = vec![0; size_of::<ck::CK_GCM_PARAMS>()];
@@ -34,26 +40,18 @@ fn a_copy_has_all_that_the_parameter_points_to() {
     let parameter = gcm(&iv, &aad);
     let own = OwnParameter::copy(ck::CKM_AES_GCM, &parameter).unwrap();
     drop((iv, aad));
-    let size = size_of::<ck::CK_GCM_PARAMS>();
-    assert_eq!(own.memory[size..], [2; 20]);
-    let block = own.blocks.first().unwrap();
-    assert_eq!(*block.read(0, 12).unwrap(), [1; 12]);
+    assert_eq!(own.behind.bytes(), [[1; 12].as_slice(), &[2; 20]].concat());
     let behind = |at| number(own.bytes(), at).unwrap();
-    assert_eq!(
-        behind(offset_of!(ck::CK_GCM_PARAMS, pAAD)),
-        own.memory[size..].as_ptr() as u64
-    );
-    assert_eq!(
-        behind(offset_of!(ck::CK_GCM_PARAMS, pIv)),
-        block.0.as_ptr() as u64
-    );
+    let address = own.behind.address() as u64;
+    assert_eq!(behind(offset_of!(ck::CK_GCM_PARAMS, pIv)), address);
+    assert_eq!(behind(offset_of!(ck::CK_GCM_PARAMS, pAAD)), address + 12);
 }
 
 #[test]
 fn a_parameter_for_gmac_is_copied_as_that_for_gcm() {
     let iv = vec![1; 12];
     let own = OwnParameter::copy(ck::CKM_AES_GMAC, &gcm(&iv, &[])).unwrap();
-    assert_eq!(*own.blocks.first().unwrap().read(0, 12).unwrap(), iv);
+    assert_eq!(own.behind.bytes(), iv);
 }
 
 #[test]
@@ -81,10 +79,10 @@ fn the_length_of_a_nonce_for_poly1305_may_be_in_bits() {
     for (told, len) in [(96, 12), (12, 12), (192, 24), (64, 8)] {
         let parameter = bytes_of(&[at, told, 0, 0]);
         let own = OwnParameter::copy(ck::CKM_CHACHA20_POLY1305, &parameter).unwrap();
-        assert_eq!(own.memory[parameter.len()..], nonce[..len], "{told}");
+        assert_eq!(own.behind.bytes(), nonce[..len], "{told}");
         let parameter = bytes_of(&[at, told, 0]);
         let own = OwnParameter::of_message(ck::CKM_CHACHA20_POLY1305, &parameter).unwrap();
-        assert_eq!(own.memory[parameter.len()..], nonce[..len], "{told} of a message");
+        assert_eq!(own.behind.bytes(), nonce[..len], "{told} of a message");
     }
 }
 
@@ -129,7 +127,7 @@ fn a_pointer_that_is_ignored_is_not_followed() {
         address(&info),
     );
     let own = OwnParameter::copy(ck::CKM_HKDF_DERIVE, &parameter).unwrap();
-    assert_eq!(own.memory[parameter.len()..], [salt, info].concat());
+    assert_eq!(own.behind.bytes(), [salt, info].concat());
 }
 
 #[test]
@@ -173,8 +171,7 @@ fn a_key_behind_a_pointer_becomes_the_vendors() {
             ours * 10
         })
         .unwrap();
-        let behind = own.blocks.first().unwrap().read(0, 8).unwrap();
-        assert_eq!(*behind, bytes_of(&[wanted]));
+        assert_eq!(own.blocks.first().unwrap().bytes(), bytes_of(&[wanted]));
     }
     assert_eq!(seen, [7]);
 }
@@ -194,8 +191,8 @@ fn a_handle_is_handed_back_if_the_vendor_has_written_one() {
     assert_eq!(made, bytes_of(&[1234]), "untouched");
     let place = |handle: u64| {
         let output = own.outputs.first().unwrap();
-        let cells = &own.blocks[output.block].0[output.at..];
-        cells
+        own.cells(output)
+            .unwrap()
             .iter()
             .zip(handle.to_ne_bytes())
             .for_each(|(cell, byte)| cell.set(byte));
