@@ -144,7 +144,7 @@ impl Library {
     /// `CKR_SLOT_ID_INVALID`.
     pub fn slot(&self, id: ck::CK_SLOT_ID) -> Result<(usize, &Slot)> {
         let found = self.slots.iter().enumerate().find(|(_, slot)| slot.id == id);
-        found.ok_or(Rv::SlotIdInvalid.into())
+        found.ok_or_else(|| Rv::SlotIdInvalid.into())
     }
 
     /// The slot of a session.
@@ -152,7 +152,9 @@ impl Library {
     /// # Errors
     /// None while sessions hold places of this library's list.
     pub fn slot_of(&self, session: &Session) -> Result<&Slot> {
-        self.slots.get(session.slot).ok_or(Rv::GeneralError.into())
+        self.slots
+            .get(session.slot)
+            .ok_or_else(|| Rv::GeneralError.into())
     }
 
     /// The open sessions.

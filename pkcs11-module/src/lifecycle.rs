@@ -174,10 +174,7 @@ impl<T: Tree> Life<T> {
         let _turn = self.take_turn();
         self.inheritance
             .store(Inheritance::Nothing as u8, Ordering::SeqCst);
-        let tree = self
-            .root
-            .uproot()
-            .ok_or(Error::from(Rv::CryptokiNotInitialized))?;
+        let tree = self.root.uproot().ok_or(Rv::CryptokiNotInitialized)?;
         tree.close();
         if !tree.drop_within(patience) {
             log::warn!("C_Finalize: calls are still running; their memory is left to the end of the process");
@@ -204,7 +201,7 @@ impl<T: Tree> Life<T> {
                 Inheritance::AutoWithoutThreads => self.open(true)?,
             }
         }
-        self.root.enter().ok_or(Rv::CryptokiNotInitialized.into())
+        self.root.enter().ok_or_else(|| Rv::CryptokiNotInitialized.into())
     }
 
     fn inheritance(&self) -> Inheritance {

@@ -229,7 +229,7 @@ const OPENING: [ck::CK_ATTRIBUTE_TYPE; 5] = [
 ];
 
 fn check_key(object: &Object, usage: Option<ck::CK_ATTRIBUTE_TYPE>, mechanism: &Mechanism) -> Result<()> {
-    let key_type = object.key_type().ok_or(Error::from(Rv::KeyHandleInvalid))?;
+    let key_type = object.key_type().ok_or(Rv::KeyHandleInvalid)?;
     if !mechanism.algorithm().accepts(key_type) {
         return Err(Rv::KeyTypeInconsistent.into());
     }

@@ -127,7 +127,7 @@ impl Value {
             (Kind::Template, RawData::Nested(raw)) => Some(Self::Template(Template::parse(raw)?)),
             _ => None,
         };
-        parsed.ok_or(Rv::AttributeValueInvalid.into())
+        parsed.ok_or_else(|| Rv::AttributeValueInvalid.into())
     }
 
     /// The same, but bytes where [`parse`](Self::parse) sees an error, which is then for somebody else to see.

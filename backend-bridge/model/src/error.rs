@@ -27,10 +27,14 @@ macro_rules! return_values {
         impl Rv {
             /// The return value of a number; `None` for `CKR_OK`.
             pub fn from_raw(raw: ck::CK_RV) -> Option<Self> {
+                (raw != ck::CKR_OK).then(|| Self::of_failure(raw))
+            }
+
+            #[cold]
+            fn of_failure(raw: ck::CK_RV) -> Self {
                 match raw {
-                    ck::CKR_OK => None,
-                    $(ck::$constant => Some(Self::$variant),)*
-                    other => Some(Self::Other(other)),
+                    $(ck::$constant => Self::$variant,)*
+                    other => Self::Other(other),
                 }
             }
 
@@ -184,6 +188,7 @@ pub struct Remote {
 
 impl Error {
     /// A failure with a sentence for the log: what failed, where to look, what to do. Never a secret in it.
+    #[cold]
     pub fn new(rv: Rv, detail: impl Into<String>) -> Self {
         Self {
             rv,
@@ -217,6 +222,8 @@ impl Error {
 }
 
 impl From<Rv> for Error {
+    // So whatever handles a failure lies apart from what every call goes through, and is not loaded with it.
+    #[cold]
     fn from(rv: Rv) -> Self {
         Self {
             rv,

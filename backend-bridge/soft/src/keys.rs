@@ -156,7 +156,7 @@ impl SecretKey {
             .hmac
             .get_or_init(Box::default)
             .get(hash as usize)
-            .ok_or(Error::from(Rv::GeneralError))?;
+            .ok_or(Rv::GeneralError)?;
         if let Some(key) = slot.get() {
             return Ok(key);
         }

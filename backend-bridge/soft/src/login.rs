@@ -136,7 +136,7 @@ impl<S: Store, K: Sealers> Engine<S, K> {
         let login = self
             .login()
             .filter(|login| login.role == Role::So)
-            .ok_or(Error::from(Rv::UserNotLoggedIn))?;
+            .ok_or(Rv::UserNotLoggedIn)?;
         let record = self.wrap(Role::User, pin, login.vault.identity(), login.vault.root())?;
         self.store
             .put_sealer(store::Role::User, &record, login.incarnation, InsteadOf::Anything)

@@ -143,7 +143,7 @@ impl<S: Store, K: Sealers> Engine<S, K> {
                     .session
                     .remove(handle)
                     .then_some(Some(()))
-                    .ok_or(Rv::ObjectHandleInvalid.into()),
+                    .ok_or_else(|| Rv::ObjectHandleInvalid.into()),
                 Held::Token { found, base, .. } => {
                     let done = self.commit(&[Change::Delete(found.id)], base)?;
                     Ok(done.map(|_| self.index.write().remove(found.id)))
@@ -244,7 +244,7 @@ impl<S: Store, K: Sealers> Engine<S, K> {
     /// somebody else.
     fn update(&self, found: &Found, opened: &Opened, object: Object, base: Revision) -> Result<Option<()>> {
         let identity = self.index.read().identity();
-        let identity = identity.ok_or(Error::from(Rv::ObjectHandleInvalid))?;
+        let identity = identity.ok_or(Rv::ObjectHandleInvalid)?;
         let login = self.login();
         let (record, attestation) = self.seal(found.id, &object, identity, base)?;
         let summary = summary(&record);

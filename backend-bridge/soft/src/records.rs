@@ -80,7 +80,7 @@ impl<S: Store, K: Sealers> Engine<S, K> {
     /// The object in a record.
     fn unseal(&self, record: &Record, login: Option<&Login>) -> Result<Opened, Unopened> {
         let identity = self.index.read().identity();
-        let identity = identity.ok_or(Error::from(Rv::ObjectHandleInvalid))?;
+        let identity = identity.ok_or_else(|| Error::from(Rv::ObjectHandleInvalid))?;
         let (body, attestation) = match login {
             Some(login) => match login.vault.open(record)? {
                 (_, attestation) if login.attested_only && attestation != Attestation::Attested => {

@@ -145,7 +145,7 @@ impl<S: Store + 'static, K: Sealers> SoftToken<S, K> {
         if let Algorithm::Digest(hash) = mechanism.algorithm() {
             return Ok(Box::new(Digesting::new(hash, self.engine.clone())));
         }
-        let key = key.ok_or(Error::from(Rv::KeyHandleInvalid))?;
+        let key = key.ok_or(Rv::KeyHandleInvalid)?;
         let opened = self.engine.key(cx.access, key)?;
         check_use(&opened.object, class, mechanism)?;
         let operation = operation::begin(class, mechanism, opened.ready_key()?)?;

@@ -299,7 +299,7 @@ impl Unpacking {
             return Ok(key);
         }
         let has_zeros = unit(self.algorithm).is_some();
-        let der = der(&content, has_zeros).ok_or(Error::from(Rv::WrappedKeyInvalid))?;
+        let der = der(&content, has_zeros).ok_or(Rv::WrappedKeyInvalid)?;
         let key = PrivateKey::from_pkcs8_der(der).map_err(|error| {
             let detail = format!("the wrapped key is no PKCS #8 private key: {error}");
             Error::new(Rv::WrappedKeyInvalid, detail)

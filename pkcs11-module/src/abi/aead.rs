@@ -10,7 +10,7 @@ use std::marker::PhantomData;
 use std::ptr::null_mut;
 
 use cryptoki_sys as ck;
-use keyenclave_model::error::{Error, Result, Rv};
+use keyenclave_model::error::{Result, Rv};
 use keyenclave_model::mechanism::{AeadParams, ChaChaPolyParams, Generator, ParamShape, Tag};
 
 use super::parameters::size;
@@ -66,7 +66,7 @@ impl MessageParameter<'_> {
     /// `CKR_ARGUMENTS_BAD` for null with a length, and for a length that no memory has.
     pub fn given(&mut self) -> Result<&mut [u8]> {
         // SAFETY: as promised to `new`; `&mut self` keeps it the only reference.
-        unsafe { slice_mut(self.ptr, self.len) }.ok_or(Rv::ArgumentsBad.into())
+        unsafe { slice_mut(self.ptr, self.len) }.ok_or_else(|| Rv::ArgumentsBad.into())
     }
 
     /// The parameter, read as the mechanism's row says.
@@ -153,7 +153,7 @@ impl RawAead {
         Ok(AeadParams {
             nonce,
             fixed_bits,
-            generator: generator.ok_or(Error::from(Rv::MechanismParamInvalid))?,
+            generator: generator.ok_or(Rv::MechanismParamInvalid)?,
             aad,
             tag_len: self.tag_len,
             tag,
@@ -192,7 +192,7 @@ fn put(to: Option<&mut [u8]>, bytes: &[u8]) {
 /// A `ptr` that is not null can be read for `len` bytes.
 unsafe fn copied(ptr: *const u8, len: ck::CK_ULONG) -> Result<Vec<u8>> {
     // SAFETY: as promised by the caller.
-    let bytes = unsafe { slice(ptr, len) }.ok_or(Error::from(Rv::MechanismParamInvalid))?;
+    let bytes = unsafe { slice(ptr, len) }.ok_or(Rv::MechanismParamInvalid)?;
     try_to_vec(bytes)
 }
 
@@ -203,7 +203,7 @@ unsafe fn structure<T: Copy>(ptr: *const u8, len: ck::CK_ULONG) -> Result<T> {
         return invalid();
     }
     // SAFETY: as promised by the caller, and the length is that of a `T`.
-    unsafe { read(ptr.cast::<T>()) }.ok_or(Rv::MechanismParamInvalid.into())
+    unsafe { read(ptr.cast::<T>()) }.ok_or_else(|| Rv::MechanismParamInvalid.into())
 }
 
 fn gcm_message(raw: ck::CK_GCM_MESSAGE_PARAMS) -> Result<RawAead> {

@@ -89,7 +89,7 @@ unsafe extern "C" fn last_failure(
 fn tell(part: ck::CK_ULONG, mut output: Output<'_>) -> Result<()> {
     output.check()?;
     let part = Part::ALL.into_iter().find(|known| *known as ck::CK_ULONG == part);
-    let part = part.ok_or(Error::from(Rv::ArgumentsBad))?;
+    let part = part.ok_or(Rv::ArgumentsBad)?;
     let failure = boundary::last_failure();
     let text = failure
         .as_ref()
@@ -99,10 +99,7 @@ fn tell(part: ck::CK_ULONG, mut output: Output<'_>) -> Result<()> {
     if output.is_query() {
         return Ok(());
     }
-    let room = output
-        .buffer()
-        .get_mut(..text.len())
-        .ok_or(Error::from(Rv::BufferTooSmall))?;
+    let room = output.buffer().get_mut(..text.len()).ok_or(Rv::BufferTooSmall)?;
     room.copy_from_slice(text.as_bytes());
     Ok(())
 }

@@ -56,7 +56,7 @@ impl RawMechanism<'_> {
     /// at; `CKR_MECHANISM_PARAM_INVALID` for a parameter that is not the mechanism's.
     pub fn parse(&self) -> Result<Mechanism> {
         // SAFETY: as promised to `new`.
-        let raw = unsafe { read(self.ptr) }.ok_or(Error::from(Rv::ArgumentsBad))?;
+        let raw = unsafe { read(self.ptr) }.ok_or(Rv::ArgumentsBad)?;
         let row = MechanismRow::find(raw.mechanism)?;
         let parameter = Parameter::new(raw.pParameter, raw.ulParameterLen);
         let params = parameter.parse(row.params).map_err(|error| {
@@ -74,7 +74,7 @@ impl RawMechanism<'_> {
     /// `CKR_GENERAL_ERROR` where the parameter has no place for it.
     pub fn answer(&self, answer: &Answer) -> Result<()> {
         // SAFETY: as promised to `new`.
-        let raw = unsafe { read(self.ptr) }.ok_or(Error::from(Rv::ArgumentsBad))?;
+        let raw = unsafe { read(self.ptr) }.ok_or(Rv::ArgumentsBad)?;
         let row = MechanismRow::find(raw.mechanism)?;
         Parameter::new(raw.pParameter, raw.ulParameterLen).answer(row.params, answer)
     }
@@ -87,7 +87,7 @@ impl RawMechanism<'_> {
     /// As [`Self::parse`].
     pub fn for_keys(&self, authenticated: bool, opens: bool) -> Result<Mechanism> {
         // SAFETY: as promised to `new`.
-        let raw = unsafe { read(self.ptr) }.ok_or(Error::from(Rv::ArgumentsBad))?;
+        let raw = unsafe { read(self.ptr) }.ok_or(Rv::ArgumentsBad)?;
         let row = MechanismRow::find(raw.mechanism)?;
         if !matches!(row.params, ParamShape::Gcm | ParamShape::Ccm) {
             return self.parse();
@@ -131,7 +131,7 @@ impl RawMechanism<'_> {
     /// As [`Self::parse`].
     pub fn for_messages(&self) -> Result<Mechanism> {
         // SAFETY: as promised to `new`.
-        let raw = unsafe { read(self.ptr) }.ok_or(Error::from(Rv::ArgumentsBad))?;
+        let raw = unsafe { read(self.ptr) }.ok_or(Rv::ArgumentsBad)?;
         let row = MechanismRow::find(raw.mechanism)?;
         let (ptr, len) = (raw.pParameter.cast(), raw.ulParameterLen);
         match row.params {
@@ -152,7 +152,7 @@ impl RawMechanism<'_> {
     /// parameter has.
     pub fn given(&self) -> Result<Mechanism> {
         // SAFETY: as promised to `new`.
-        let raw = unsafe { read(self.ptr) }.ok_or(Error::from(Rv::ArgumentsBad))?;
+        let raw = unsafe { read(self.ptr) }.ok_or(Rv::ArgumentsBad)?;
         if length(raw.ulParameterLen).is_none_or(|len| len > PARAMETER_MAX) {
             return invalid();
         }
@@ -231,7 +231,7 @@ impl<'a> Parameter<'a> {
             return invalid();
         }
         // SAFETY: `len` bytes can be read, as promised to `RawMechanism::new`, and that is a `T`'s size.
-        unsafe { read(self.ptr.cast::<T>()) }.ok_or(Rv::MechanismParamInvalid.into())
+        unsafe { read(self.ptr.cast::<T>()) }.ok_or_else(|| Rv::MechanismParamInvalid.into())
     }
 }
 
@@ -372,7 +372,7 @@ fn ecdh_aes(raw: &ck::CK_ECDH_AES_KEY_WRAP_PARAMS) -> Result<Params> {
 fn rsa_aes(raw: &ck::CK_RSA_AES_KEY_WRAP_PARAMS) -> Result<Params> {
     // SAFETY: what a parameter points to can be read, as promised to `RawMechanism::new`.
     let inner = unsafe { read(raw.pOAEPParams.cast_const()) };
-    match oaep(&inner.ok_or(Error::from(Rv::MechanismParamInvalid))?)? {
+    match oaep(&inner.ok_or(Rv::MechanismParamInvalid)?)? {
         Params::Oaep(oaep) => Ok(Params::RsaAes(RsaAesParams {
             key_len: aes_len(raw.ulAESKeyBits)?,
             oaep,
@@ -390,7 +390,7 @@ fn sign_context(raw: &ck::CK_SIGN_ADDITIONAL_CONTEXT) -> Result<Params> {
 }
 
 fn hash_sign_context(raw: &ck::CK_HASH_SIGN_ADDITIONAL_CONTEXT) -> Result<Params> {
-    let prehash = Prehash::from_mechanism(raw.hash).ok_or(Error::from(Rv::MechanismParamInvalid))?;
+    let prehash = Prehash::from_mechanism(raw.hash).ok_or(Rv::MechanismParamInvalid)?;
     Ok(Params::MlDsa(MlDsaParams {
         hedge: hedge(raw.hedgeVariant)?,
         context: part(raw.pContext, raw.ulContextLen)?,
@@ -420,21 +420,21 @@ fn kdf(number: ck::CK_EC_KDF_TYPE) -> Result<Kdf> {
 }
 
 fn hash(mechanism: ck::CK_MECHANISM_TYPE) -> Result<Hash> {
-    Hash::from_mechanism(mechanism).ok_or(Rv::MechanismParamInvalid.into())
+    Hash::from_mechanism(mechanism).ok_or_else(|| Rv::MechanismParamInvalid.into())
 }
 
 fn mgf(mgf: ck::CK_RSA_PKCS_MGF_TYPE) -> Result<Hash> {
-    Hash::from_mgf(mgf).ok_or(Rv::MechanismParamInvalid.into())
+    Hash::from_mgf(mgf).ok_or_else(|| Rv::MechanismParamInvalid.into())
 }
 
 pub(super) fn size(len: ck::CK_ULONG) -> Result<usize> {
-    length(len).ok_or(Rv::MechanismParamInvalid.into())
+    length(len).ok_or_else(|| Rv::MechanismParamInvalid.into())
 }
 
 /// A copy of bytes that a structure points to.
 fn part(ptr: *const u8, len: ck::CK_ULONG) -> Result<Vec<u8>> {
     // SAFETY: only called with what a parameter points to, as promised to `RawMechanism::new`.
-    let bytes = unsafe { slice(ptr, len) }.ok_or(Error::from(Rv::MechanismParamInvalid))?;
+    let bytes = unsafe { slice(ptr, len) }.ok_or(Rv::MechanismParamInvalid)?;
     try_to_vec(bytes)
 }
 

@@ -59,7 +59,7 @@ impl<'a> Input<'a> {
     pub fn bytes(&self) -> Result<&[u8]> {
         match &self.copy {
             // SAFETY: as promised to `new`; an output that overlaps would have made a copy.
-            Copied::No => unsafe { slice(self.ptr, self.len) }.ok_or(Rv::ArgumentsBad.into()),
+            Copied::No => unsafe { slice(self.ptr, self.len) }.ok_or_else(|| Rv::ArgumentsBad.into()),
             Copied::Yes(copy) => Ok(copy),
             Copied::NoMemory => Err(Rv::HostMemory.into()),
         }
@@ -211,7 +211,7 @@ impl<'a> OutputBytes<'a> {
     /// `CKR_ARGUMENTS_BAD` for null with a length, and for a length that no memory has.
     pub fn buffer(&mut self) -> Result<&mut [u8]> {
         // SAFETY: as promised to `new`; `&mut self` keeps it the only reference.
-        unsafe { slice_mut(self.ptr, self.len) }.ok_or(Rv::ArgumentsBad.into())
+        unsafe { slice_mut(self.ptr, self.len) }.ok_or_else(|| Rv::ArgumentsBad.into())
     }
 }
 
@@ -393,7 +393,7 @@ impl Label<'_> {
     /// `CKR_ARGUMENTS_BAD` for null.
     pub fn bytes(&self) -> Result<[u8; 32]> {
         // SAFETY: as promised to `new`.
-        unsafe { read(self.ptr) }.ok_or(Rv::ArgumentsBad.into())
+        unsafe { read(self.ptr) }.ok_or_else(|| Rv::ArgumentsBad.into())
     }
 }
 

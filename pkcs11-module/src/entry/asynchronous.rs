@@ -64,7 +64,7 @@ impl Function {
         let found = FUNCTIONS
             .iter()
             .find(|function| name.is(function.name.as_bytes()));
-        found.ok_or(Rv::OperationNotInitialized.into())
+        found.ok_or_else(|| Rv::OperationNotInitialized.into())
     }
 }
 

@@ -126,7 +126,7 @@ pub fn get_mechanism_info(
     let mechanism = mechanisms
         .iter()
         .find(|mechanism| mechanism.id == id)
-        .ok_or(Error::from(Rv::MechanismInvalid))?;
+        .ok_or(Rv::MechanismInvalid)?;
     info.set(ck::CK_MECHANISM_INFO {
         ulMinKeySize: mechanism.min_key_size,
         ulMaxKeySize: mechanism.max_key_size,

@@ -223,7 +223,7 @@ impl Operations {
     /// it found may be void then.
     pub fn search(&mut self, login: u64) -> Result<&mut Search> {
         let search = self.search.as_mut().filter(|search| search.login == login);
-        search.ok_or(Rv::OperationNotInitialized.into())
+        search.ok_or_else(|| Rv::OperationNotInitialized.into())
     }
 
     /// Ends the search; true if there was one.

@@ -59,7 +59,7 @@ impl SessionTable {
             .read()
             .get(&id)
             .cloned()
-            .ok_or(Rv::SessionHandleInvalid.into())
+            .ok_or_else(|| Rv::SessionHandleInvalid.into())
     }
 
     /// Takes a session out: whoever gets it closes it.
@@ -67,7 +67,10 @@ impl SessionTable {
     /// # Errors
     /// `CKR_SESSION_HANDLE_INVALID`.
     pub fn remove(&self, id: SessionId) -> Result<Arc<Session>> {
-        self.0.write().remove(&id).ok_or(Rv::SessionHandleInvalid.into())
+        self.0
+            .write()
+            .remove(&id)
+            .ok_or_else(|| Rv::SessionHandleInvalid.into())
     }
 
     /// Takes all sessions of a slot out: whoever gets them closes them.

@@ -5,7 +5,7 @@ use std::sync::{Arc, OnceLock};
 
 use cryptoki_sys as ck;
 use keyenclave_crypto::PublicKey;
-use keyenclave_model::error::{Error, Result, Rv};
+use keyenclave_model::error::{Result, Rv};
 use keyenclave_model::mechanism::Mechanism;
 use keyenclave_model::token::{ObjectId, Operation, OperationClass};
 use keyenclave_soft::sidecar::Note;
@@ -83,11 +83,7 @@ impl Detail {
         class: OperationClass,
         mechanism: &Mechanism,
     ) -> Result<Box<dyn Operation>> {
-        let public = self
-            .objects
-            .public
-            .as_ref()
-            .ok_or(Error::from(Rv::KeyHandleInvalid))?;
+        let public = self.objects.public.as_ref().ok_or(Rv::KeyHandleInvalid)?;
         let local = match self.local.get() {
             Some(local) => local,
             None => {

@@ -291,7 +291,7 @@ pub(super) fn visible(detail: &Detail, half: Half, sees_private: bool) -> Result
         .objects
         .half(half)
         .filter(|object| is_visible(object, sees_private));
-    object.ok_or(Error::from(Rv::ObjectHandleInvalid))
+    object.ok_or_else(|| Rv::ObjectHandleInvalid.into())
 }
 
 /// The part of a template that is another value than the object's.

@@ -93,7 +93,7 @@ pub(crate) fn expanded(kdf: Kdf, secret: &[u8], shared: &[u8], len: usize) -> Re
     let mut out = Zeroizing::new(vec![0; len]);
     let done = match kdf {
         Kdf::Null => {
-            let first = secret.get(..len).ok_or(Error::from(Rv::KeySizeRange))?;
+            let first = secret.get(..len).ok_or(Rv::KeySizeRange)?;
             out.copy_from_slice(first);
             Ok(())
         }

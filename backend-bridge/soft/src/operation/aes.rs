@@ -86,7 +86,7 @@ impl Blocks {
         match (self.direction, self.padding) {
             (Direction::Encrypt, padding) => padded_len(padding, input_len, self.block_len)
                 .map(OutputLen::Exact)
-                .ok_or(Rv::DataLenRange.into()),
+                .ok_or_else(|| Rv::DataLenRange.into()),
             (Direction::Decrypt, _) if !whole_blocks => Err(Rv::EncryptedDataLenRange.into()),
             (Direction::Decrypt, Padding::None) => Ok(OutputLen::Exact(input_len)),
             (Direction::Decrypt, Padding::Pkcs7) if input_len == 0 => Err(Rv::EncryptedDataLenRange.into()),
@@ -159,7 +159,7 @@ impl Operation for GcmEncrypt {
     fn output_len(&self, part: Part) -> Result<OutputLen> {
         let tag = self.0.finish_len();
         Ok(OutputLen::Exact(match part {
-            Part::Single(len) => len.checked_add(tag).ok_or(Error::from(Rv::DataLenRange))?,
+            Part::Single(len) => len.checked_add(tag).ok_or(Rv::DataLenRange)?,
             Part::Update(len) => len,
             Part::Finish => tag,
         }))
@@ -202,7 +202,7 @@ impl Operation for GcmDecrypt {
             Part::Single(len) => len
                 .checked_sub(self.tag_len)
                 .map(OutputLen::Exact)
-                .ok_or(Rv::EncryptedDataLenRange.into()),
+                .ok_or_else(|| Rv::EncryptedDataLenRange.into()),
             Part::Update(_) => Ok(OutputLen::Exact(0)),
             Part::Finish => Ok(OutputLen::Exact(self.running.finish_len())),
         }

@@ -4,7 +4,7 @@
 //! What is sealed is gathered and sealed in one piece; what is opened is given out once its tag has been checked.
 
 use keyenclave_crypto::{ChaChaKey, ChaChaStream, Direction, POLY1305_TAG_LEN};
-use keyenclave_model::error::{Error, Result, Rv};
+use keyenclave_model::error::{Result, Rv};
 use keyenclave_model::mechanism::{Mechanism, Params};
 use keyenclave_model::token::{CallCx, End, Operation, OperationClass, OutputLen, Part, Step};
 
@@ -113,9 +113,7 @@ impl Piece for Sealing {
                 })
             }
             Direction::Decrypt => {
-                let (body, tag) = input
-                    .split_last_chunk()
-                    .ok_or(Error::from(Rv::EncryptedDataLenRange))?;
+                let (body, tag) = input.split_last_chunk().ok_or(Rv::EncryptedDataLenRange)?;
                 self.key.open(&self.nonce, &self.aad, body, tag, out)
             }
         };

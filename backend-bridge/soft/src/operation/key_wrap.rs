@@ -61,10 +61,10 @@ impl Operation for Wrapping {
             return Err(Rv::FunctionNotSupported.into());
         };
         if self.encrypts {
-            let len = self.how.wrapped_len(len).ok_or(Error::from(Rv::DataLenRange))?;
+            let len = self.how.wrapped_len(len).ok_or(Rv::DataLenRange)?;
             return Ok(OutputLen::Exact(len));
         }
-        let len = len.checked_sub(8).ok_or(Error::from(Rv::EncryptedDataLenRange))?;
+        let len = len.checked_sub(8).ok_or(Rv::EncryptedDataLenRange)?;
         Ok(match self.how {
             KeyWrap::Kw(_) => OutputLen::Exact(len),
             KeyWrap::Kwp(_) | KeyWrap::Pkcs7(_) => OutputLen::AtMost(len),

@@ -91,9 +91,9 @@ impl Signing {
         let prehash = match input {
             SignedInput::Message => None,
             SignedInput::Hashed(prehash) => Some(prehash),
-            SignedInput::Hash => Some(given.ok_or(Error::from(Rv::MechanismParamInvalid))?),
+            SignedInput::Hash => Some(given.ok_or(Rv::MechanismParamInvalid)?),
         };
-        let prefix = prefix(prehash, context).ok_or(Error::from(Rv::MechanismParamInvalid))?;
+        let prefix = prefix(prehash, context).ok_or(Rv::MechanismParamInvalid)?;
         let message = public(&key)?.message(&prefix).map_err(internal)?;
         let input = match (input, prehash) {
             (SignedInput::Hashed(_), Some(prehash)) => Input::Hashing(Running::new(prehash)?, message),

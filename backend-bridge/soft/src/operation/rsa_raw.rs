@@ -75,7 +75,7 @@ impl Raw {
 
     fn verify(&self, data: &[u8], signature: &[u8]) -> Result<Out> {
         let len = self.modulus_len()?;
-        let zeros = len.checked_sub(data.len()).ok_or(Error::from(Rv::DataLenRange))?;
+        let zeros = len.checked_sub(data.len()).ok_or(Rv::DataLenRange)?;
         self.check_len(signature)?;
         let mut recovered = Zeroizing::new(vec![0; len]);
         self.raise(signature, &mut recovered)?;

@@ -39,7 +39,7 @@ impl<'a> Envelope<'a> {
     /// How long a key of this length is when it is wrapped, in bytes.
     pub(super) fn len(&self, wrapping: &Key, content: usize) -> Result<usize> {
         let wrapped = KeyWrap::Kwp(None).wrapped_len(content);
-        let wrapped = wrapped.ok_or(Error::from(Rv::KeySizeRange))?;
+        let wrapped = wrapped.ok_or(Rv::KeySizeRange)?;
         Ok(self.head_len(wrapping)?.saturating_add(wrapped))
     }
 
@@ -66,7 +66,7 @@ impl<'a> Envelope<'a> {
     pub(super) fn open(&self, unwrapping: &Key, sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>> {
         let invalid = || Error::from(Rv::WrappedKeyInvalid);
         let split = sealed.split_at_checked(self.head_len(unwrapping)?);
-        let (head, wrapped) = split.ok_or(Error::from(Rv::WrappedKeyLenRange))?;
+        let (head, wrapped) = split.ok_or(Rv::WrappedKeyLenRange)?;
         let value = match (self, unwrapping) {
             (Self::Rsa(params), Key::RsaPrivate(key)) => {
                 let mut value = Zeroizing::new(vec![0; key.modulus_len()]);

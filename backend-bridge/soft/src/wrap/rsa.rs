@@ -53,7 +53,7 @@ pub(super) fn tail(number: &[u8], object: &Object) -> Result<Zeroizing<Vec<u8>>>
     let before = number.len().checked_sub(len);
     let (before, value) = before
         .and_then(|before| number.split_at_checked(before))
-        .ok_or(Error::from(Rv::WrappedKeyLenRange))?;
+        .ok_or(Rv::WrappedKeyLenRange)?;
     if !ct_eq(before, &vec![0; before.len()]) {
         return Err(Error::new(
             Rv::WrappedKeyInvalid,

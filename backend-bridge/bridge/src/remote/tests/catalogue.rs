@@ -325,7 +325,7 @@ fn whichever_call_fails_for_good_a_second_try_succeeds() {
                 let Out::Objects(found) = bench.run(Work::Find(&class))? else {
                     panic!()
                 };
-                let key = found.get(1).copied().ok_or(Error::from(Rv::KeyHandleInvalid))?;
+                let key = found.get(1).copied().ok_or(Rv::KeyHandleInvalid)?;
                 bench.sign(&mechanism(ck::CKM_ECDSA_SHA256), key, b"message")
             };
             bench

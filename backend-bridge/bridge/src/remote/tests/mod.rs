@@ -23,7 +23,7 @@ use cryptoki_sys as ck;
 use keyenclave_model::access::Access;
 use keyenclave_model::algorithm::{Curve, Hash};
 use keyenclave_model::attribute::Value;
-use keyenclave_model::error::{Error, Result, Rv};
+use keyenclave_model::error::{Result, Rv};
 use keyenclave_model::mechanism::{Mechanism, OaepParams, Params, PssParams};
 use keyenclave_model::object::Object;
 use keyenclave_model::template::Template;
