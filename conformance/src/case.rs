@@ -11,11 +11,12 @@ use std::process::{Command, ExitStatus, Stdio};
 use std::sync::mpsc;
 use std::time::Duration;
 
-const CASE: &str = "KEYENCLAVE_TEST_CASE";
+/// The variable that tells a process which case it was started for.
+pub const CASE: &str = "KEYENCLAVE_TEST_CASE";
 const PART: &str = "KEYENCLAVE_TEST_PART";
 
 /// How long a case may take before it counts as hung.
-const LIMIT: Duration = Duration::from_secs(300);
+pub const LIMIT: Duration = Duration::from_secs(300);
 
 /// Runs `body`, the whole body of a test, in a process of its own.
 pub fn in_own_process<F: FnOnce()>(body: F) {
@@ -28,12 +29,8 @@ pub(crate) fn in_own_process_named(name: String, prepare: impl FnOnce(&mut Comma
         return body();
     }
     let place = Place::new();
-    let mut command = place.command(std::env::current_exe().expect("this test binary"));
-    command
-        .args(["--exact", &name, "--nocapture", "--test-threads=1"])
-        .env(CASE, &name);
-    // Cargo ran us in the package's directory, and the paths it gave may be relative to it.
-    command.current_dir(std::env::current_dir().expect("a current directory"));
+    let mut command = again(&place, &name);
+    command.args(["--exact", &name, "--nocapture", "--test-threads=1"]);
     prepare(&mut command);
     match finish(command, LIMIT) {
         // No test of a name that is none is a success.
@@ -44,6 +41,16 @@ pub(crate) fn in_own_process_named(name: String, prepare: impl FnOnce(&mut Comma
         ),
         Err(output) => panic!("{}", indented(&output)),
     }
+}
+
+/// This program once more, in a place of its own, for the case `name`.
+pub fn again(place: &Place, name: &str) -> Command {
+    let mut command = place.command(std::env::current_exe().expect("this program"));
+    // Cargo may have started us with paths relative to where it was.
+    command
+        .env(CASE, name)
+        .current_dir(std::env::current_dir().expect("a current directory"));
+    command
 }
 
 /// How a program ended.

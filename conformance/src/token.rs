@@ -237,6 +237,19 @@ pub const CURVES: [(&[u8], usize, &str); 8] = [
     ),
 ];
 
+/// The template of a generic secret of so many bytes, or of as many as the mechanism makes of itself, that shows its value.
+pub fn shown(len: Option<CK_ULONG>) -> Vec<Attr> {
+    let mut attrs = vec![
+        number(CKA_CLASS, CKO_SECRET_KEY),
+        number(CKA_KEY_TYPE, CKK_GENERIC_SECRET),
+        flag(CKA_TOKEN, false),
+        flag(CKA_SENSITIVE, false),
+        flag(CKA_EXTRACTABLE, true),
+    ];
+    attrs.extend(len.map(|len| number(CKA_VALUE_LEN, len)));
+    attrs
+}
+
 /// A data object on the token; private as asked.
 pub fn data_object(label: &str, private: bool, value: &[u8]) -> Vec<Attr> {
     vec![

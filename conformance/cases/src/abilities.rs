@@ -31,6 +31,8 @@ pub struct Abilities {
     pub saved_state: bool,
     /// Whether more than one session can be open.
     pub sessions: bool,
+    /// Whether the token tells how many are.
+    pub session_counts: bool,
     /// Whether it is KeyEnclave's own module.
     pub own: bool,
     /// Whether the token is another module's, behind a slot of KeyEnclave's.
@@ -87,6 +89,7 @@ pub(crate) fn probe() {
         blank,
         saved_state: saved_state(&token, session),
         sessions: limits.ulMaxSessionCount != 1 && limits.ulMaxRwSessionCount != 1,
+        session_counts: limits.ulSessionCount != CK_UNAVAILABLE_INFORMATION,
         own: Tested::of_environment().is_keyenclave(),
         behind: Tested::of_environment().behind.is_some(),
     };

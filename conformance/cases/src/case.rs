@@ -46,6 +46,8 @@ pub enum Need {
     SavedState,
     /// More than one session at a time.
     Sessions,
+    /// A token that tells how many sessions are open.
+    SessionCounts,
     /// This major version of the specification, by what `C_GetInfo` says.
     Since(u8),
 }
@@ -113,6 +115,10 @@ impl Need {
             Self::SavedState => (
                 abilities.saved_state,
                 "the state of a digest cannot be saved".to_owned(),
+            ),
+            Self::SessionCounts => (
+                abilities.session_counts,
+                "the token does not tell how many sessions are open".to_owned(),
             ),
             Self::Sessions => (abilities.sessions, "only one session can be open".to_owned()),
             Self::Since(major) => (

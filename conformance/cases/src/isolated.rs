@@ -7,16 +7,13 @@
 use crate::abilities;
 use crate::case::Case;
 use crate::wycheproof;
-use keyenclave_conformance::case::{self, Ended};
+use keyenclave_conformance::case::{self, CASE, Ended, LIMIT};
 use keyenclave_conformance::place::Place;
 use keyenclave_conformance::returns;
 use keyenclave_conformance::tested::Tested;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::process::ExitCode;
-use std::time::Duration;
-
-const CASE: &str = "KEYENCLAVE_TEST_CASE";
 
 /// What a process is asked for that finds out about the module instead of running a case.
 pub(crate) const PROBE: &str = "probe";
@@ -26,9 +23,6 @@ const SKIP: &str = "skipped";
 
 /// The exit status that says so.
 const SKIPPED: u8 = 77;
-
-/// How long a case may take before it counts as hung.
-const LIMIT: Duration = Duration::from_secs(300);
 
 /// What came of a case.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -96,11 +90,9 @@ pub fn run(case: &Case, tested: &Tested) -> Outcome {
 }
 
 pub(crate) fn run_in(place: &Place, tested: &Tested, id: &str) -> Outcome {
-    let mut command = place.command(std::env::current_exe().expect("this program"));
     tested.prepare(place);
-    tested.announce(command.env(CASE, id));
-    // Cargo may have started us with paths relative to where it was.
-    command.current_dir(std::env::current_dir().expect("a current directory"));
+    let mut command = case::again(place, id);
+    tested.announce(&mut command);
     outcome(place, case::end(command, LIMIT))
 }
 
@@ -121,6 +113,7 @@ fn outcome(place: &Place, ended: Ended) -> Outcome {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::time::Duration;
 
     fn of(script: &str, limit: Duration) -> Outcome {
         let place = Place::new();

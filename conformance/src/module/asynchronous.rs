@@ -5,7 +5,6 @@
 //! The output buffer of the first call belongs to the module until the operation ends, so it is kept here, out of the
 //! test's reach.
 
-use super::buffer::length;
 use super::{In, Module};
 use crate::Rv;
 use cryptoki_sys::*;
@@ -98,30 +97,6 @@ impl Module {
         let mut result = CK_ASYNC_DATA::default();
         let rv = call!(self, C_AsyncComplete(session, name(function), &raw mut result));
         (rv, result)
-    }
-
-    /// `C_AsyncComplete` with a null pointer for the result.
-    pub fn async_complete_without_room(&self, session: CK_SESSION_HANDLE, function: &CStr) -> Rv {
-        call!(self, C_AsyncComplete(session, name(Some(function)), null_mut()))
-    }
-
-    /// `C_AsyncGetID`.
-    pub fn async_id(&self, session: CK_SESSION_HANDLE, function: Option<&CStr>) -> Result<CK_ULONG, Rv> {
-        let mut id = 0;
-        call!(self, C_AsyncGetID(session, name(function), &raw mut id)).ok()?;
-        Ok(id)
-    }
-
-    /// `C_AsyncJoin` with this much room.
-    pub fn async_join(
-        &self,
-        session: CK_SESSION_HANDLE,
-        function: Option<&CStr>,
-        id: CK_ULONG,
-        room: &mut [u8],
-    ) -> Rv {
-        let (pointer, len) = (room.as_mut_ptr(), length(room));
-        call!(self, C_AsyncJoin(session, name(function), id, pointer, len))
     }
 }
 

@@ -235,9 +235,9 @@ fn differs(store: &Path, private: bool, column: &str) -> bool {
         "SELECT {column} AS c FROM objects WHERE private = {} ORDER BY number LIMIT 2",
         u8::from(private)
     );
-    connection.query_row(&format!("SELECT count(DISTINCT c) FROM ({rows})"), [], |row| {
-        row.get(0)
-    }) == Ok(2)
+    let count = format!("SELECT count(DISTINCT c) FROM ({rows})");
+    let values: u32 = connection.query_row(&count, [], |row| row.get(0)).unwrap();
+    values == 2
 }
 
 #[test]
