@@ -24,5 +24,5 @@ pub mod token;
 mod whole;
 
 pub use module::Module;
-pub use rv::Rv;
+pub use rv::{Refused, Rv};
 pub use whole::{short_buffer_first, two_calls};

@@ -34,6 +34,30 @@ impl Rv {
     }
 }
 
+/// What must have been refused, and with a value that is right.
+pub trait Refused {
+    /// Panics unless it was, with one of `right`: those that the specification has for the mistake where it leaves a choice.
+    /// `what` tells this refusal from others.
+    #[track_caller]
+    fn refused_with(self, right: &[CK_RV], what: impl fmt::Display);
+}
+
+impl Refused for Rv {
+    fn refused_with(self, right: &[CK_RV], what: impl fmt::Display) {
+        let right: Vec<_> = right.iter().copied().map(Self).collect();
+        assert!(
+            right.contains(&self),
+            "{what}: {self:?}, and not one of {right:?}"
+        );
+    }
+}
+
+impl<T> Refused for Result<T, Rv> {
+    fn refused_with(self, right: &[CK_RV], what: impl fmt::Display) {
+        self.map_or_else(|rv| rv, |_| Rv::OK).refused_with(right, what);
+    }
+}
+
 impl PartialEq<CK_RV> for Rv {
     fn eq(&self, other: &CK_RV) -> bool {
         self.0 == *other

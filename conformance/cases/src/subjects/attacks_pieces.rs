@@ -4,10 +4,11 @@
 
 use crate::case::Need::{Officer, Own};
 use crate::case::cases;
+use crate::subjects::combination::{extract, string};
 use cryptoki_sys::*;
-use keyenclave_conformance::Rv;
-use keyenclave_conformance::module::{Attr, Mech, Member, bytes, flag, flags, number};
+use keyenclave_conformance::module::{Attr, Mech, bytes, flag, flags, number};
 use keyenclave_conformance::token::{SO_PIN, Token, USER_PIN};
+use keyenclave_conformance::{Refused, Rv};
 
 cases! {
     "attacks.derived.class" => a_key_is_derived_into_no_object_that_shows_it, "C_DeriveKey",
@@ -31,6 +32,30 @@ cases! {
         [CKM_AES_KEY_GEN, CKM_AES_KEY_WRAP], [Own, Officer];
 }
 
+/// What refuses a template that makes no secret key, or none that the mechanism makes.
+const NO_SECRET: [CK_RV; 3] = [
+    CKR_ATTRIBUTE_VALUE_INVALID,
+    CKR_TEMPLATE_INCOMPLETE,
+    CKR_TEMPLATE_INCONSISTENT,
+];
+
+/// What refuses a part of a key that is derived, by what is wrong: the length, the template that names it, or the key.
+const NO_PIECE: [CK_RV; 4] = [
+    CKR_ATTRIBUTE_VALUE_INVALID,
+    CKR_KEY_FUNCTION_NOT_PERMITTED,
+    CKR_KEY_SIZE_RANGE,
+    CKR_TEMPLATE_INCONSISTENT,
+];
+
+/// The same of a part that is unwrapped, where a token may take no length at all.
+const NO_CUT: [CK_RV; 5] = [
+    CKR_ATTRIBUTE_READ_ONLY,
+    CKR_ATTRIBUTE_VALUE_INVALID,
+    CKR_TEMPLATE_INCONSISTENT,
+    CKR_WRAPPED_KEY_INVALID,
+    CKR_WRAPPED_KEY_LEN_RANGE,
+];
+
 fn aes(token: &Token, session: CK_SESSION_HANDLE, attrs: &[Attr]) -> CK_OBJECT_HANDLE {
     let attrs = [
         &[
@@ -53,14 +78,6 @@ fn generic(len: CK_ULONG) -> Vec<Attr> {
     ]
 }
 
-fn string(kind: CK_MECHANISM_TYPE, data: &[u8]) -> Mech {
-    Mech::nested(kind, [Member::Sized(data.to_vec())])
-}
-
-fn extract(bit: CK_ULONG) -> Mech {
-    Mech::with(CKM_EXTRACT_KEY_FROM_KEY, bit.to_ne_bytes())
-}
-
 fn a_key_is_derived_into_no_object_that_shows_it() {
     let (token, session) = Token::with_user();
     let key = aes(&token, session, &[flag(CKA_DERIVE, true)]);
@@ -74,7 +91,9 @@ fn a_key_is_derived_into_no_object_that_shows_it() {
     ] {
         let attrs = [&attrs[..], &[flag(CKA_TOKEN, false)]].concat();
         let how = string(CKM_CONCATENATE_BASE_AND_DATA, &[0; 1280]);
-        assert!(token.derive(session, how, key, &attrs).is_err());
+        token
+            .derive(session, how, key, &attrs)
+            .refused_with(&NO_SECRET, format!("{attrs:?}"));
     }
 }
 
@@ -91,10 +110,11 @@ fn known_bytes_beside_a_key_do_not_help_to_cut_it() {
     let mixed = token.derive(session, how, key, &all).unwrap();
     for bit in (8..256).step_by(8) {
         let refused = token.derive(session, extract(bit), mixed, &generic(16));
-        assert!(refused.is_err(), "{bit}");
+        refused.refused_with(&NO_PIECE, format!("from bit {bit}"));
     }
     let how = string(CKM_XOR_BASE_AND_DATA, &[0; 48]);
-    assert!(token.derive(session, how, mixed, &generic(47)).is_err());
+    let refused = token.derive(session, how, mixed, &generic(47));
+    refused.refused_with(&NO_PIECE, "with zeros");
 }
 
 fn a_key_is_unwrapped_into_no_object_that_shows_it() {
@@ -118,7 +138,7 @@ fn a_key_is_unwrapped_into_no_object_that_shows_it() {
     ] {
         let attrs = [&attrs[..], &[flag(CKA_TOKEN, false)]].concat();
         let shown = token.unwrap(session, CKM_AES_KEY_WRAP_KWP, kek, &wrapped, &attrs);
-        assert!(shown.is_err());
+        shown.refused_with(&NO_SECRET, format!("{attrs:?}"));
     }
 }
 
@@ -138,7 +158,7 @@ fn what_stays_closed_is_not_unwrapped_byte_by_byte() {
         let wrapped = token.wrap(session, how.clone(), wrapping, key).unwrap();
         for len in 1..32 {
             let piece = token.unwrap(session, how.clone(), wrapping, &wrapped, &generic(len));
-            assert!(piece.is_err(), "{len}");
+            piece.refused_with(&NO_CUT, format!("{len} bytes"));
         }
         assert!(
             token
@@ -157,7 +177,7 @@ fn nothing_but_zeros_is_cut_off_an_unwrapped_key() {
     let wrapped = token.wrap(session, CKM_AES_KEY_WRAP, wrapping, key).unwrap();
     for len in 9..16 {
         let cut = token.unwrap(session, CKM_AES_KEY_WRAP, wrapping, &wrapped, &generic(len));
-        assert!(cut.is_err(), "{len}");
+        cut.refused_with(&NO_CUT, format!("{len} bytes"));
     }
 }
 
@@ -195,7 +215,8 @@ fn no_key_that_wraps_encrypts_unless_asked_to() {
         let learns = [flag(usage, true)];
         let refused = token.set_attributes(session, wrapping, &learns);
         assert_eq!(refused, CKR_TEMPLATE_INCONSISTENT);
-        assert!(token.copy_object(session, wrapping, &learns).is_err());
+        let refused = token.copy_object(session, wrapping, &learns).unwrap_err();
+        assert_eq!(refused, CKR_TEMPLATE_INCONSISTENT);
     }
 }
 

@@ -225,7 +225,8 @@ fn every_object_has_a_unique_id_that_nobody_sets() {
         CKR_ATTRIBUTE_READ_ONLY
     );
     let given = [&data_object("x", false, b"1")[..], &[bytes(CKA_UNIQUE_ID, b"x")]].concat();
-    assert!(token.create_object(session, &given).is_err());
+    let made = token.create_object(session, &given).unwrap_err();
+    assert_eq!(made, CKR_ATTRIBUTE_READ_ONLY);
 }
 
 fn allowed_mechanisms_are_kept_and_enforced() {

@@ -4,11 +4,12 @@
 use crate::case::Need::{Own, Since};
 use crate::case::cases;
 use crate::subjects::gcm_messages::AAD;
+use crate::subjects::key_wrapping::{wrapped_key, wrapping_key};
 use crate::subjects::message_parameters::{ccm_fields, gcm_fields, len};
 use crate::subjects::signatures::hex;
 use cryptoki_sys::*;
-use keyenclave_conformance::module::{Attr, Field, Mech, Out, Room, bytes, flag, number};
-use keyenclave_conformance::token::Token;
+use keyenclave_conformance::module::{Field, Mech, Out, Room};
+use keyenclave_conformance::token::{Token, shown};
 use keyenclave_conformance::two_calls;
 use std::collections::BTreeSet;
 
@@ -25,42 +26,14 @@ cases! {
         [CKM_AES_KEY_WRAP, CKM_AES_GCM], [Since(3), Own];
 }
 
-fn wrapping_key(token: &Token, session: CK_SESSION_HANDLE) -> CK_OBJECT_HANDLE {
-    token
-        .create_object(
-            session,
-            &[
-                number(CKA_CLASS, CKO_SECRET_KEY),
-                number(CKA_KEY_TYPE, CKK_AES),
-                bytes(CKA_VALUE, [5; 32]),
-                flag(CKA_WRAP, true),
-                flag(CKA_UNWRAP, true),
-                flag(CKA_ENCRYPT, true),
-                flag(CKA_DECRYPT, true),
-            ],
-        )
-        .unwrap()
-}
-
 const SECRET: [u8; 24] = *b"a generic secret of ours";
 
-fn wrapped_key(token: &Token, session: CK_SESSION_HANDLE) -> CK_OBJECT_HANDLE {
-    let value = [bytes(CKA_VALUE, SECRET), number(CKA_CLASS, CKO_SECRET_KEY)];
-    token
-        .create_object(session, &[&value[..], &readable()].concat())
-        .unwrap()
-}
-
-fn readable() -> Vec<Attr> {
-    vec![
-        number(CKA_KEY_TYPE, CKK_GENERIC_SECRET),
-        flag(CKA_SENSITIVE, false),
-        flag(CKA_EXTRACTABLE, true),
-    ]
-}
-
-fn unwrapped() -> Vec<Attr> {
-    [&[number(CKA_CLASS, CKO_SECRET_KEY)][..], &readable()].concat()
+/// What wraps, and what is wrapped.
+fn keys(token: &Token, session: CK_SESSION_HANDLE) -> (CK_OBJECT_HANDLE, CK_OBJECT_HANDLE) {
+    (
+        wrapping_key(token, session, &[5; 32]),
+        wrapped_key(token, session, &SECRET),
+    )
 }
 
 fn gcm_wrap(iv: &Room, generator: CK_GENERATOR_FUNCTION) -> Mech {
@@ -119,7 +92,7 @@ fn ccm_wraps_a_key_with_a_nonce_of_its_own() {
 /// Wraps with a nonce of the module's, decrypts by hand, and unwraps.
 fn wraps(mech: impl Fn(&Room, CK_GENERATOR_FUNCTION) -> Mech, plain: impl Fn(&[u8]) -> Mech) {
     let (token, session) = Token::with_user();
-    let (wrapping, key) = (wrapping_key(&token, session), wrapped_key(&token, session));
+    let (wrapping, key) = keys(&token, session);
     let mut nonces = BTreeSet::new();
     for generator in [CKG_GENERATE, CKG_GENERATE_RANDOM, CKG_NO_GENERATE] {
         let nonce = Room::new([0; 12]);
@@ -132,12 +105,12 @@ fn wraps(mech: impl Fn(&Room, CK_GENERATOR_FUNCTION) -> Mech, plain: impl Fn(&[u
         assert_eq!(by_hand.unwrap(), SECRET);
         for mech in [mech(&nonce, generator), plain(&nonce.bytes())] {
             let made = token
-                .unwrap(session, mech.clone(), wrapping, &wrapped, &unwrapped())
+                .unwrap(session, mech.clone(), wrapping, &wrapped, &shown(None))
                 .unwrap();
             assert_eq!(token.read(session, made, CKA_VALUE).unwrap(), SECRET);
             let mut changed = wrapped.clone();
             changed[3] ^= 1;
-            let refused = token.unwrap(session, mech, wrapping, &changed, &unwrapped());
+            let refused = token.unwrap(session, mech, wrapping, &changed, &shown(None));
             assert_eq!(refused.unwrap_err(), CKR_WRAPPED_KEY_INVALID);
         }
     }
@@ -163,7 +136,7 @@ fn ccm_wraps_a_key_with_data_that_is_authenticated() {
 
 fn wraps_with_data(mech: impl Fn(&Room, CK_GENERATOR_FUNCTION, &Room) -> Mech) {
     let (token, session) = Token::with_user();
-    let (wrapping, key) = (wrapping_key(&token, session), wrapped_key(&token, session));
+    let (wrapping, key) = keys(&token, session);
     for generator in [CKG_GENERATE, CKG_GENERATE_RANDOM, CKG_NO_GENERATE] {
         let (nonce, tag) = (Room::new([1; 12]), Room::new([0; 16]));
         let mech = mech(&nonce, generator, &tag);
@@ -174,7 +147,7 @@ fn wraps_with_data(mech: impl Fn(&Room, CK_GENERATOR_FUNCTION, &Room) -> Mech) {
         assert_eq!(nonce.bytes() == [1; 12], generator == CKG_NO_GENERATE);
         assert_ne!(tag.bytes(), [0; 16]);
         let open = |wrapped: &[u8], header: &[u8]| {
-            token.unwrap_authenticated(session, &mech, wrapping, (wrapped, header), &unwrapped())
+            token.unwrap_authenticated(session, &mech, wrapping, (wrapped, header), &shown(None))
         };
         let made = open(&wrapped, b"header").unwrap();
         assert_eq!(token.read(session, made, CKA_VALUE).unwrap(), SECRET);
@@ -191,7 +164,7 @@ fn wraps_with_data(mech: impl Fn(&Room, CK_GENERATOR_FUNCTION, &Room) -> Mech) {
 
 fn only_authenticated_encryption_wraps_with_data() {
     let (token, session) = Token::with_user();
-    let keys = (wrapping_key(&token, session), wrapped_key(&token, session));
+    let keys = keys(&token, session);
     let mut room = [0; 64];
     let kw = Mech::from(CKM_AES_KEY_WRAP);
     let refused = token.wrap_authenticated(session, &kw, keys, b"header", Out::Room(&mut room));

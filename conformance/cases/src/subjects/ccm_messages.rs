@@ -7,6 +7,7 @@ use crate::subjects::message_parameters::ccm;
 use crate::subjects::signatures::hex;
 use cryptoki_sys::*;
 use keyenclave_conformance::module::{Out, Room};
+use keyenclave_conformance::published::aes::{CCM, counting};
 use keyenclave_conformance::token::Token;
 use keyenclave_conformance::{Rv, two_calls};
 
@@ -16,23 +17,6 @@ cases! {
     "messages.ccm.parts" => a_ccm_message_in_parts_comes_out_at_its_end, "C_EncryptMessageNext",
         [CKM_AES_CCM], [Since(3), Own];
 }
-
-pub(super) fn counting(first: u8, len: usize) -> Vec<u8> {
-    (first..).take(len).collect()
-}
-
-/// NIST SP 800-38C, appendix C, examples 1 to 3: nonce, length of the additional data, plaintext, tag length, result.
-const CCM: [(usize, usize, usize, usize, &str); 3] = [
-    (7, 8, 4, 4, "7162015b4dac255d"),
-    (8, 16, 16, 6, "d2a1f0e051ea5f62081a7792073d593d1fc64fbfaccd"),
-    (
-        12,
-        20,
-        24,
-        8,
-        "e3b201a9f5b71a7a9b1ceaeccd97e70b6176aad9a4428aa5484392fbc1b09951",
-    ),
-];
 
 fn ccm_begun() -> (Token, CK_SESSION_HANDLE) {
     let (token, session) = Token::with_user();
@@ -44,7 +28,7 @@ fn ccm_begun() -> (Token, CK_SESSION_HANDLE) {
 
 fn ccm_messages_equal_the_published_examples() {
     let (token, session) = ccm_begun();
-    for (nonce, aad, plain, tag_len, expected) in CCM {
+    for (nonce, aad, plain, tag_len, expected) in CCM[..3].iter().copied() {
         let (nonce, tag) = (Room::new(counting(0x10, nonce)), Room::new(vec![0; tag_len]));
         let param = ccm(plain, &nonce, CKG_NO_GENERATE, &tag);
         let (aad, plain) = (counting(0, aad), counting(0x20, plain));

@@ -3,11 +3,11 @@
 
 use crate::case::Need::{Function, Own, Since};
 use crate::case::cases;
-use crate::subjects::ccm_messages::counting;
 use crate::subjects::chacha;
 use crate::subjects::signatures::hex;
 use cryptoki_sys::*;
 use keyenclave_conformance::module::{Field, Out, Room, Structure};
+use keyenclave_conformance::published::aes::counting;
 use keyenclave_conformance::token::Token;
 use keyenclave_conformance::{Rv, two_calls};
 

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: MIT
 //! Keys derived from keys by hashing them; and what the files about other ways of derivation share: a key to derive
-//! from, and keys that show what they are.
+//! from, and what a key is.
 
 use crate::case::cases;
 use crate::subjects::signatures::hex;
 use cryptoki_sys::*;
-use keyenclave_conformance::module::{Attr, bytes, flag, number};
-use keyenclave_conformance::token::Token;
+use keyenclave_conformance::Refused;
+use keyenclave_conformance::module::{bytes, flag, number};
+use keyenclave_conformance::token::{Token, shown};
 
 cases! {
     "hash-derivation.digest" => a_hashed_key_is_the_digest_of_its_base, "Hash-based key derivation",
@@ -34,19 +35,6 @@ pub(super) fn base(
     token.create_object(session, &attrs).unwrap()
 }
 
-/// A generic secret that shows itself.
-pub(super) fn open(len: Option<CK_ULONG>) -> Vec<Attr> {
-    let mut attrs = vec![
-        number(CKA_CLASS, CKO_SECRET_KEY),
-        number(CKA_KEY_TYPE, CKK_GENERIC_SECRET),
-        flag(CKA_TOKEN, false),
-        flag(CKA_SENSITIVE, false),
-        flag(CKA_EXTRACTABLE, true),
-    ];
-    attrs.extend(len.map(|len| number(CKA_VALUE_LEN, len)));
-    attrs
-}
-
 pub(super) fn value(token: &Token, session: CK_SESSION_HANDLE, key: CK_OBJECT_HANDLE) -> Vec<u8> {
     token.read(session, key, CKA_VALUE).unwrap()
 }
@@ -57,13 +45,18 @@ fn a_hashed_key_is_the_digest_of_its_base() {
     let from = base(&token, session, CKK_GENERIC_SECRET, &range);
     let digest = hex("630dcd2966c4336691125448bbb25b4ff412a49c732db2c8abc1b8581bd710dd");
     let whole = token
-        .derive(session, CKM_SHA256_KEY_DERIVATION, from, &open(None))
+        .derive(session, CKM_SHA256_KEY_DERIVATION, from, &shown(None))
         .unwrap();
     assert_eq!(value(&token, session, whole), digest);
     let front = token
-        .derive(session, CKM_SHA256_KEY_DERIVATION, from, &open(Some(16)))
+        .derive(session, CKM_SHA256_KEY_DERIVATION, from, &shown(Some(16)))
         .unwrap();
     assert_eq!(value(&token, session, front), digest[..16]);
-    let more = token.derive(session, CKM_SHA256_KEY_DERIVATION, from, &open(Some(33)));
-    assert!(more.is_err());
+    let more = token.derive(session, CKM_SHA256_KEY_DERIVATION, from, &shown(Some(33)));
+    let right = [
+        CKR_KEY_SIZE_RANGE,
+        CKR_TEMPLATE_INCONSISTENT,
+        CKR_ATTRIBUTE_VALUE_INVALID,
+    ];
+    more.refused_with(&right, "more bytes than the digest has");
 }

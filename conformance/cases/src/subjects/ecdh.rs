@@ -5,12 +5,12 @@ use crate::case::Need::{Curve, Own, Program};
 use crate::case::cases;
 use crate::subjects::signatures::hex;
 use cryptoki_sys::*;
-use keyenclave_conformance::Rv;
 use keyenclave_conformance::module::{Attr, Mech, bytes, flag, number};
 use keyenclave_conformance::openssl::{der, openssl};
 use keyenclave_conformance::place::Place;
 use keyenclave_conformance::published::ecdh::{SHARED, X25519, X25519_SHARED};
-use keyenclave_conformance::token::{CURVES, Token};
+use keyenclave_conformance::token::{CURVES, Token, shown};
+use keyenclave_conformance::{Refused, Rv};
 
 cases! {
     "ecdh.published.p-224" => two_keys_agree_on_the_published_secret::<0>,
@@ -85,18 +85,6 @@ fn imported(token: &Token, session: CK_SESSION_HANDLE, example: usize) -> CK_ULO
     private(token, session, CKK_EC, CURVES[curve].0, &hex(scalar))
 }
 
-/// A derived key that shows itself.
-fn open(len: Option<usize>) -> Vec<Attr> {
-    let mut attrs = vec![
-        number(CKA_CLASS, CKO_SECRET_KEY),
-        number(CKA_KEY_TYPE, CKK_GENERIC_SECRET),
-        flag(CKA_SENSITIVE, false),
-        flag(CKA_EXTRACTABLE, true),
-    ];
-    attrs.extend(len.map(|len| number(CKA_VALUE_LEN, CK_ULONG::try_from(len).unwrap())));
-    attrs
-}
-
 fn agreed(
     token: &Token,
     session: CK_SESSION_HANDLE,
@@ -117,7 +105,13 @@ fn two_keys_agree_on_the_published_secret<const EXAMPLE: usize>() {
     let (_, point, _, secret) = SHARED[EXAMPLE];
     let key = imported(&token, session, EXAMPLE);
     let (point, secret) = (hex(point), hex(secret));
-    let made = agreed(&token, session, plain(&point), key, &open(Some(secret.len())));
+    let made = agreed(
+        &token,
+        session,
+        plain(&point),
+        key,
+        &shown(Some(secret.len() as CK_ULONG)),
+    );
     assert_eq!(made.unwrap(), secret);
 }
 
@@ -125,7 +119,7 @@ fn two_x25519_keys_agree_on_the_secret_of_the_rfc() {
     let (token, session) = Token::with_user();
     let [own, other, secret] = [X25519[0][0], X25519[1][1], X25519_SHARED].map(hex);
     let key = private(&token, session, CKK_EC_MONTGOMERY, CURVE25519, &own);
-    let made = agreed(&token, session, plain(&other), key, &open(Some(32)));
+    let made = agreed(&token, session, plain(&other), key, &shown(Some(32)));
     assert_eq!(made.unwrap(), secret);
 }
 
@@ -134,7 +128,7 @@ fn the_cofactor_changes_nothing_on_these_curves() {
     let (_, point, _, secret) = SHARED[1];
     let key = imported(&token, session, 1);
     let mech = Mech::ecdh(CKM_ECDH1_COFACTOR_DERIVE, CKD_NULL, b"", &hex(point));
-    let made = agreed(&token, session, mech, key, &open(Some(32)));
+    let made = agreed(&token, session, mech, key, &shown(Some(32)));
     assert_eq!(made.unwrap(), hex(secret));
 }
 
@@ -149,15 +143,23 @@ fn keys_are_made_of_secrets_as_openssl_makes_them() {
         (CKD_SHA256_KDF, "X963KDF", "SHA256"),
         (CKD_SHA384_KDF, "X963KDF", "SHA384"),
         (CKD_SHA512_KDF, "X963KDF", "SHA512"),
+        (CKD_SHA3_224_KDF, "X963KDF", "SHA3-224"),
+        (CKD_SHA3_256_KDF, "X963KDF", "SHA3-256"),
+        (CKD_SHA3_384_KDF, "X963KDF", "SHA3-384"),
+        (CKD_SHA3_512_KDF, "X963KDF", "SHA3-512"),
         (CKD_SHA1_KDF_SP800, "SSKDF", "SHA1"),
         (CKD_SHA224_KDF_SP800, "SSKDF", "SHA224"),
         (CKD_SHA256_KDF_SP800, "SSKDF", "SHA256"),
         (CKD_SHA384_KDF_SP800, "SSKDF", "SHA384"),
         (CKD_SHA512_KDF_SP800, "SSKDF", "SHA512"),
+        (CKD_SHA3_224_KDF_SP800, "SSKDF", "SHA3-224"),
+        (CKD_SHA3_256_KDF_SP800, "SSKDF", "SHA3-256"),
+        (CKD_SHA3_384_KDF_SP800, "SSKDF", "SHA3-384"),
+        (CKD_SHA3_512_KDF_SP800, "SSKDF", "SHA3-512"),
     ] {
         for (info, text) in [(&b""[..], ""), (b"\x01\x02both know", "0102626f7468206b6e6f77")] {
             let mech = Mech::ecdh(CKM_ECDH1_DERIVE, kdf, info, &point);
-            let made = agreed(&token, session, mech, key, &open(Some(77))).unwrap();
+            let made = agreed(&token, session, mech, key, &shown(Some(77))).unwrap();
             let digest = format!("digest:{hash}");
             let secret = format!("hexsecret:{secret}");
             let info = format!("hexinfo:{text}");
@@ -184,7 +186,7 @@ fn the_other_point_is_taken_bare_and_in_der() {
     let (_, point, _, secret) = SHARED[1];
     let (key, point) = (imported(&token, session, 1), hex(point));
     for form in [point.clone(), der(4, &point)] {
-        let made = agreed(&token, session, plain(&form), key, &open(Some(32)));
+        let made = agreed(&token, session, plain(&form), key, &shown(Some(32)));
         assert_eq!(made.unwrap(), hex(secret));
     }
 }
@@ -194,25 +196,30 @@ fn an_agreed_key_has_the_length_of_its_template_or_its_type() {
     let (_, point, _, secret) = SHARED[1];
     let (key, point, secret) = (imported(&token, session, 1), hex(point), hex(secret));
     let made = |mech: Mech, attrs: &[Attr]| agreed(&token, session, mech, key, attrs);
-    assert_eq!(made(plain(&point), &open(None)).unwrap(), secret);
-    let end = made(plain(&point), &open(Some(16))).unwrap();
+    assert_eq!(made(plain(&point), &shown(None)).unwrap(), secret);
+    let end = made(plain(&point), &shown(Some(16))).unwrap();
     assert_eq!(end, secret[16..], "the beginning is cut off");
     assert_eq!(
-        made(plain(&point), &open(Some(33))).unwrap_err(),
+        made(plain(&point), &shown(Some(33))).unwrap_err(),
         CKR_KEY_SIZE_RANGE
     );
     assert_eq!(
-        made(plain(&point), &open(Some(1))).unwrap_err(),
+        made(plain(&point), &shown(Some(1))).unwrap_err(),
         CKR_KEY_SIZE_RANGE
     );
-    let mut aes = open(None);
+    let mut aes = shown(None);
     aes[1] = number(CKA_KEY_TYPE, CKK_AES);
     assert_eq!(made(plain(&point), &aes).unwrap(), secret);
     let hashed = Mech::ecdh(CKM_ECDH1_DERIVE, CKD_SHA384_KDF, b"", &point);
     assert_eq!(made(hashed.clone(), &aes).unwrap().len(), 32);
-    assert_eq!(made(hashed, &open(None)).unwrap().len(), 48);
+    assert_eq!(made(hashed, &shown(None)).unwrap().len(), 48);
     aes.push(number(CKA_VALUE_LEN, 17));
-    made(plain(&point), &aes).expect_err("no AES key has 17 bytes");
+    let right = [
+        CKR_ATTRIBUTE_VALUE_INVALID,
+        CKR_KEY_SIZE_RANGE,
+        CKR_TEMPLATE_INCONSISTENT,
+    ];
+    made(plain(&point), &aes).refused_with(&right, "no AES key has 17 bytes");
 }
 
 fn points_that_are_none_agree_on_nothing() {
@@ -234,7 +241,7 @@ fn points_that_are_none_agree_on_nothing() {
         &[4; 65],
         &[4, 0],
     ] {
-        let refused = agreed(&token, session, plain(bad), key, &open(Some(32)));
+        let refused = agreed(&token, session, plain(bad), key, &shown(Some(32)));
         assert_eq!(refused.unwrap_err(), CKR_MECHANISM_PARAM_INVALID, "{bad:02x?}");
     }
 }
@@ -254,11 +261,11 @@ fn x25519_keys_of_small_order_agree_on_nothing() {
         vec![1; 31],
         vec![1; 33],
     ] {
-        let refused = agreed(&token, session, plain(&point), key, &open(Some(32)));
+        let refused = agreed(&token, session, plain(&point), key, &shown(Some(32)));
         assert_eq!(refused.unwrap_err(), CKR_MECHANISM_PARAM_INVALID, "{point:02x?}");
     }
     let cofactor = Mech::ecdh(CKM_ECDH1_COFACTOR_DERIVE, CKD_NULL, b"", &hex(X25519[1][1]));
-    let refused = agreed(&token, session, cofactor, key, &open(Some(32)));
+    let refused = agreed(&token, session, cofactor, key, &shown(Some(32)));
     assert_eq!(refused.unwrap_err(), CKR_KEY_TYPE_INCONSISTENT);
 }
 
@@ -276,11 +283,11 @@ fn ecdh_parameters_that_are_none_are_refused() {
         Mech::ecdh(CKM_ECDH1_DERIVE, CKD_NULL, b"data", &point),
         Mech::ecdh(CKM_ECDH1_DERIVE, CKD_NULL, b"", b""),
     ] {
-        let refused = agreed(&token, session, mech.clone(), key, &open(Some(32)));
+        let refused = agreed(&token, session, mech.clone(), key, &shown(Some(32)));
         assert_eq!(refused.unwrap_err(), CKR_MECHANISM_PARAM_INVALID, "{mech:?}");
     }
     let (_, rsa) = token.rsa(session, 2048, &[]);
-    let refused = agreed(&token, session, plain(&point), rsa, &open(Some(32)));
+    let refused = agreed(&token, session, plain(&point), rsa, &shown(Some(32)));
     assert_eq!(refused.unwrap_err(), CKR_KEY_TYPE_INCONSISTENT);
 }
 
@@ -290,7 +297,7 @@ fn a_key_that_may_not_derive_does_not() {
     let (_, key) = token
         .generate_key_pair(session, CKM_EC_KEY_PAIR_GEN, &public, &[flag(CKA_DERIVE, false)])
         .unwrap();
-    let refused = agreed(&token, session, plain(&hex(SHARED[1].1)), key, &open(Some(32)));
+    let refused = agreed(&token, session, plain(&hex(SHARED[1].1)), key, &shown(Some(32)));
     assert_eq!(refused.unwrap_err(), CKR_KEY_FUNCTION_NOT_PERMITTED);
 }
 
@@ -306,9 +313,9 @@ fn generated_x25519_keys_agree() {
         (octets[octets.len() - 32..].to_vec(), private)
     };
     let ((one, own), (other, their)) = (pair(), pair());
-    let made = agreed(&token, session, plain(&other), own, &open(Some(32))).unwrap();
+    let made = agreed(&token, session, plain(&other), own, &shown(Some(32))).unwrap();
     assert_eq!(
-        agreed(&token, session, plain(&one), their, &open(Some(32))).unwrap(),
+        agreed(&token, session, plain(&one), their, &shown(Some(32))).unwrap(),
         made
     );
     assert_ne!(made, [0; 32]);

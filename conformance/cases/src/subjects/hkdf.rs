@@ -3,11 +3,11 @@
 
 use crate::case::Need::Own;
 use crate::case::cases;
-use crate::subjects::derivation::{base, open, value};
+use crate::subjects::derivation::{base, value};
 use crate::subjects::signatures::hex;
 use cryptoki_sys::*;
 use keyenclave_conformance::module::{Attr, Mech, Member, flag, number};
-use keyenclave_conformance::token::Token;
+use keyenclave_conformance::token::{Token, shown};
 
 cases! {
     "hkdf.published" => hkdf_equals_the_published_examples, "HKDF derive", [CKM_HKDF_DERIVE], [];
@@ -73,7 +73,7 @@ fn hkdf_equals_the_published_examples() {
     let (token, session) = Token::with_user();
     for [material, salt, info, expected] in published() {
         let from = base(&token, session, CKK_GENERIC_SECRET, &material);
-        let template = open(Some(expected.len() as CK_ULONG));
+        let template = shown(Some(expected.len() as CK_ULONG));
         let given = if salt.is_empty() {
             Salt::Null
         } else {
@@ -97,14 +97,14 @@ fn the_halves_of_hkdf_make_the_whole() {
     let [[material, salt, info, expected], ..] = published();
     let from = base(&token, session, CKK_GENERIC_SECRET, &material);
     let extract = hkdf(CKM_HKDF_DERIVE, Some(Salt::Data(&salt)), None);
-    let template = [open(None), vec![flag(CKA_DERIVE, true)]].concat();
+    let template = [shown(None), vec![flag(CKA_DERIVE, true)]].concat();
     let prk = token.derive(session, extract, from, &template).unwrap();
     assert_eq!(
         value(&token, session, prk),
         hex("077709362c2e32df0ddc3f0dc47bba6390b6c73bb50f9c3122ec844ad7c2b3e5")
     );
     let expand = hkdf(CKM_HKDF_DERIVE, None, Some(&info));
-    let key = token.derive(session, expand, prk, &open(Some(42))).unwrap();
+    let key = token.derive(session, expand, prk, &shown(Some(42))).unwrap();
     assert_eq!(value(&token, session, key), expected);
 }
 
@@ -128,12 +128,12 @@ fn bad_hkdf_parameters_are_refused() {
     let from = base(&token, session, CKK_GENERIC_SECRET, &[7; 32]);
     let refused = |mech: Mech, template: &[Attr]| token.derive(session, mech, from, template).unwrap_err();
     let neither = hkdf(CKM_HKDF_DERIVE, None, None);
-    assert_eq!(refused(neither, &open(Some(32))), CKR_MECHANISM_PARAM_INVALID);
+    assert_eq!(refused(neither, &shown(Some(32))), CKR_MECHANISM_PARAM_INVALID);
     let bare = Mech::from(CKM_HKDF_DERIVE);
-    assert_eq!(refused(bare, &open(Some(32))), CKR_MECHANISM_PARAM_INVALID);
+    assert_eq!(refused(bare, &shown(Some(32))), CKR_MECHANISM_PARAM_INVALID);
     let expand = || hkdf(CKM_HKDF_DERIVE, None, Some(b"info"));
-    assert_eq!(refused(expand(), &open(None)), CKR_TEMPLATE_INCOMPLETE);
-    assert_eq!(refused(expand(), &open(Some(255 * 32 + 1))), CKR_KEY_SIZE_RANGE);
+    assert_eq!(refused(expand(), &shown(None)), CKR_TEMPLATE_INCOMPLETE);
+    assert_eq!(refused(expand(), &shown(Some(255 * 32 + 1))), CKR_KEY_SIZE_RANGE);
     let odd = [
         number(CKA_CLASS, CKO_SECRET_KEY),
         number(CKA_KEY_TYPE, CKK_AES),
@@ -141,9 +141,9 @@ fn bad_hkdf_parameters_are_refused() {
     ];
     assert_eq!(refused(expand(), &odd), CKR_ATTRIBUTE_VALUE_INVALID);
     let missing = hkdf(CKM_HKDF_DERIVE, Some(Salt::Key(0)), None);
-    assert_eq!(refused(missing, &open(None)), CKR_KEY_HANDLE_INVALID);
+    assert_eq!(refused(missing, &shown(None)), CKR_KEY_HANDLE_INVALID);
     let aes = base(&token, session, CKK_AES, &[7; 32]);
-    let other = token.derive(session, expand(), aes, &open(Some(32)));
+    let other = token.derive(session, expand(), aes, &shown(Some(32)));
     assert_eq!(other.unwrap_err(), CKR_KEY_TYPE_INCONSISTENT);
 }
 
@@ -157,5 +157,5 @@ fn an_hkdf_key_is_generated() {
     let key = token.generate_key(session, CKM_HKDF_KEY_GEN, &attrs).unwrap();
     assert_eq!(token.read_number(session, key, CKA_KEY_TYPE).unwrap(), CKK_HKDF);
     let mech = hkdf(CKM_HKDF_DERIVE, Some(Salt::Null), Some(b"info"));
-    assert!(token.derive(session, mech, key, &open(Some(16))).is_ok());
+    assert!(token.derive(session, mech, key, &shown(Some(16))).is_ok());
 }

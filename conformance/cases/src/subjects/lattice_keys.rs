@@ -14,6 +14,9 @@ cases! {
         [CKM_ML_KEM_KEY_PAIR_GEN], [];
 }
 
+/// What refuses a part of a key that does not fit its parameter set: the value is none, or not beside the set.
+pub(super) const UNFIT_PART: [CK_RV; 2] = [CKR_ATTRIBUTE_VALUE_INVALID, CKR_TEMPLATE_INCONSISTENT];
+
 pub(super) fn readable(usage: CK_ATTRIBUTE_TYPE) -> [Attr; 3] {
     [
         flag(usage, true),

@@ -13,6 +13,7 @@ mod bad_input;
 mod ccm_messages;
 mod chacha;
 mod chacha_messages;
+mod combination;
 mod derivation;
 mod des;
 mod digests;
@@ -23,8 +24,8 @@ mod gcm_messages;
 mod gcm_nonces;
 mod hkdf;
 mod key_transport;
+mod key_wrapping;
 mod lattice_keys;
-mod lattice_vectors;
 mod life_cycle;
 mod macs;
 mod message_parameters;
@@ -46,7 +47,7 @@ mod tls;
 use crate::case::Case;
 use crate::profiles;
 
-const SUBJECTS: [&[Case]; 41] = [
+const SUBJECTS: [&[Case]; 42] = [
     life_cycle::CASES,
     slots::CASES,
     pins::CASES,
@@ -58,6 +59,7 @@ const SUBJECTS: [&[Case]; 41] = [
     operations::CASES,
     digests::CASES,
     derivation::CASES,
+    combination::CASES,
     hkdf::CASES,
     sp800_108::CASES,
     pbkdf2::CASES,
@@ -77,6 +79,7 @@ const SUBJECTS: [&[Case]; 41] = [
     rsa_encryption::CASES,
     rsa_raw::CASES,
     key_transport::CASES,
+    key_wrapping::CASES,
     dual::CASES,
     signatures::CASES,
     eddsa::CASES,
@@ -84,7 +87,6 @@ const SUBJECTS: [&[Case]; 41] = [
     lattice_keys::CASES,
     ml_dsa::CASES,
     ml_kem::CASES,
-    lattice_vectors::CASES,
     bad_input::CASES,
     mistakes::CASES,
     profiles::CASES,

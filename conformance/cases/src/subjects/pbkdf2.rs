@@ -3,11 +3,11 @@
 
 use crate::case::Need::Own;
 use crate::case::cases;
-use crate::subjects::derivation::{open, value};
+use crate::subjects::derivation::value;
 use crate::subjects::signatures::hex;
 use cryptoki_sys::*;
 use keyenclave_conformance::module::{Mech, Member};
-use keyenclave_conformance::token::Token;
+use keyenclave_conformance::token::{Token, shown};
 
 cases! {
     "pbkdf2.published" => pbkdf2_equals_the_published_examples, "PKCS #5 PBKD2 key generation", [CKM_PKCS5_PBKD2], [Own];
@@ -53,7 +53,7 @@ fn pbkdf2_equals_the_published_examples() {
                 last,
             ];
             let mech = Mech::nested(CKM_PKCS5_PBKD2, members);
-            let attrs = open(Some(hex(expected).len() as CK_ULONG));
+            let attrs = shown(Some(hex(expected).len() as CK_ULONG));
             let key = token.generate_key(session, mech, &attrs).unwrap();
             assert_eq!(value(&token, session, key), hex(expected));
         }
@@ -68,6 +68,6 @@ fn pbkdf2_equals_the_published_examples() {
         Member::Word(CK_ULONG::MAX),
     ];
     let mech = Mech::nested(CKM_PKCS5_PBKD2, huge);
-    let refused = token.generate_key(session, mech, &open(Some(16))).unwrap_err();
+    let refused = token.generate_key(session, mech, &shown(Some(16))).unwrap_err();
     assert_eq!(refused, CKR_MECHANISM_PARAM_INVALID);
 }

@@ -8,7 +8,7 @@ use keyenclave_conformance::module::{Mech, bytes, flag, number};
 use keyenclave_conformance::openssl::{self, ecdsa_der, export_ec, export_rsa};
 use keyenclave_conformance::place::Place;
 use keyenclave_conformance::token::{CURVES, Token};
-use keyenclave_conformance::{Rv, two_calls};
+use keyenclave_conformance::{Refused, Rv, two_calls};
 
 cases! {
     "sign.rsa-2048.openssl" => rsa_2048_signs_as_openssl_verifies, "PKCS #1 v1.5 RSA signature with hashing",
@@ -81,6 +81,8 @@ cases! {
         [CKM_RSA_PKCS_KEY_PAIR_GEN, CKM_SHA256_RSA_PKCS], [];
     "verify.ecdsa.length" => an_ecdsa_signature_of_another_length_is_told_apart, "C_Verify",
         [CKM_EC_KEY_PAIR_GEN, CKM_ECDSA], [];
+    "verify.ecdsa.sha1.published" => known_ecdsa_signatures_of_sha_1_verify, "ECDSA with hashing",
+        [CKM_ECDSA_SHA1, CKM_SHA_1], [Curve(0)];
     "verify.ecdsa.published" => a_known_ecdsa_signature_verifies, "ECDSA without hashing", [CKM_ECDSA], [];
     "sign.rsa.imported" => an_imported_rsa_key_makes_the_signature_that_openssl_makes,
         "RSA private key objects",
@@ -154,7 +156,11 @@ pub fn hold(
     let mut changed = signature.to_vec();
     *changed.last_mut().unwrap() ^= 1;
     assert_eq!(check(data, &changed), CKR_SIGNATURE_INVALID, "{mech:?}");
-    assert_ne!(check(data, &signature[..signature.len() - 1]), Rv::OK, "{mech:?}");
+    let short = check(data, &signature[..signature.len() - 1]);
+    short.refused_with(
+        &[CKR_SIGNATURE_LEN_RANGE, CKR_SIGNATURE_INVALID],
+        format!("{mech:?}"),
+    );
     let mut other = data.to_vec();
     other[0] ^= 1;
     assert_eq!(check(&other, signature), CKR_SIGNATURE_INVALID, "{mech:?}");
@@ -385,13 +391,10 @@ fn an_ecdsa_signature_of_another_length_is_told_apart() {
     }
 }
 
-fn a_known_ecdsa_signature_verifies() {
-    let (token, session) = Token::with_user();
-    // RFC 6979, A.2.5: P-256, message "sample", SHA-256.
+/// The public key of RFC 6979, A.2.5, on P-256.
+fn known_ecdsa_key(token: &Token, session: CK_SESSION_HANDLE) -> CK_ULONG {
     let x = "60fed4ba255a9d31c961eb74c6356d68c049b8923b61fa6ce669622e60f29fb6";
     let y = "7903fe1008b8bc99a41ae9e95628bc64f2f1b20c2d7e9f5177a3c294d4462299";
-    let r = "efd48b2aacb6a8fd1140dd9cd45e81d69d2c877b56aaf991c34d0ea84eaf3716";
-    let s = "f7cb1c942d657c41d436c7a1b6e29f65f3e900dbb9aff4064dc4ab2f843acda8";
     let point = keyenclave_conformance::openssl::der(4, &[vec![4], hex(x), hex(y)].concat());
     let attrs = [
         number(CKA_CLASS, CKO_PUBLIC_KEY),
@@ -400,16 +403,44 @@ fn a_known_ecdsa_signature_verifies() {
         bytes(CKA_EC_PARAMS, CURVES[0].0),
         bytes(CKA_EC_POINT, point),
     ];
-    let key = token.create_object(session, &attrs).unwrap();
+    token.create_object(session, &attrs).unwrap()
+}
+
+/// RFC 6979, A.2.5: message "sample", SHA-256.
+fn a_known_ecdsa_signature_verifies() {
+    let (token, session) = Token::with_user();
+    let key = known_ecdsa_key(&token, session);
     let digest = hex("af2bdbe1aa9b6ec1e2ade1d694f41fc71a831d0268e9891562113d8a62add1bf");
-    hold(
-        &token,
-        session,
-        key,
-        &CKM_ECDSA.into(),
-        &digest,
-        &[hex(r), hex(s)].concat(),
-    );
+    let signature = hex("efd48b2aacb6a8fd1140dd9cd45e81d69d2c877b56aaf991c34d0ea84eaf3716\
+         f7cb1c942d657c41d436c7a1b6e29f65f3e900dbb9aff4064dc4ab2f843acda8");
+    hold(&token, session, key, &CKM_ECDSA.into(), &digest, &signature);
+}
+
+/// RFC 6979, A.2.5: the messages with SHA-1.
+fn known_ecdsa_signatures_of_sha_1_verify() {
+    let (token, session) = Token::with_user();
+    let key = known_ecdsa_key(&token, session);
+    for (message, signature) in [
+        (
+            &b"sample"[..],
+            "61340c88c3aaebeb4f6d667f672ca9759a6ccaa9fa8811313039ee4a35471d32\
+             6d7f147dac089441bb2e2fe8f7a3fa264b9c475098fdcf6e00d7c996e1b8b7eb",
+        ),
+        (
+            b"test",
+            "0cbcc86fd6abd1d99e703e1ec50069ee5c0b4ba4b9ac60e409e8ec5910d81a89\
+             01b9d7b73dfaa60d5651ec4591a0136f87653e0fd780c3b1bc872ffdeae479b1",
+        ),
+    ] {
+        hold(
+            &token,
+            session,
+            key,
+            &CKM_ECDSA_SHA1.into(),
+            message,
+            &hex(signature),
+        );
+    }
 }
 
 pub fn hex(text: &str) -> Vec<u8> {

@@ -3,11 +3,11 @@
 
 use crate::case::Need::Own;
 use crate::case::cases;
-use crate::subjects::derivation::{base, open, value};
+use crate::subjects::derivation::{base, value};
 use crate::subjects::signatures::hex;
 use cryptoki_sys::*;
 use keyenclave_conformance::module::{Attr, Kept, Mech, Member};
-use keyenclave_conformance::token::Token;
+use keyenclave_conformance::token::{Token, shown};
 
 cases! {
     "sp800-108.published" => counter_mode_equals_the_published_examples, "Counter Mode KDF",
@@ -94,7 +94,7 @@ fn counter_mode_equals_the_published_examples() {
         let from = base(&token, session, kind, &hex(key));
         let pieces = [piece(CK_SP800_108_ITERATION_VARIABLE, &[0, 8]), text(&hex(fixed))];
         let mech = kdf(CKM_SP800_108_COUNTER_KDF, prf, &pieces, None, &[]);
-        let key = token.derive(session, mech, from, &open(Some(16))).unwrap();
+        let key = token.derive(session, mech, from, &shown(Some(16))).unwrap();
         assert_eq!(value(&token, session, key), hex(expected));
     }
 }
@@ -118,7 +118,7 @@ fn feedback_and_double_pipeline_iterate_what_came_out() {
         Some(&[0x11; 32]),
         &[],
     );
-    let key = token.derive(session, mech, from, &open(Some(80))).unwrap();
+    let key = token.derive(session, mech, from, &shown(Some(80))).unwrap();
     let expected = "e83b5a0f5d237fc84e07677ed31a6fb46d23082bd1a096066dc48a33c94f267b74cfe9c11b0f82160ca53d39c12ce774\
                     d541396fd7c7dc85a60f3893d98530d1d5987129c2149aa7ac8152dba567e576";
     assert_eq!(value(&token, session, key), hex(expected));
@@ -130,7 +130,7 @@ fn feedback_and_double_pipeline_iterate_what_came_out() {
         None,
         &[],
     );
-    let key = token.derive(session, mech, from, &open(Some(80))).unwrap();
+    let key = token.derive(session, mech, from, &shown(Some(80))).unwrap();
     let expected = "80d3e0462dfaf65bdca1b3602dd52bd373e6c927a1a184164c6b71fe08fc665b5bb5a1a7788f40db135c5f3095d0974e\
                     45dbd350e0feaa4fdd9108b203068c0a44c36ad8f83b2302c803f433b8731238";
     assert_eq!(value(&token, session, key), hex(expected));
@@ -161,7 +161,7 @@ fn several_keys_come_from_segments_of_their_own() {
     };
     for (method, first, second) in expected {
         let handle = Kept::new([0xff; 8]);
-        let more = [(open(Some(16)), handle.clone())];
+        let more = [(shown(Some(16)), handle.clone())];
         let mech = kdf(
             CKM_SP800_108_COUNTER_KDF,
             CKM_SHA256_HMAC,
@@ -169,16 +169,16 @@ fn several_keys_come_from_segments_of_their_own() {
             None,
             &more,
         );
-        let key = token.derive(session, mech, from, &open(Some(48))).unwrap();
+        let key = token.derive(session, mech, from, &shown(Some(48))).unwrap();
         assert_eq!(value(&token, session, key), hex(first));
         assert_eq!(value(&token, session, handle.words()[0]), hex(second));
     }
     let (good, bad) = (Kept::new([0xff; 8]), Kept::new([0xff; 8]));
     let before = token.find(session, &[]).unwrap().len();
-    let more = [(open(Some(16)), good.clone()), (open(None), bad.clone())];
+    let more = [(shown(Some(16)), good.clone()), (shown(None), bad.clone())];
     let pieces = pieces(CK_SP800_108_DKM_LENGTH_SUM_OF_KEYS);
     let mech = kdf(CKM_SP800_108_COUNTER_KDF, CKM_SHA256_HMAC, &pieces, None, &more);
-    let refused = token.derive(session, mech, from, &open(Some(48))).unwrap_err();
+    let refused = token.derive(session, mech, from, &shown(Some(48))).unwrap_err();
     assert_eq!(refused, CKR_TEMPLATE_INCOMPLETE);
     assert_eq!(
         (good.words()[0], bad.words()[0]),

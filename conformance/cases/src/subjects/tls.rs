@@ -3,12 +3,12 @@
 
 use crate::case::Need::Own;
 use crate::case::cases;
-use crate::subjects::derivation::{base, open, value};
+use crate::subjects::derivation::{base, value};
 use crate::subjects::signatures::hex;
 use cryptoki_sys::*;
 use keyenclave_conformance::Rv;
 use keyenclave_conformance::module::{Kept, Mech, Member, flag, number};
-use keyenclave_conformance::token::Token;
+use keyenclave_conformance::token::{Token, shown};
 
 cases! {
     "tls.prf" => the_tls_function_equals_the_published_example, "Generic Key Derivation using the TLS PRF",
@@ -48,14 +48,14 @@ fn the_tls_function_equals_the_published_example() {
     );
     let seed = hex("a0ba9f936cda311827a6f796ffd5198c");
     let mech = exporter(CKM_SHA256, b"test label", &seed, &[], &[]);
-    let key = token.derive(session, mech, from, &open(Some(100))).unwrap();
+    let key = token.derive(session, mech, from, &shown(Some(100))).unwrap();
     let expected = "e3f229ba727be17b8d122620557cd453c2aab21d07c3d495329b52d4e61edb5a6b301791e90d35c9c9a46b4e14baf9af\
                     0fa022f7077def17abfd3797c0564bab4fbc91666e9def9b97fce34f796789baa48082d122ee42c5a72e5a5110fff701\
                     87347b66";
     assert_eq!(value(&token, session, key), hex(expected));
     let master = base(&token, session, CKK_GENERIC_SECRET, &hex(MASTER));
     let mech = exporter(CKM_SHA256, b"EXPERIMENTAL label", &CLIENT, &SERVER, b"ctx");
-    let key = token.derive(session, mech, master, &open(Some(40))).unwrap();
+    let key = token.derive(session, mech, master, &shown(Some(40))).unwrap();
     let expected = "e5561d57a3525d73aa0c39c38ac02febbaceebeb0794dc81522a0cd2ec606fe0c438cedb2d3e5b45";
     assert_eq!(value(&token, session, key), hex(expected));
 }
@@ -77,15 +77,15 @@ fn a_master_secret_comes_with_the_version() {
     let from = base(&token, session, CKK_GENERIC_SECRET, &premaster);
     let version = Kept::new([0; 2]);
     let mech = master(CKM_TLS12_MASTER_KEY_DERIVE, Member::Written(version.clone()));
-    let key = token.derive(session, mech, from, &open(None)).unwrap();
+    let key = token.derive(session, mech, from, &shown(None)).unwrap();
     assert_eq!(value(&token, session, key), hex(MASTER));
     assert_eq!(version.bytes(), [3, 3]);
     let agreed = master(CKM_TLS12_MASTER_KEY_DERIVE_DH, Member::Word(0));
-    let key = token.derive(session, agreed, from, &open(None)).unwrap();
+    let key = token.derive(session, agreed, from, &shown(None)).unwrap();
     assert_eq!(value(&token, session, key), hex(MASTER));
     let with_version = master(CKM_TLS12_MASTER_KEY_DERIVE_DH, Member::Written(version));
     let refused = token
-        .derive(session, with_version, from, &open(None))
+        .derive(session, with_version, from, &shown(None))
         .unwrap_err();
     assert_eq!(refused, CKR_MECHANISM_PARAM_INVALID);
     let members = [
@@ -94,14 +94,14 @@ fn a_master_secret_comes_with_the_version() {
         Member::Word(0),
     ];
     let mech = Mech::nested(CKM_TLS12_EXTENDED_MASTER_KEY_DERIVE, members);
-    let key = token.derive(session, mech, from, &open(None)).unwrap();
+    let key = token.derive(session, mech, from, &shown(None)).unwrap();
     let expected =
         "73f14815171ea277c74508da72c41e9c47f278e749c70b0c38496213d81c810bd3b2b8da78882d81f7bc4055b21b7603";
     assert_eq!(value(&token, session, key), hex(expected));
     let short = base(&token, session, CKK_GENERIC_SECRET, &[1; 32]);
     let mech = master(CKM_TLS12_MASTER_KEY_DERIVE, Member::Word(0));
     assert_eq!(
-        token.derive(session, mech, short, &open(None)).unwrap_err(),
+        token.derive(session, mech, short, &shown(None)).unwrap_err(),
         CKR_KEY_SIZE_RANGE
     );
 }

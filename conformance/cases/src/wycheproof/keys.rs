@@ -5,7 +5,7 @@ use cryptoki_sys::*;
 use keyenclave_conformance::Rv;
 use keyenclave_conformance::module::{Attr, Mech, bytes, flag, number};
 use keyenclave_conformance::openssl::der;
-use keyenclave_conformance::token::Token;
+use keyenclave_conformance::token::{self, Token};
 
 /// Where vectors are played.
 pub struct Ground<'a> {
@@ -99,16 +99,17 @@ impl Ground<'_> {
         self.import(CKO_PRIVATE_KEY, kind, &[CKA_DERIVE], &parts)
     }
 
-    /// A key of a kind that has parameter sets: public or private, by its value or its seed.
+    /// A key of a kind that has parameter sets: public or private, by its value or its seed, and what else it is to have.
     pub fn of_set(
         &self,
         class: CK_OBJECT_CLASS,
         kind: CK_KEY_TYPE,
         usage: CK_ATTRIBUTE_TYPE,
         set: CK_ULONG,
-        value: Attr,
+        parts: &[Attr],
     ) -> Result<CK_OBJECT_HANDLE, Rv> {
-        self.import(class, kind, &[usage], &[number(CKA_PARAMETER_SET, set), value])
+        let parts = [&[number(CKA_PARAMETER_SET, set)], parts].concat();
+        self.import(class, kind, &[usage], &parts)
     }
 
     /// The value of a derived generic secret of so many bytes, or of as many as the mechanism gives for none.
@@ -168,17 +169,7 @@ impl Ground<'_> {
 
 /// A new generic secret of so many bytes, or of no stated length, that shows its value.
 pub fn shown(len: usize) -> Vec<Attr> {
-    let mut attrs = vec![
-        number(CKA_CLASS, CKO_SECRET_KEY),
-        number(CKA_KEY_TYPE, CKK_GENERIC_SECRET),
-        flag(CKA_TOKEN, false),
-        flag(CKA_SENSITIVE, false),
-        flag(CKA_EXTRACTABLE, true),
-    ];
-    if len > 0 {
-        attrs.push(number(CKA_VALUE_LEN, CK_ULONG::try_from(len).expect("a length")));
-    }
-    attrs
+    token::shown((len > 0).then(|| CK_ULONG::try_from(len).expect("a length")))
 }
 
 /// A number without the zeros that DER has before it.

@@ -11,6 +11,8 @@ pub struct Row {
     pub set: &'static str,
     /// The mechanisms that it needs, with their names.
     pub needs: &'static [(CK_MECHANISM_TYPE, &'static str)],
+    /// What a vector that is not valid is to be refused with, if it is: it may also give another output.
+    pub refusals: &'static [CK_RV],
     /// How it is played.
     pub play: Play,
 }
@@ -22,33 +24,89 @@ impl Row {
     }
 }
 
-/// How sets are played, and the sets that are played so.
+// What the vectors of sets are refused with, by what can be wrong with them.
+
+const SIGNATURE: &[CK_RV] = &[CKR_SIGNATURE_INVALID, CKR_SIGNATURE_LEN_RANGE];
+/// Or it is the key's length.
+const MAC: &[CK_RV] = &[
+    CKR_SIGNATURE_INVALID,
+    CKR_SIGNATURE_LEN_RANGE,
+    CKR_ATTRIBUTE_VALUE_INVALID,
+    CKR_KEY_SIZE_RANGE,
+];
+const CIPHERTEXT: &[CK_RV] = &[CKR_ENCRYPTED_DATA_INVALID, CKR_ENCRYPTED_DATA_LEN_RANGE];
+/// Or it is the nonce's length, or the tag's.
+const SEALED: &[CK_RV] = &[
+    CKR_ENCRYPTED_DATA_INVALID,
+    CKR_ENCRYPTED_DATA_LEN_RANGE,
+    CKR_MECHANISM_PARAM_INVALID,
+];
+/// Decrypted or unwrapped, as the token does it.
+const WRAPPED: &[CK_RV] = &[
+    CKR_ENCRYPTED_DATA_INVALID,
+    CKR_ENCRYPTED_DATA_LEN_RANGE,
+    CKR_WRAPPED_KEY_INVALID,
+    CKR_WRAPPED_KEY_LEN_RANGE,
+];
+const POINT: &[CK_RV] = &[CKR_MECHANISM_PARAM_INVALID, CKR_DOMAIN_PARAMS_INVALID];
+/// More bytes than the function can make.
+const LENGTH: &[CK_RV] = &[
+    CKR_KEY_SIZE_RANGE,
+    CKR_ATTRIBUTE_VALUE_INVALID,
+    CKR_TEMPLATE_INCONSISTENT,
+];
+/// The key, or the context's length.
+const LATTICE_KEY: &[CK_RV] = &[
+    CKR_ATTRIBUTE_VALUE_INVALID,
+    CKR_TEMPLATE_INCOMPLETE,
+    CKR_TEMPLATE_INCONSISTENT,
+    CKR_MECHANISM_PARAM_INVALID,
+];
+const LATTICE_SIGNATURE: &[CK_RV] = &[
+    CKR_SIGNATURE_INVALID,
+    CKR_SIGNATURE_LEN_RANGE,
+    CKR_ATTRIBUTE_VALUE_INVALID,
+    CKR_TEMPLATE_INCONSISTENT,
+    CKR_MECHANISM_PARAM_INVALID,
+];
+/// The key, or the ciphertext's length.
+const LATTICE_SECRET: &[CK_RV] = &[
+    CKR_ATTRIBUTE_VALUE_INVALID,
+    CKR_TEMPLATE_INCONSISTENT,
+    CKR_WRAPPED_KEY_INVALID,
+    CKR_WRAPPED_KEY_LEN_RANGE,
+];
+/// All of their vectors are valid, or may be either.
+const NONE: &[CK_RV] = &[];
+
+/// How sets are played, what their vectors are refused with, and the sets.
 macro_rules! rows {
-    ($($play:path { $($set:literal: $($mechanism:ident),+;)+ })+) => {
+    ($($play:path, $refusals:expr => { $($set:literal: $($mechanism:ident),+;)+ })+) => {
         /// Every set that is put to modules.
         pub const ROWS: &[Row] = &[$($(Row {
             set: $set,
             needs: &[$(($mechanism, stringify!($mechanism))),+],
+            refusals: $refusals,
             play: $play,
         },)+)+];
     };
 }
 
 rows! {
-    symmetric::cbc {
+    symmetric::cbc, CIPHERTEXT => {
         "aes_cbc_pkcs5": CKM_AES_CBC_PAD;
     }
-    symmetric::cmac {
+    symmetric::cmac, MAC => {
         "aes_cmac": CKM_AES_CMAC, CKM_AES_CMAC_GENERAL;
     }
-    symmetric::gcm {
+    symmetric::gcm, SEALED => {
         "aes_gcm": CKM_AES_GCM;
     }
-    symmetric::key_wrap {
+    symmetric::key_wrap, WRAPPED => {
         "aes_kwp": CKM_AES_KEY_WRAP_KWP;
         "aes_wrap": CKM_AES_KEY_WRAP;
     }
-    curves::ecdsa {
+    curves::ecdsa, SIGNATURE => {
         "ecdsa_brainpoolP224r1_sha224": CKM_ECDSA_SHA224;
         "ecdsa_brainpoolP224r1_sha224_p1363": CKM_ECDSA_SHA224;
         "ecdsa_brainpoolP224r1_sha3_224": CKM_ECDSA_SHA3_224;
@@ -96,11 +154,11 @@ rows! {
         "ecdsa_secp521r1_sha512": CKM_ECDSA_SHA512;
         "ecdsa_secp521r1_sha512_p1363": CKM_ECDSA_SHA512;
     }
-    curves::eddsa {
+    curves::eddsa, SIGNATURE => {
         "ed25519": CKM_EDDSA;
         "ed448": CKM_EDDSA;
     }
-    symmetric::hmac {
+    symmetric::hmac, SIGNATURE => {
         "hmac_sha1": CKM_SHA_1_HMAC, CKM_SHA_1_HMAC_GENERAL;
         "hmac_sha224": CKM_SHA224_HMAC, CKM_SHA224_HMAC_GENERAL;
         "hmac_sha256": CKM_SHA256_HMAC, CKM_SHA256_HMAC_GENERAL;
@@ -113,7 +171,7 @@ rows! {
         "hmac_sha512_224": CKM_SHA512_224_HMAC, CKM_SHA512_224_HMAC_GENERAL;
         "hmac_sha512_256": CKM_SHA512_256_HMAC, CKM_SHA512_256_HMAC_GENERAL;
     }
-    rsa::oaep {
+    rsa::oaep, CIPHERTEXT => {
         "rsa_oaep_2048_sha1_mgf1sha1": CKM_RSA_PKCS_OAEP;
         "rsa_oaep_2048_sha224_mgf1sha1": CKM_RSA_PKCS_OAEP;
         "rsa_oaep_2048_sha224_mgf1sha224": CKM_RSA_PKCS_OAEP;
@@ -135,12 +193,12 @@ rows! {
         "rsa_oaep_4096_sha512_mgf1sha512": CKM_RSA_PKCS_OAEP;
         "rsa_oaep_misc": CKM_RSA_PKCS_OAEP;
     }
-    rsa::pkcs1_decryption {
+    rsa::pkcs1_decryption, CIPHERTEXT => {
         "rsa_pkcs1_2048": CKM_RSA_PKCS;
         "rsa_pkcs1_3072": CKM_RSA_PKCS;
         "rsa_pkcs1_4096": CKM_RSA_PKCS;
     }
-    rsa::pss {
+    rsa::pss, SIGNATURE => {
         "rsa_pss_2048_sha1_mgf1_20": CKM_SHA1_RSA_PKCS_PSS;
         "rsa_pss_2048_sha1_mgf1_20_params": CKM_SHA1_RSA_PKCS_PSS;
         "rsa_pss_2048_sha256_mgf1_0": CKM_SHA256_RSA_PKCS_PSS;
@@ -161,7 +219,7 @@ rows! {
         "rsa_pss_misc": CKM_RSA_PKCS_PSS, CKM_SHA1_RSA_PKCS_PSS, CKM_SHA512_RSA_PKCS_PSS;
         "rsa_pss_misc_params": CKM_RSA_PKCS_PSS, CKM_SHA1_RSA_PKCS_PSS, CKM_SHA512_RSA_PKCS_PSS;
     }
-    rsa::pkcs1 {
+    rsa::pkcs1, SIGNATURE => {
         "rsa_signature_2048_sha224": CKM_SHA224_RSA_PKCS;
         "rsa_signature_2048_sha256": CKM_SHA256_RSA_PKCS;
         "rsa_signature_2048_sha384": CKM_SHA384_RSA_PKCS;
@@ -183,23 +241,23 @@ rows! {
         "rsa_signature_8192_sha384": CKM_SHA384_RSA_PKCS;
         "rsa_signature_8192_sha512": CKM_SHA512_RSA_PKCS;
     }
-    rsa::digest_info {
+    rsa::digest_info, SIGNATURE => {
         "rsa_signature_2048_sha512_224": CKM_RSA_PKCS, CKM_SHA512_224;
         "rsa_signature_2048_sha512_256": CKM_RSA_PKCS, CKM_SHA512_256;
         "rsa_signature_3072_sha512_256": CKM_RSA_PKCS, CKM_SHA512_256;
         "rsa_signature_4096_sha512_256": CKM_RSA_PKCS, CKM_SHA512_256;
     }
-    symmetric::aead {
+    symmetric::aead, SEALED => {
         "aes_ccm": CKM_AES_CCM;
         "chacha20_poly1305": CKM_CHACHA20_POLY1305;
     }
-    symmetric::xts {
+    symmetric::xts, NONE => {
         "aes_xts": CKM_AES_XTS;
     }
-    symmetric::gmac {
+    symmetric::gmac, SIGNATURE => {
         "aes_gmac": CKM_AES_GMAC;
     }
-    agreement::ecdh {
+    agreement::ecdh, POINT => {
         "ecdh_secp224r1_ecpoint": CKM_ECDH1_DERIVE;
         "ecdh_secp224r1": CKM_ECDH1_DERIVE;
         "ecdh_secp256r1_ecpoint": CKM_ECDH1_DERIVE;
@@ -215,29 +273,43 @@ rows! {
         "ecdh_brainpoolP384r1": CKM_ECDH1_DERIVE;
         "ecdh_brainpoolP512r1": CKM_ECDH1_DERIVE;
     }
-    agreement::xdh {
+    agreement::xdh, NONE => {
         "x25519": CKM_ECDH1_DERIVE;
         "x448": CKM_ECDH1_DERIVE;
     }
-    derivation::hkdf {
+    derivation::hkdf, LENGTH => {
         "hkdf_sha1": CKM_HKDF_DERIVE, CKM_SHA_1;
         "hkdf_sha256": CKM_HKDF_DERIVE, CKM_SHA256;
         "hkdf_sha384": CKM_HKDF_DERIVE, CKM_SHA384;
         "hkdf_sha512": CKM_HKDF_DERIVE, CKM_SHA512;
     }
-    derivation::pbkdf2 {
+    derivation::pbkdf2, NONE => {
         "pbkdf2_hmacsha1": CKM_PKCS5_PBKD2, CKM_SHA_1;
         "pbkdf2_hmacsha224": CKM_PKCS5_PBKD2, CKM_SHA224;
         "pbkdf2_hmacsha256": CKM_PKCS5_PBKD2, CKM_SHA256;
         "pbkdf2_hmacsha384": CKM_PKCS5_PBKD2, CKM_SHA384;
         "pbkdf2_hmacsha512": CKM_PKCS5_PBKD2, CKM_SHA512;
     }
-    lattices::verify {
+    lattices::verify, LATTICE_SIGNATURE => {
         "mldsa_44_verify": CKM_ML_DSA;
         "mldsa_65_verify": CKM_ML_DSA;
         "mldsa_87_verify": CKM_ML_DSA;
     }
-    lattices::sign {
+    lattices::agree, LATTICE_SECRET => {
+        "mlkem_512": CKM_ML_KEM;
+        "mlkem_512_encaps": CKM_ML_KEM;
+        "mlkem_512_keygen_seed": CKM_ML_KEM;
+        "mlkem_512_semi_expanded_decaps": CKM_ML_KEM;
+        "mlkem_768": CKM_ML_KEM;
+        "mlkem_768_encaps": CKM_ML_KEM;
+        "mlkem_768_keygen_seed": CKM_ML_KEM;
+        "mlkem_768_semi_expanded_decaps": CKM_ML_KEM;
+        "mlkem_1024": CKM_ML_KEM;
+        "mlkem_1024_encaps": CKM_ML_KEM;
+        "mlkem_1024_keygen_seed": CKM_ML_KEM;
+        "mlkem_1024_semi_expanded_decaps": CKM_ML_KEM;
+    }
+    lattices::sign, LATTICE_KEY => {
         "mldsa_44_sign_noseed": CKM_ML_DSA;
         "mldsa_44_sign_seed": CKM_ML_DSA;
         "mldsa_65_sign_noseed": CKM_ML_DSA;
@@ -391,6 +463,7 @@ mod tests {
             counted!(mac_with_nonce),
             counted!(mldsa_sign),
             counted!(mldsa_verify),
+            counted!(mlkem),
             counted!(pbkdf2),
             counted!(rsa_oaep),
             counted!(rsa_pkcs1_decrypt),

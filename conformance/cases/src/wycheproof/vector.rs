@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 //! What comes of a vector, and whether it may.
 
+use super::table::Row;
+use cryptoki_sys::CK_RV;
 use keyenclave_conformance::Rv;
 use serde::{Deserialize, Serialize};
 use std::cell::RefCell;
@@ -88,10 +90,25 @@ impl Tally {
 }
 
 /// Puts vectors to a module, one after the other, and counts.
-#[derive(Default)]
-pub struct Judge(RefCell<Tally>);
+pub struct Judge {
+    refusals: &'static [CK_RV],
+    tally: RefCell<Tally>,
+}
 
 impl Judge {
+    /// For the vectors of this row's set.
+    pub fn of(row: &Row) -> Self {
+        Self::with(row.refusals)
+    }
+
+    /// For vectors that are to be refused with one of these values.
+    fn with(refusals: &'static [CK_RV]) -> Self {
+        Self {
+            refusals,
+            tally: RefCell::default(),
+        }
+    }
+
     /// One vector: its number, its comment, its flags, what must come of it, and how it is put to the module.
     pub fn judge<F: Debug>(
         &self,
@@ -100,7 +117,7 @@ impl Judge {
         attempt: impl FnOnce() -> Attempt,
     ) {
         let attempted = catch_unwind(AssertUnwindSafe(attempt));
-        let mut tally = self.0.borrow_mut();
+        let mut tally = self.tally.borrow_mut();
         let (outcome, what) = match &attempted {
             Ok(Attempt::Unsaid(_)) => return tally.unsaid += 1,
             Ok(Attempt::Same) => (Outcome::Taken, "it is taken".to_owned()),
@@ -108,12 +125,11 @@ impl Judge {
             Ok(Attempt::Refused(rv)) => (Outcome::Refused, format!("{rv:?}")),
             Err(_) => (Outcome::Refused, "a function did what none may".to_owned()),
         };
-        let right = attempted.is_ok()
-            && match must {
-                TestResult::Valid => outcome == Outcome::Taken,
-                TestResult::Invalid => outcome == Outcome::Refused,
-                TestResult::Acceptable => false,
-            };
+        let right = match (must, &attempted) {
+            (TestResult::Valid, Ok(Attempt::Same)) | (TestResult::Invalid, Ok(Attempt::Other(_))) => true,
+            (TestResult::Invalid, Ok(Attempt::Refused(rv))) => self.refusals.contains(&rv.0),
+            _ => false,
+        };
         if right {
             tally.right += 1;
             return;
@@ -134,22 +150,22 @@ impl Judge {
 
     /// So many vectors that are not put to the module.
     pub fn leave_out(&self, vectors: usize) {
-        self.0.borrow_mut().unsaid += vectors;
+        self.tally.borrow_mut().unsaid += vectors;
     }
 
     /// What has been counted.
     pub fn tally(self) -> Tally {
-        self.0.into_inner()
+        self.tally.into_inner()
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use cryptoki_sys::CKR_SIGNATURE_INVALID;
+    use cryptoki_sys::{CKR_DEVICE_ERROR, CKR_SIGNATURE_INVALID};
 
     fn judged(must: TestResult, attempt: Attempt) -> Tally {
-        let judge = Judge::default();
+        let judge = Judge::with(&[CKR_SIGNATURE_INVALID]);
         judge.judge((1, "a comment", &["Flag"]), must, || attempt);
         judge.tally()
     }
@@ -157,6 +173,7 @@ mod tests {
     #[test]
     fn a_valid_vector_is_taken_and_an_invalid_one_is_not() {
         let refused = || Attempt::Refused(Rv(CKR_SIGNATURE_INVALID));
+        let unfit = || Attempt::Refused(Rv(CKR_DEVICE_ERROR));
         let other = || Attempt::Other("another output");
         for (must, attempt, right) in [
             (TestResult::Valid, Attempt::Same, true),
@@ -164,6 +181,7 @@ mod tests {
             (TestResult::Valid, other(), false),
             (TestResult::Invalid, Attempt::Same, false),
             (TestResult::Invalid, refused(), true),
+            (TestResult::Invalid, unfit(), false),
             (TestResult::Invalid, other(), true),
         ] {
             let tally = judged(must, attempt.clone());
@@ -183,7 +201,7 @@ mod tests {
 
     #[test]
     fn a_function_that_does_what_none_may_is_wrong_even_where_a_refusal_is_right() {
-        let judge = Judge::default();
+        let judge = Judge::with(&[CKR_SIGNATURE_INVALID]);
         judge.judge((1, "", &[""]), TestResult::Invalid, || {
             panic!("CKR_PIN_INCORRECT")
         });

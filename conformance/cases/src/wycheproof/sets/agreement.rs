@@ -39,7 +39,7 @@ pub fn ecdh(ground: &Ground<'_>, row: &Row) -> Result<Tally, String> {
     let curve = known(set.test_groups[0].curve);
     ground.has_curve(CKM_EC_KEY_PAIR_GEN, curve.oid)?;
     let bare = row.set.ends_with("_ecpoint");
-    let judge = Judge::default();
+    let judge = Judge::of(row);
     for vector in set.test_groups.iter().flat_map(|group| &group.tests) {
         judge.judge(about!(vector), vector.result, || {
             let public = match bare {
@@ -67,7 +67,7 @@ pub fn xdh(ground: &Ground<'_>, row: &Row) -> Result<Tally, String> {
         X448 => &[0x06, 0x03, 0x2b, 0x65, 0x6f],
     };
     ground.has_curve(CKM_EC_MONTGOMERY_KEY_PAIR_GEN, curve)?;
-    let judge = Judge::default();
+    let judge = Judge::of(row);
     for vector in set.test_groups.iter().flat_map(|group| &group.tests) {
         judge.judge(about!(vector), vector.result, || {
             let key = ground.to_derive(CKK_EC_MONTGOMERY, curve, &vector.private_key);

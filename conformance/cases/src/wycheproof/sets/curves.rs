@@ -80,7 +80,7 @@ pub fn ecdsa(ground: &Ground<'_>, row: &Row) -> Result<Tally, String> {
     let halves = row.set.ends_with("_p1363");
     let curve = known(set.test_groups[0].key.curve);
     ground.has_curve(CKM_EC_KEY_PAIR_GEN, curve.oid)?;
-    let judge = Judge::default();
+    let judge = Judge::of(row);
     for group in &set.test_groups {
         let key = ground.on_curve(CKK_EC, curve.oid, &group.key.key);
         for vector in &group.tests {
@@ -115,7 +115,7 @@ pub fn eddsa(ground: &Ground<'_>, row: &Row) -> Result<Tally, String> {
         TestName::Ed448 => (&[0x06, 0x03, 0x2b, 0x65, 0x71], Mech::eddsa(CK_FALSE, &[])),
     };
     ground.has_curve(CKM_EC_EDWARDS_KEY_PAIR_GEN, curve)?;
-    let judge = Judge::default();
+    let judge = Judge::of(row);
     for group in load!(eddsa, row).test_groups {
         let key = ground.on_curve(CKK_EC_EDWARDS, curve, &group.key.pk);
         for vector in &group.tests {

@@ -12,7 +12,7 @@ use cryptoki_sys::*;
 pub fn hkdf(ground: &Ground<'_>, row: &Row) -> Result<Tally, String> {
     // Two truth values stand in the first word.
     let both = CK_ULONG::from_ne_bytes([1, 1, 0, 0, 0, 0, 0, 0]);
-    let judge = Judge::default();
+    let judge = Judge::of(row);
     for vector in load!(hkdf, row).test_groups.iter().flat_map(|group| &group.tests) {
         judge.judge(about!(vector), vector.result, || {
             let salt = match vector.salt.is_empty() {
@@ -51,7 +51,7 @@ const FUNCTIONS: [(CK_MECHANISM_TYPE, CK_PKCS5_PBKD2_PSEUDO_RANDOM_FUNCTION_TYPE
 pub fn pbkdf2(ground: &Ground<'_>, row: &Row) -> Result<Tally, String> {
     let function = FUNCTIONS.iter().find(|(hash, _)| *hash == row.needs[1].0);
     let (_, function) = function.expect("a hash of the table");
-    let judge = Judge::default();
+    let judge = Judge::of(row);
     for vector in load!(pbkdf2, row)
         .test_groups
         .iter()

@@ -69,7 +69,7 @@ fn known(hash: HashFunction) -> Option<&'static Hash> {
 
 /// PKCS #1 v1.5 signatures.
 pub fn pkcs1(ground: &Ground<'_>, row: &Row) -> Result<Tally, String> {
-    let judge = Judge::default();
+    let judge = Judge::of(row);
     for group in load!(rsa_pkcs1_verify, row).test_groups {
         ground.has_size(row.mechanism(), group.key_size)?;
         let key = ground.rsa_public(&group.key.n, &group.key.e);
@@ -106,7 +106,7 @@ const DIGEST_INFOS: [(HashFunction, [u8; 19]); 2] = [
 
 /// PKCS #1 v1.5 signatures of a digest that is made first, by the second mechanism of the row.
 pub fn digest_info(ground: &Ground<'_>, row: &Row) -> Result<Tally, String> {
-    let judge = Judge::default();
+    let judge = Judge::of(row);
     for group in load!(rsa_pkcs1_verify, row).test_groups {
         ground.has_size(row.mechanism(), group.key_size)?;
         let head = DIGEST_INFOS.iter().find(|(hash, _)| *hash == group.hash);
@@ -139,7 +139,7 @@ fn verified(ground: &Ground<'_>, mech: Mech, key: CK_ULONG, data: &[u8], signatu
 
 /// PSS signatures.
 pub fn pss(ground: &Ground<'_>, row: &Row) -> Result<Tally, String> {
-    let judge = Judge::default();
+    let judge = Judge::of(row);
     for group in load!(rsa_pss_verify, row).test_groups {
         if let Err(reason) = ground.has_size(row.mechanism(), group.key_size) {
             // The sets with keys of all kinds are offered as far as their sizes are.
@@ -205,7 +205,7 @@ fn decrypted(
 
 /// PKCS #1 v1.5 ciphertexts. A module may hide that a padding is wrong behind another output.
 pub fn pkcs1_decryption(ground: &Ground<'_>, row: &Row) -> Result<Tally, String> {
-    let judge = Judge::default();
+    let judge = Judge::of(row);
     for group in load!(rsa_pkcs1_decrypt, row).test_groups {
         ground.has_size(row.mechanism(), group.key_size)?;
         let key = private(ground, &group.key);
@@ -222,7 +222,7 @@ pub fn pkcs1_decryption(ground: &Ground<'_>, row: &Row) -> Result<Tally, String>
 
 /// OAEP ciphertexts.
 pub fn oaep(ground: &Ground<'_>, row: &Row) -> Result<Tally, String> {
-    let judge = Judge::default();
+    let judge = Judge::of(row);
     for group in load!(rsa_oaep, row).test_groups {
         if let Err(reason) = ground.has_size(row.mechanism(), group.key_size) {
             // The sets with keys of all kinds are offered as far as their sizes are.

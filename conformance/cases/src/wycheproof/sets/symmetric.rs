@@ -64,7 +64,7 @@ fn opened(
 
 /// AES-CBC with padding.
 pub fn cbc(ground: &Ground<'_>, row: &Row) -> Result<Tally, String> {
-    let judge = Judge::default();
+    let judge = Judge::of(row);
     for vector in load!(cipher, row)
         .test_groups
         .iter()
@@ -81,7 +81,7 @@ pub fn cbc(ground: &Ground<'_>, row: &Row) -> Result<Tally, String> {
 
 /// AES-GCM: the tag follows the ciphertext.
 pub fn gcm(ground: &Ground<'_>, row: &Row) -> Result<Tally, String> {
-    let judge = Judge::default();
+    let judge = Judge::of(row);
     for group in load!(aead, row).test_groups {
         let bits = CK_ULONG::try_from(group.tag_size).expect("a length");
         for vector in &group.tests {
@@ -100,7 +100,7 @@ pub fn gcm(ground: &Ground<'_>, row: &Row) -> Result<Tally, String> {
 pub fn aead(ground: &Ground<'_>, row: &Row) -> Result<Tally, String> {
     let ccm = row.mechanism() == CKM_AES_CCM;
     let kind = if ccm { CKK_AES } else { CKK_CHACHA20 };
-    let judge = Judge::default();
+    let judge = Judge::of(row);
     for group in load!(aead, row).test_groups {
         let tag = CK_ULONG::try_from(group.tag_size / 8).expect("a length");
         for vector in &group.tests {
@@ -127,7 +127,7 @@ pub fn aead(ground: &Ground<'_>, row: &Row) -> Result<Tally, String> {
 
 /// AES-XTS, with the number of the data unit as its tweak. Two keys of 192 bits are none of PKCS #11's.
 pub fn xts(ground: &Ground<'_>, row: &Row) -> Result<Tally, String> {
-    let judge = Judge::default();
+    let judge = Judge::of(row);
     for group in load!(cipher, row).test_groups {
         for vector in &group.tests {
             judge.judge(about!(vector), vector.result, || {
@@ -147,7 +147,7 @@ pub fn xts(ground: &Ground<'_>, row: &Row) -> Result<Tally, String> {
 
 /// AES-GMAC, with the parameters of GCM.
 pub fn gmac(ground: &Ground<'_>, row: &Row) -> Result<Tally, String> {
-    let judge = Judge::default();
+    let judge = Judge::of(row);
     for group in load!(mac_with_nonce, row).test_groups {
         let bits = CK_ULONG::try_from(group.tag_size).expect("a length");
         for vector in &group.tests {
@@ -175,7 +175,7 @@ pub fn key_wrap(ground: &Ground<'_>, row: &Row) -> Result<Tally, String> {
     if !ground.has_flag(row.mechanism(), CKF_DECRYPT) {
         return Err("the mechanism is told to wrap only, and not to encrypt".into());
     }
-    let judge = Judge::default();
+    let judge = Judge::of(row);
     for vector in load!(keywrap, row)
         .test_groups
         .iter()
@@ -197,7 +197,7 @@ pub fn key_wrap(ground: &Ground<'_>, row: &Row) -> Result<Tally, String> {
 
 /// Authentication, with the second mechanism of the row where a tag is cut short.
 fn authenticated(ground: &Ground<'_>, row: &Row, kind: CK_KEY_TYPE) -> Result<Tally, String> {
-    let judge = Judge::default();
+    let judge = Judge::of(row);
     let set = load!(mac, row);
     let full = set.test_groups.iter().map(|group| group.tag_size).max();
     for group in &set.test_groups {
