@@ -16,8 +16,8 @@ use std::mem::MaybeUninit;
 use std::ptr::null_mut;
 use zeroize::Zeroizing;
 
-/// Room for the DER of any key: an RSA private key of 8192 bits takes about 4.7 kB.
-const DER_ROOM: usize = 6 * 1024;
+/// Room for the DER of any key: an RSA private key of 16384 bits takes about 9.3 kB.
+const DER_ROOM: usize = 10 * 1024;
 
 /// A public key of any kind.
 pub enum PublicKey {

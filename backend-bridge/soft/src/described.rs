@@ -9,17 +9,22 @@ use std::sync::{Arc, OnceLock};
 
 use cryptoki_sys as ck;
 use keyenclave_model::attribute::Value;
-use keyenclave_model::mechanism::MechanismRow;
+use keyenclave_model::mechanism::{MechanismRow, RsaSizes};
 use keyenclave_model::object::Object;
 use keyenclave_model::template::Template;
 use keyenclave_model::token::{HandleSource, ObjectId};
 
-/// The profiles whose mandatory test cases the token passes (OASIS PKCS#11 Profiles 3.2), and their names.
-const PROFILES: [(ck::CK_PROFILE_ID, &str); 4] = [
-    (ck::CKP_BASELINE_PROVIDER, "Baseline Provider"),
-    (ck::CKP_EXTENDED_PROVIDER, "Extended Provider"),
-    (ck::CKP_AUTHENTICATION_TOKEN, "Authentication Token"),
-    (ck::CKP_PUBLIC_CERTIFICATES_TOKEN, "Public Certificates Token"),
+/// The profiles whose mandatory test cases the token passes (OASIS PKCS#11 Profiles 3.2), their names, and whether the
+/// case states all RSA sizes.
+const PROFILES: [(ck::CK_PROFILE_ID, &str, bool); 4] = [
+    (ck::CKP_BASELINE_PROVIDER, "Baseline Provider", false),
+    (ck::CKP_EXTENDED_PROVIDER, "Extended Provider", true),
+    (ck::CKP_AUTHENTICATION_TOKEN, "Authentication Token", false),
+    (
+        ck::CKP_PUBLIC_CERTIFICATES_TOKEN,
+        "Public Certificates Token",
+        false,
+    ),
 ];
 
 /// The objects, ordered by handle.
@@ -35,15 +40,19 @@ impl Described {
         )
     }
 
-    /// The objects that match, of a token with these mechanisms.
+    /// The objects that match, of a token with these mechanisms and RSA keys.
     pub(crate) fn find(
         &self,
         template: &Template,
         handles: &HandleSource,
         mechanisms: impl Iterator<Item = &'static MechanismRow>,
+        rsa: RsaSizes,
     ) -> Vec<ObjectId> {
         let objects = self.0.get_or_init(|| {
-            let profiles = PROFILES.iter().map(|(id, name)| profile(*id, name));
+            let passed = PROFILES
+                .iter()
+                .filter(|(_, _, all_sizes)| !all_sizes || rsa == RsaSizes::All);
+            let profiles = passed.map(|(id, name, _)| profile(*id, name));
             let objects = profiles.chain(mechanisms.map(mechanism));
             let numbered = objects.map(|object| (ObjectId(handles.next()), Arc::new(object)));
             numbered.collect()

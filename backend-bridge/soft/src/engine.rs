@@ -15,6 +15,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use keyenclave_model::error::{Error, Result, Rv};
+use keyenclave_model::mechanism::RsaSizes;
 use keyenclave_model::token::HandleSource;
 use parking_lot::RwLock;
 
@@ -33,6 +34,8 @@ pub(crate) struct Engine<S, K> {
     pub(crate) store: S,
     pub(crate) sealers: K,
     pub(crate) handles: Arc<HandleSource>,
+    /// The RSA keys that are made, taken in and used.
+    pub(crate) rsa: RsaSizes,
     pub(crate) session: SessionObjects,
     /// Operations that ask for a PIN.
     pub(crate) waiting: Waiting,
@@ -43,11 +46,12 @@ pub(crate) struct Engine<S, K> {
 }
 
 impl<S: Store, K: Sealers> Engine<S, K> {
-    pub(crate) fn new(store: S, sealers: K, handles: Arc<HandleSource>) -> Self {
+    pub(crate) fn new(store: S, sealers: K, handles: Arc<HandleSource>, rsa: RsaSizes) -> Self {
         Self {
             store,
             sealers,
             handles,
+            rsa,
             session: SessionObjects::default(),
             waiting: Waiting::default(),
             index: RwLock::new(Index::new()),

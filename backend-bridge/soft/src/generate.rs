@@ -11,7 +11,7 @@ use keyenclave_model::attribute::{self, Value};
 use keyenclave_model::edwards;
 use keyenclave_model::error::{Error, Result, Rv};
 use keyenclave_model::mechanism::{
-    Algorithm, GENERIC_SECRET_LEN, Mechanism, Params, RSA_BITS, TLS_SECRET_LEN,
+    Algorithm, GENERIC_SECRET_LEN, Mechanism, MechanismInfo, Params, RsaSizes, TLS_SECRET_LEN,
 };
 use keyenclave_model::montgomery;
 use keyenclave_model::object::{Object, Origin};
@@ -84,9 +84,9 @@ pub(crate) fn plan(mechanism: &Mechanism, template: &Template, role: Option<Role
 /// As for [`plan`].
 pub(crate) fn plan_pair(
     mechanism: &Mechanism,
-    public: &Template,
-    private: &Template,
+    [public, private]: [&Template; 2],
     role: Option<Role>,
+    rsa: RsaSizes,
 ) -> Result<PlannedPair> {
     let (algorithm, origin) = (mechanism.algorithm(), Origin::Generate(mechanism.id()));
     let key_type = match algorithm {
@@ -107,7 +107,9 @@ pub(crate) fn plan_pair(
         algorithm,
     };
     match algorithm {
-        Algorithm::RsaKeyPair | Algorithm::RsaX931KeyPair => rsa_bits(&planned.public).map(drop)?,
+        Algorithm::RsaKeyPair | Algorithm::RsaX931KeyPair => {
+            check_rsa_bits(&planned.public, mechanism.row().info_with(rsa))?;
+        }
         Algorithm::EdwardsKeyPair => keys::check_curve(&planned.public, &edwards::CURVE)?,
         Algorithm::MontgomeryKeyPair => keys::check_curve(&planned.public, &montgomery::CURVE)?,
         Algorithm::LatticeKeyPair(scheme) => keys::parameter_set(&planned.public, scheme).map(drop)?,
@@ -154,7 +156,7 @@ impl PlannedPair {
                     .map(attribute::without_zeros)
                     .unwrap_or(&PUBLIC_EXPONENT);
                 let key =
-                    make(rsa_bits(&public)?, exponent).map_err(|error| Doing::Importing.failed(error))?;
+                    make(rsa_bits(&public), exponent).map_err(|error| Doing::Importing.failed(error))?;
                 material::put_rsa_pair(&key, &mut public, &mut private)?;
                 Key::RsaPrivate(key)
             }
@@ -239,19 +241,22 @@ fn with(template: &Template, id: ck::CK_ATTRIBUTE_TYPE, value: Value) -> Result<
     Ok(others.chain([(id, value)]).collect())
 }
 
-/// `CKA_MODULUS_BITS`, if keys of that size are made.
-fn rsa_bits(public: &Object) -> Result<u32> {
+/// `CKA_MODULUS_BITS`; what no number of bits can be is more than any key has.
+fn rsa_bits(public: &Object) -> u32 {
     let bits = public.ulong(ck::CKA_MODULUS_BITS).unwrap_or_default();
-    let (min, max) = RSA_BITS;
-    u32::try_from(bits)
-        .ok()
-        .filter(|_| (min..=max).contains(&bits))
-        .ok_or_else(|| {
-            Error::new(
-                Rv::AttributeValueInvalid,
-                format!("CKA_MODULUS_BITS is {bits}; RSA keys of {min} to {max} bits are made"),
-            )
-        })
+    u32::try_from(bits).unwrap_or(u32::MAX)
+}
+
+/// Whether keys of that size are made.
+fn check_rsa_bits(public: &Object, made: MechanismInfo) -> Result<()> {
+    let (bits, min, max) = (rsa_bits(public), made.min_key_size, made.max_key_size);
+    if (min..=max).contains(&bits.into()) {
+        return Ok(());
+    }
+    Err(Error::new(
+        Rv::AttributeValueInvalid,
+        format!("CKA_MODULUS_BITS is {bits}; RSA keys of {min} to {max} bits are made"),
+    ))
 }
 
 /// `CKA_VALUE_LEN`, if keys of that length are made.

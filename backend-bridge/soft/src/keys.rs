@@ -13,6 +13,7 @@ use keyenclave_model::algorithm::{CURVES, Curve, HASHES, Hash};
 use keyenclave_model::attribute;
 use keyenclave_model::edwards;
 use keyenclave_model::error::{Error, Result, Rv};
+use keyenclave_model::mechanism::RsaSizes;
 use keyenclave_model::montgomery;
 use keyenclave_model::object::Object;
 use keyenclave_model::octet_curve::{self, OctetCurve};
@@ -163,6 +164,30 @@ impl SecretKey {
         let made = HmacKey::new(hash, &self.value).map_err(|error| Doing::Internal.failed(error))?;
         Ok(slot.get_or_init(|| made))
     }
+}
+
+/// Whether an object that may be an RSA key has a size that is taken in and used; if not, the error is `rv`.
+pub(crate) fn check_rsa_size(object: &Object, sizes: RsaSizes, rv: Rv) -> Result<()> {
+    let Some(modulus) = rsa_modulus(object) else {
+        return Ok(());
+    };
+    let (min, max) = sizes.taken();
+    let modulus = attribute::without_zeros(modulus);
+    let unused = modulus
+        .first()
+        .map_or(0, |first| u64::from(first.leading_zeros()));
+    let bits = (modulus.len() as u64).saturating_mul(8).saturating_sub(unused);
+    if (min..=max).contains(&bits) {
+        return Ok(());
+    }
+    let detail = format!("an RSA key of {bits} bits; keys of {min} to {max} bits are used");
+    Err(Error::new(rv, detail))
+}
+
+/// `CKA_MODULUS` of an RSA key.
+fn rsa_modulus(object: &Object) -> Option<&[u8]> {
+    let is_rsa = object.key_type() == Some(ck::CKK_RSA);
+    object.bytes(ck::CKA_MODULUS).filter(|_| is_rsa)
 }
 
 fn rsa_private(object: &Object) -> Result<RsaPrivateKey> {

@@ -15,7 +15,7 @@ use keyenclave_model::token::{CallCx, ObjectId, Role};
 use crate::engine::{ATTEMPTS, Engine};
 use crate::error::{from_store, from_writing};
 use crate::index::{Found, Index};
-use crate::keys::Key;
+use crate::keys::{self, Key};
 use crate::login::{Sealers, random};
 use crate::material;
 use crate::opened::Opened;
@@ -184,6 +184,7 @@ impl<S: Store, K: Sealers> Engine<S, K> {
         let (mut for_token, mut in_memory) = (Vec::new(), Vec::new());
         for (handle, (mut object, key)) in handles.iter_mut().zip(objects) {
             self.session.check(ticket, object.is_private())?;
+            keys::check_rsa_size(&object, self.rsa, Rv::AttributeValueInvalid)?;
             let id = RecordId(random()?);
             object.put(ck::CKA_UNIQUE_ID, unique_id(id));
             let group = if object.is_token() {

@@ -9,6 +9,7 @@ use cryptoki_sys as ck;
 use keyenclave_model::access::Access;
 use keyenclave_model::attribute::Value;
 use keyenclave_model::error::Rv;
+use keyenclave_model::mechanism::RsaSizes;
 use keyenclave_model::object::{Object, Origin};
 use keyenclave_model::template::Template;
 use keyenclave_model::token::{CallCx, HandleSource, ObjectId, Pin, Role, SessionId};
@@ -125,6 +126,7 @@ fn engine(directory: &Path) -> Arc<Tested> {
         store,
         sealers,
         Arc::new(HandleSource::starting_at(1)),
+        RsaSizes::Usual,
     ))
 }
 

@@ -10,7 +10,7 @@ use keyenclave_model::access::Access;
 use keyenclave_model::access::check_use;
 use keyenclave_model::algorithm::Hash;
 use keyenclave_model::error::{Error, Result, Rv};
-use keyenclave_model::mechanism::{Algorithm, MECHANISMS, Mechanism, MechanismInfo, MechanismRow};
+use keyenclave_model::mechanism::{Algorithm, MECHANISMS, Mechanism, MechanismInfo, RsaSizes};
 use keyenclave_model::object::Object;
 use keyenclave_model::serial::serial_number;
 use keyenclave_model::template::Template;
@@ -27,7 +27,7 @@ use crate::opened::Opened;
 use crate::operation::{self, Digesting, SecretValues};
 use crate::sealer::{DEFAULT_LIMIT, PinCost};
 use crate::store::{SqliteStore, Store};
-use crate::{codec, generate, objects};
+use crate::{codec, generate, keys, objects};
 
 /// The file in a token's directory that everything is kept in.
 const STORE_FILE: &str = "token.db";
@@ -82,10 +82,15 @@ impl SoftToken {
             cost: options.pin_cost,
             limit: options.max_pin_attempts.max(1),
         };
+        let rsa = if options.legacy_mechanisms {
+            RsaSizes::All
+        } else {
+            RsaSizes::Usual
+        };
         Self {
             legacy_mechanisms: options.legacy_mechanisms,
             stands_in: options.stands_in,
-            ..Self::with(store, sealers, &place, handles)
+            ..Self::of(Engine::new(store, sealers, handles, rsa), &place)
         }
     }
 }
@@ -93,8 +98,12 @@ impl SoftToken {
 impl<S: Store + 'static, K: Sealers> SoftToken<S, K> {
     /// A token with these parts. `place` tells it from other tokens as long as it is not initialised.
     pub fn with(store: S, sealers: K, place: &[u8], handles: Arc<HandleSource>) -> Self {
+        Self::of(Engine::new(store, sealers, handles, RsaSizes::Usual), place)
+    }
+
+    fn of(engine: Engine<S, K>, place: &[u8]) -> Self {
         Self {
-            engine: Arc::new(Engine::new(store, sealers, handles)),
+            engine: Arc::new(engine),
             blank_serial: serial_number(&digest(Hash::Sha256, place)),
             legacy_mechanisms: false,
             stands_in: false,
@@ -107,7 +116,9 @@ impl<S: Store + 'static, K: Sealers> SoftToken<S, K> {
         match work {
             Work::Find(template) if Described::is_wanted(template) => {
                 let offered = MECHANISMS.iter().filter(|row| self.offers(row.algorithm));
-                let found = self.described.find(template, &self.engine.handles, offered);
+                let found = self
+                    .described
+                    .find(template, &self.engine.handles, offered, self.engine.rsa);
                 Some(Ok(Out::Objects(found)))
             }
             Work::View(object) => {
@@ -206,7 +217,7 @@ impl<S: Store + 'static, K: Sealers> SoftToken<S, K> {
         public: &Template,
         private: &Template,
     ) -> Result<Out> {
-        let planned = generate::plan_pair(mechanism, public, private, cx.access.login)?;
+        let planned = generate::plan_pair(mechanism, [public, private], cx.access.login, self.engine.rsa)?;
         for object in planned.objects() {
             objects::check_new(cx.access, object)?;
         }
@@ -346,7 +357,7 @@ impl<S: Store + 'static, K: Sealers> Token for SoftToken<S, K> {
 
     fn mechanisms(&self) -> Result<Vec<MechanismInfo>> {
         let offered = MECHANISMS.iter().filter(|row| self.offers(row.algorithm));
-        Ok(offered.map(MechanismRow::info).collect())
+        Ok(offered.map(|row| row.info_with(self.engine.rsa)).collect())
     }
 
     fn epoch(&self) -> u64 {
@@ -392,7 +403,7 @@ impl<S: Store, K: Sealers> Engine<S, K> {
     /// The object that a key handle leads to.
     ///
     /// # Errors
-    /// `CKR_KEY_HANDLE_INVALID`, also if it is not a key.
+    /// `CKR_KEY_HANDLE_INVALID`, also if it is not a key. `CKR_KEY_SIZE_RANGE` if keys of its size are no longer used.
     pub(crate) fn key(&self, access: Access, handle: ObjectId) -> Result<Arc<Opened>> {
         let held = self.look_up(access, handle).map_err(|error| match error.rv() {
             Rv::ObjectHandleInvalid => Rv::KeyHandleInvalid.into(),
@@ -400,6 +411,10 @@ impl<S: Store, K: Sealers> Engine<S, K> {
         })?;
         let opened = Arc::clone(held.opened());
         match opened.object.key_type() {
+            Some(ck::CKK_RSA) => {
+                keys::check_rsa_size(&opened.object, self.rsa, Rv::KeySizeRange)?;
+                Ok(opened)
+            }
             Some(_) => Ok(opened),
             None => Err(Rv::KeyHandleInvalid.into()),
         }

@@ -240,7 +240,8 @@ section! {
     LEGACY_MECHANISMS = "legacy_mechanisms": Boolean,
         "`false`",
         "Whether mechanisms that are broken or outdated are offered, for programs that cannot do without: `CKM_MD5`, \
-         triple DES (`CKM_DES3_KEY_GEN`, `CKM_DES3_ECB`, `CKM_DES3_CBC`, `CKM_DES3_CBC_PAD`, `CKM_DES3_CMAC`).";
+         triple DES (`CKM_DES3_KEY_GEN`, `CKM_DES3_ECB`, `CKM_DES3_CBC`, `CKM_DES3_CBC_PAD`, `CKM_DES3_CMAC`), RSA keys \
+         of 512 to 16384 bits instead of 2048 to 8192 (1024 to 8192 where they are taken in).";
     SIMULATE = "simulate": Choice(Simulation::NAMES),
         "none: the slot is what it is",
         "The backend whose slot this one looks like, for development and tests without the service: its mechanisms, \

@@ -20,10 +20,10 @@ use crate::pkey::Pkey;
 use aws_lc_sys as sys;
 use std::ffi::c_uint;
 
-/// The smallest modulus that is taken, in bits: enough to read what old systems left.
-pub const RSA_MIN_BITS: u32 = 1024;
-/// The largest modulus that is taken, in bits.
-pub const RSA_MAX_BITS: u32 = 8192;
+/// The smallest modulus that is made and taken, in bits: who wants none that is broken asks [`RsaPrivateKey::bits`].
+pub const RSA_MIN_BITS: u32 = 512;
+/// The largest modulus that is made and taken, in bits, which is aws-lc's limit.
+pub const RSA_MAX_BITS: u32 = 16384;
 
 const MAX_BYTES: usize = RSA_MAX_BITS as usize / 8;
 

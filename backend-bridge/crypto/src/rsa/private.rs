@@ -6,7 +6,9 @@ use super::oaep::Oaep;
 use super::public::{RsaPublicKey, check_digest_len, salt};
 use super::unpad::{Lengths, unpad};
 use super::x931;
-use super::{MAX_BYTES, PKCS1_OVERHEAD, RSA_MAX_BITS, bits, check_size, left_padded, modulus_len, rsa};
+use super::{
+    MAX_BYTES, PKCS1_OVERHEAD, RSA_MAX_BITS, RSA_MIN_BITS, bits, check_size, left_padded, modulus_len, rsa,
+};
 use crate::error::{Error, Result, check, checked, room};
 use crate::hash::{digest, evp_md, nid};
 use crate::hmac::HmacKey;
@@ -20,8 +22,9 @@ use std::ffi::c_int;
 use std::ptr::null_mut;
 use zeroize::Zeroizing;
 
-/// The smallest modulus that is made, in bits (FIPS 186-5, section 5.1).
-const MIN_NEW_BITS: u32 = 2048;
+/// The smallest modulus that is made with the primes of ANSI X9.31, in bits: the neighbours of shorter primes have no room
+/// for their large factors.
+const MIN_X931_BITS: u32 = 1024;
 /// New moduli are a multiple of this many bits.
 const NEW_BITS_STEP: u32 = 128;
 /// The smallest and the longest public exponent of a new key, in bits (FIPS 186-5, appendix A.1.1: above 2^16).
@@ -35,8 +38,9 @@ pub struct RsaPrivateKey {
 }
 
 impl RsaPrivateKey {
-    /// Makes a key of 2048 to 8192 bits, a multiple of 128, with an odd public exponent (big-endian) between 2^16
-    /// and 2^32. [`Error::Unsupported`] for other sizes, [`Error::InvalidInput`] for other exponents.
+    /// Makes a key of 512 to 16384 bits, a multiple of 128, with an odd public exponent (big-endian) between 2^16
+    /// and 2^32. [`Error::Unsupported`] for other sizes, [`Error::InvalidInput`] for other exponents. Below 2048 bits it is
+    /// no longer safe (FIPS 186-5, section 5.1), above 8192 it takes minutes.
     pub fn generate(bits: u32, public_exponent: &[u8]) -> Result<Self> {
         let e = new_exponent(bits, public_exponent)?;
         let bits = c_int::try_from(bits).map_err(|_| Error::Unsupported)?;
@@ -47,14 +51,17 @@ impl RsaPrivateKey {
     }
 
     /// The same with primes as ANSI X9.31 wants them: p - 1 and p + 1 have each a large prime factor (FIPS 186-4,
-    /// appendix B.3.6). It takes longer, and its time depends on the key; it is done once.
+    /// appendix B.3.6), of at least 1024 bits. It takes longer, and its time depends on the key; it is done once.
     pub fn generate_x931(bits: u32, public_exponent: &[u8]) -> Result<Self> {
+        if bits < MIN_X931_BITS {
+            return Err(Error::Unsupported);
+        }
         let e = new_exponent(bits, public_exponent)?;
         Self::from_pkey(pkey::from_rsa(&x931::generate(bits, &e)?)?)
     }
 
     /// The key with these numbers; those that are missing are computed. [`Error::InvalidKey`] if they contradict
-    /// each other, [`Error::Unsupported`] if the modulus is not of 1024 to 8192 bits or the exponent is over 33 bits.
+    /// each other, [`Error::Unsupported`] if the modulus is not of 512 to 16384 bits or the exponent is over 33 bits.
     ///
     /// Finding the primes from d takes some milliseconds, once, and its time depends on the key.
     pub fn from_components<B: AsRef<[u8]>>(components: &RsaComponents<B>) -> Result<Self> {
@@ -284,7 +291,7 @@ impl RsaPrivateKey {
 
 /// The public exponent of a new key of a size.
 fn new_exponent(bits: u32, public_exponent: &[u8]) -> Result<Number> {
-    if !(MIN_NEW_BITS..=RSA_MAX_BITS).contains(&bits) || !bits.is_multiple_of(NEW_BITS_STEP) {
+    if !(RSA_MIN_BITS..=RSA_MAX_BITS).contains(&bits) || !bits.is_multiple_of(NEW_BITS_STEP) {
         return Err(Error::Unsupported);
     }
     if public_exponent.len() > MAX_BYTES {

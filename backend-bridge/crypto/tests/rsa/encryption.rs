@@ -244,6 +244,10 @@ fn a_key_of_x9_31_is_one() {
         .verify_pkcs1(Hash::Sha256, &digest(Hash::Sha256, b"message"), &signature)
         .unwrap();
     assert_eq!(
+        RsaPrivateKey::generate_x931(896, &F4).err(),
+        Some(Error::Unsupported)
+    );
+    assert_eq!(
         RsaPrivateKey::generate_x931(2049, &F4).err(),
         Some(Error::Unsupported)
     );

@@ -4,6 +4,7 @@
 use cryptoki_sys as ck;
 
 use super::derivation::Iteration;
+use super::rsa_sizes::RsaSizes;
 use crate::algorithm::Hash;
 use crate::edwards;
 use crate::montgomery;
@@ -226,8 +227,6 @@ pub enum WrapForm {
     Pkcs7,
 }
 
-/// Smallest and largest RSA modulus, in bits.
-pub const RSA_BITS: (ck::CK_ULONG, ck::CK_ULONG) = (2048, 8192);
 /// Smallest and largest generic secret that is generated, in bytes.
 pub const GENERIC_SECRET_LEN: (usize, usize) = (1, 512);
 
@@ -343,10 +342,11 @@ impl Algorithm {
     }
 
     /// Smallest and largest key, in the unit that the specification gives the mechanism.
-    pub(super) fn key_sizes(self) -> (ck::CK_ULONG, ck::CK_ULONG) {
+    pub(super) fn key_sizes(self, rsa: RsaSizes) -> (ck::CK_ULONG, ck::CK_ULONG) {
         let (min, max) = GENERIC_SECRET_LEN;
         let secret = (min as ck::CK_ULONG, max as ck::CK_ULONG);
         match self {
+            _ if self.key_type() == Some(ck::CKK_RSA) => rsa.of(self),
             Self::Ecdh { .. } | Self::EcdhAesKeyWrap(EcdhKeys::All | EcdhKeys::Weierstrass) => EC_BITS,
             Self::EcdhAesKeyWrap(EcdhKeys::Montgomery) => same(montgomery::BITS),
             // In bytes (PKCS#11 3.2, HMAC mechanisms), and in bits.
@@ -366,7 +366,6 @@ const EC_BITS: (ck::CK_ULONG, ck::CK_ULONG) = (224, 521);
 /// The sizes of keys of a type, in the unit that most of its mechanisms count in.
 fn sizes_of(key_type: ck::CK_KEY_TYPE) -> (ck::CK_ULONG, ck::CK_ULONG) {
     match key_type {
-        ck::CKK_RSA => RSA_BITS,
         ck::CKK_EC => EC_BITS,
         ck::CKK_EC_EDWARDS => same(edwards::BITS),
         ck::CKK_EC_MONTGOMERY => same(montgomery::BITS),

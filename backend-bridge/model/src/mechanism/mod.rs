@@ -11,6 +11,7 @@ mod algorithm;
 mod derivation;
 mod lookup;
 mod params;
+mod rsa_sizes;
 mod table;
 
 use cryptoki_sys as ck;
@@ -18,14 +19,15 @@ use cryptoki_sys as ck;
 pub use aead::{AeadParams, Generator, Tag};
 pub use agreement::{EcdhAesParams, EcdhParams, Kdf, RsaAesParams};
 pub use algorithm::{
-    Algorithm, Combination, EcdhKeys, GENERIC_SECRET_LEN, RSA_BITS, SignedInput, StreamMode, TLS_SECRET_LEN,
-    WrapForm, hmac_key_type,
+    Algorithm, Combination, EcdhKeys, GENERIC_SECRET_LEN, SignedInput, StreamMode, TLS_SECRET_LEN, WrapForm,
+    hmac_key_type,
 };
 pub use derivation::*;
 pub use params::{
     CcmParams, ChaCha20Params, ChaChaPolyParams, ChainedDataParams, CounterParams, EdDsaParams, GcmParams,
     Hedge, MlDsaParams, OaepParams, ParamShape, Params, PssParams,
 };
+pub use rsa_sizes::RsaSizes;
 pub use table::MECHANISMS;
 
 use crate::error::{Result, Rv};
@@ -146,7 +148,12 @@ impl MechanismRow {
 
     /// What is told of it.
     pub fn info(&self) -> MechanismInfo {
-        let (min_key_size, max_key_size) = self.algorithm.key_sizes();
+        self.info_with(RsaSizes::Usual)
+    }
+
+    /// What a token tells of it that has to do with RSA keys of these sizes.
+    pub fn info_with(&self, rsa: RsaSizes) -> MechanismInfo {
+        let (min_key_size, max_key_size) = self.algorithm.key_sizes(rsa);
         MechanismInfo {
             id: self.id,
             min_key_size,

@@ -36,9 +36,13 @@ impl Signing {
     /// Starts to sign or verify.
     ///
     /// # Errors
-    /// `CKR_MECHANISM_PARAM_INVALID` if a PSS salt does not fit into the modulus.
+    /// `CKR_KEY_SIZE_RANGE` if the mechanism's hash does not fit into the modulus, `CKR_MECHANISM_PARAM_INVALID` if a PSS
+    /// salt does not.
     pub(super) fn begin(mechanism: &Mechanism, key: Arc<Key>) -> Result<Box<dyn Operation>> {
         let hash = mechanism.algorithm().hash();
+        if u64::from(bits(&key)?) < mechanism.algorithm().least_rsa_bits() {
+            return Err(Rv::KeySizeRange.into());
+        }
         let padding = match (mechanism.params(), hash) {
             (Params::Pss(pss), _) => Padding::Pss(*pss),
             (_, Some(hash)) => Padding::Pkcs1(hash),

@@ -38,12 +38,16 @@ impl Fixture {
 
     /// An initialised token without a login.
     pub fn initialised() -> Self {
-        let fixture = Self::blank();
-        fixture.init_token(SO_PIN, "test").unwrap();
-        fixture.login(Role::So, SO_PIN).unwrap();
-        fixture.work(so(), Work::InitPin(Pin(USER_PIN))).unwrap();
-        fixture.work(so(), Work::Logout).unwrap();
-        fixture
+        Self::blank().with_pins()
+    }
+
+    /// The token, initialised and without a login.
+    pub fn with_pins(self) -> Self {
+        self.init_token(SO_PIN, "test").unwrap();
+        self.login(Role::So, SO_PIN).unwrap();
+        self.work(so(), Work::InitPin(Pin(USER_PIN))).unwrap();
+        self.work(so(), Work::Logout).unwrap();
+        self
     }
 
     /// An initialised token with the user logged in.

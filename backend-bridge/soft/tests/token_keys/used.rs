@@ -2,7 +2,7 @@
 //! What a key may be used for, and what it keeps to itself.
 
 use super::*;
-use keyenclave_model::token::{End, Operation, Out, Pin, Step};
+use keyenclave_model::token::{End, Operation, Out, Pin, Role, Step};
 
 #[test]
 fn a_sensitive_key_gives_its_value_to_nobody() {
@@ -162,4 +162,31 @@ fn an_operation_goes_on_when_its_key_is_destroyed() {
         rv(fixture.begin(public(), OperationClass::Sign, &hmac, key)),
         Rv::KeyHandleInvalid
     );
+}
+
+#[test]
+fn an_rsa_key_of_outdated_size_is_made_and_used_only_where_that_is_asked_for() {
+    let with = Fixture::with_legacy_mechanisms().with_pins();
+    with.login(Role::User, USER_PIN).unwrap();
+    let (of_public, of_private) = kept(rsa_pair(512), "short");
+    let made = with.generate_pair(user(), ck::CKM_RSA_PKCS_KEY_PAIR_GEN, &of_public, &of_private);
+    let begin = |fixture: &Fixture, key| {
+        let sign = OperationClass::Sign;
+        fixture.begin(user(), sign, &plain(ck::CKM_SHA256_RSA_PKCS), key)
+    };
+    assert!(begin(&with, made.unwrap().1).is_ok());
+
+    let without = with.other();
+    without.login(Role::User, USER_PIN).unwrap();
+    let found = without.find(user(), &template([(ck::CKA_CLASS, number(ck::CKO_PRIVATE_KEY))]));
+    assert_eq!(rv(begin(&without, found[0])), Rv::KeySizeRange);
+    let short = RsaPrivateKey::generate(512, &[1, 0, 1]).unwrap();
+    let short = template([
+        (ck::CKA_CLASS, number(ck::CKO_PUBLIC_KEY)),
+        (ck::CKA_KEY_TYPE, number(ck::CKK_RSA)),
+        (ck::CKA_MODULUS, bytes(&*short.components().modulus)),
+        (ck::CKA_PUBLIC_EXPONENT, bytes([1, 0, 1])),
+    ]);
+    assert!(with.create(public(), &short).is_ok());
+    assert_eq!(rv(without.create(public(), &short)), Rv::AttributeValueInvalid);
 }

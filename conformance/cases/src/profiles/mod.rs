@@ -17,9 +17,11 @@ use keyenclave_conformance::place::module_path;
 use std::path::{Path, PathBuf};
 
 /// The files, without their ending.
-pub const FILES: [&str; 6] = [
+pub const FILES: [&str; 8] = [
     "BL-M-1-31",
     "BL-M-1-32",
+    "EXT-M-1-31",
+    "EXT-M-1-32",
     "AUTH-M-1-31",
     "AUTH-M-1-32",
     "CERT-M-1-31",
@@ -32,13 +34,15 @@ pub const ID: &str = "oasis.";
 cases! {
     "oasis.bl-m-1-31" => a_test_case_of_the_profiles_is_answered_as_it_states::<0>, "Baseline Provider", [], [Oasis];
     "oasis.bl-m-1-32" => a_test_case_of_the_profiles_is_answered_as_it_states::<1>, "Baseline Provider", [], [Oasis];
-    "oasis.auth-m-1-31" => a_test_case_of_the_profiles_is_answered_as_it_states::<2>, "Authentication Token",
+    "oasis.ext-m-1-31" => a_test_case_of_the_profiles_is_answered_as_it_states::<2>, "Extended Provider", [], [Oasis];
+    "oasis.ext-m-1-32" => a_test_case_of_the_profiles_is_answered_as_it_states::<3>, "Extended Provider", [], [Oasis];
+    "oasis.auth-m-1-31" => a_test_case_of_the_profiles_is_answered_as_it_states::<4>, "Authentication Token",
         [CKM_RSA_PKCS_KEY_PAIR_GEN], [Oasis, Program("openssl")];
-    "oasis.auth-m-1-32" => a_test_case_of_the_profiles_is_answered_as_it_states::<3>, "Authentication Token",
+    "oasis.auth-m-1-32" => a_test_case_of_the_profiles_is_answered_as_it_states::<5>, "Authentication Token",
         [CKM_RSA_PKCS_KEY_PAIR_GEN], [Oasis, Program("openssl")];
-    "oasis.cert-m-1-31" => a_test_case_of_the_profiles_is_answered_as_it_states::<4>, "Public Certificates Token",
+    "oasis.cert-m-1-31" => a_test_case_of_the_profiles_is_answered_as_it_states::<6>, "Public Certificates Token",
         [], [Oasis];
-    "oasis.cert-m-1-32" => a_test_case_of_the_profiles_is_answered_as_it_states::<5>, "Public Certificates Token",
+    "oasis.cert-m-1-32" => a_test_case_of_the_profiles_is_answered_as_it_states::<7>, "Public Certificates Token",
         [], [Oasis];
 }
 

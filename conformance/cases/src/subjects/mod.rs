@@ -38,6 +38,7 @@ mod pbkdf2;
 mod pins;
 mod rsa_encryption;
 mod rsa_raw;
+mod rsa_sizes;
 mod sessions;
 mod signatures;
 mod slots;
@@ -78,6 +79,7 @@ const SUBJECTS: [&[Case]; 42] = [
     authenticated_wrapping::CASES,
     rsa_encryption::CASES,
     rsa_raw::CASES,
+    rsa_sizes::CASES,
     key_transport::CASES,
     key_wrapping::CASES,
     dual::CASES,
