@@ -42,6 +42,7 @@ pub fn run(data: &[u8]) {
         objects: place.objects.clone(),
         kept: place.objects.clone(),
         changed: false,
+        asked: false,
     };
     for _ in 0..CALLS {
         if sequence.source.is_empty() {
@@ -65,6 +66,8 @@ pub(crate) struct Sequence<'d> {
     kept: Vec<u64>,
     /// Whether more than session objects may be different now.
     changed: bool,
+    /// Whether one of the calls that take long was made.
+    asked: bool,
 }
 
 /// Room for what a call writes.

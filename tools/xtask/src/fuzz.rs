@@ -107,7 +107,8 @@ fn keep(target: &str) -> Result<(), String> {
     std::fs::remove_dir_all(&merged).map_err(stale)?;
     std::fs::create_dir_all(&merged).map_err(stale)?;
     let mut command = program(target);
-    command.args(["-merge=1", "-max_len=4096"]);
+    // One input for each edge that is reached, however often.
+    command.args(["-set_cover_merge=1", "-use_counters=0", "-max_len=1024"]);
     run::shown(command.args([&merged, &kept(target), &directory("corpus", target)?]))?;
     let from = std::fs::read_dir(&merged).map_err(stale)?;
     for input in from {

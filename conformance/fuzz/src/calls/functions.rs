@@ -704,9 +704,11 @@ impl Sequence<'_> {
 
     /// What takes time, or ends everything.
     fn rare(&mut self) {
-        if !self.source.is_rare(8) {
+        // A PIN takes as long to check as hundreds of other calls.
+        if !self.source.is_rare(8) || self.asked {
             return self.ask();
         }
+        self.asked = true;
         let (session, (pin, len)) = (self.session(), self.input());
         let user = self.source.number(&[CKU_USER, CKU_SO, CKU_CONTEXT_SPECIFIC]);
         let which = self.source.byte() % 9;
