@@ -6,7 +6,7 @@
 //! not seen.
 
 use crate::project::{self, Built};
-use crate::{conformance, dependencies, fuzz, quickstart, run, test, tools};
+use crate::{conformance, dependencies, fuzz, quickstart, run, sbom, test, tools};
 use std::path::PathBuf;
 use std::process::Command;
 use std::time::Instant;
@@ -94,6 +94,7 @@ pub fn run(arguments: &[String]) -> Result<(), String> {
     page.row("licences, bans and sources of dependencies", || {
         deny().map(|()| 0)
     });
+    page.row("list of components", || sbom::run(&[]).map(|()| 0));
     let flaws = "known flaws of dependencies";
     match run::shown(cargo().args(["deny", "fetch", "db"])) {
         Ok(()) => page.row(flaws, || {

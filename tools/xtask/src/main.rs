@@ -17,6 +17,7 @@ mod peers;
 mod project;
 mod quickstart;
 mod run;
+mod sbom;
 mod test;
 mod tools;
 
@@ -49,6 +50,11 @@ const TASKS: &[(&str, &str, Task)] = &[
         "conformance",
         "hold a module to the black-box cases [--peer NAME] [--module FILE] [--wycheproof] [--help]",
         conformance::run,
+    ),
+    (
+        "sbom",
+        "list what is in the library and the tool, as CycloneDX, in target/sbom",
+        sbom::run,
     ),
     (
         "bench",
