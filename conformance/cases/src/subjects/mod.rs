@@ -48,7 +48,7 @@ mod tls;
 use crate::case::Case;
 use crate::profiles;
 
-const SUBJECTS: [&[Case]; 42] = [
+const SUBJECTS: [&[Case]; 43] = [
     life_cycle::CASES,
     slots::CASES,
     pins::CASES,
