@@ -37,8 +37,8 @@ struct interface { const char *name; void *functions; word flags; };
 static struct functions real;
 #define REAL(name, count) ((word(*)(PARAMETERS_##count))real.at[NUMBER_##name])
 
-/* Held shared by each call into the real module, alone while it is robbed of something: what happens to calls that
- * such a thing overtakes is the real module's own affair. */
+/* Held shared by each call into the real module, alone by logins (see `lock`) and while it is robbed of something: what
+ * happens to calls that such a thing overtakes is the real module's own affair. */
 static pthread_rwlock_t inside = PTHREAD_RWLOCK_WRITER_NONRECURSIVE_INITIALIZER_NP;
 
 static atomic_ulong calls, chosen, argument_of_fault, hanging, releases, late;
@@ -74,7 +74,14 @@ static int load_list(void *module) {
     return found && ((word(*)(struct functions **))found)(&list) == CKR_OK && copy_list(list);
 }
 
+/* Of the parent's other threads, which may be in calls, a child has none. */
+static void nobody_is_inside(void) {
+    static const pthread_rwlock_t fresh = PTHREAD_RWLOCK_WRITER_NONRECURSIVE_INITIALIZER_NP;
+    memcpy(&inside, &fresh, sizeof inside);
+}
+
 __attribute__((constructor)) static void load_real(void) {
+    pthread_atfork(NULL, NULL, nobody_is_inside);
     const char *path = getenv("FAULTY_MODULE");
     void *module = path ? dlopen(path, RTLD_NOW | RTLD_LOCAL) : NULL;
     if (!module || !load_list(module)) {
@@ -400,6 +407,16 @@ static word add_own(int number, const word *arguments, word room, word answer) {
     }
 }
 
+/* Kryoptic never comes back where a login meets a call that makes or destroys an object: each waits for a lock that the
+ * other holds (C_Login for that of the sessions, which C_GenerateKeyPair holds as it waits for that of the token). */
+static void lock(int number) {
+    if (number == NUMBER_C_Login || number == NUMBER_C_LoginUser || number == NUMBER_C_Logout) {
+        pthread_rwlock_wrlock(&inside);
+    } else {
+        pthread_rwlock_rdlock(&inside);
+    }
+}
+
 #define FORWARD(name, count, needs) \
     word name(PARAMETERS_##count) { \
         word arguments[10] = {ARGUMENTS_##count}, answer = CKR_FUNCTION_NOT_SUPPORTED, room = 0; \
@@ -419,7 +436,7 @@ static word add_own(int number, const word *arguments, word room, word answer) {
             room = *(word *)arguments[2]; \
         } \
         go_in(NUMBER_##name, arguments); \
-        pthread_rwlock_rdlock(&inside); \
+        lock(NUMBER_##name); \
         if (real.at[NUMBER_##name]) { \
             answer = pins ? REAL(name, count)(TAKEN_##count(arguments)) : CKR_FUNCTION_CANCELED; \
         } \
