@@ -16,7 +16,7 @@ use parking_lot::Mutex;
 
 use crate::deadline::{is_late, too_late};
 use crate::ffi::{Answer, Session};
-use crate::heal::{Loss, Repeat, loss};
+use crate::heal::{Loss, Repeat, is_about_a_handle, loss};
 use crate::login::{Credentials, Login};
 use crate::pool::{Fate, Lease, Need, Offer, Pool};
 use logins::Known;
@@ -194,7 +194,7 @@ impl<D: Device> Connection<D> {
                     self.give_back(&lease, Fate::Clean);
                     return Ok((done, None));
                 }
-                Err(rv) => rv,
+                Err(rv) => self.meant(&lease, rv),
             };
             let again = repeat == Repeat::Never || left < REPEATS;
             let may_repeat = self.ended(&lease, rv, again)? && repeat.allows(rv) && left > 0;
@@ -210,6 +210,15 @@ impl<D: Device> Connection<D> {
             }
             left -= 1;
         }
+    }
+
+    /// What the answer of a call in a lease means: the session, or the object, may have been another's by then, which has
+    /// its handle since the module was initialised again.
+    pub fn meant(&self, lease: &Lease, rv: Rv) -> Rv {
+        if is_about_a_handle(rv) && self.phase() != lease.phase() {
+            return Rv::SessionHandleInvalid;
+        }
+        rv
     }
 
     /// Work in a lease failed: gives the session back and repairs what is lost. Whether anything was. `again` is whether

@@ -32,6 +32,23 @@ pub(crate) fn loss(rv: Rv, logged_in: bool) -> Option<Loss> {
     }
 }
 
+/// Whether an answer is about what a handle led to: with handles of a connection that is over it says nothing, because a
+/// module that was initialised again gives the same ones anew.
+pub(crate) fn is_about_a_handle(rv: Rv) -> bool {
+    matches!(
+        rv,
+        Rv::OperationNotInitialized
+            | Rv::OperationActive
+            | Rv::ObjectHandleInvalid
+            | Rv::KeyHandleInvalid
+            | Rv::WrappingKeyHandleInvalid
+            | Rv::UnwrappingKeyHandleInvalid
+            | Rv::KeyTypeInconsistent
+            | Rv::KeyFunctionNotPermitted
+            | Rv::SessionReadOnly
+    )
+}
+
 /// What the application is told: its own session is there and this library is initialised, whatever became of the
 /// vendor's.
 pub(crate) fn outward(error: Error) -> Error {

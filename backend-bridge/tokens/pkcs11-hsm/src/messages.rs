@@ -109,9 +109,13 @@ impl VendorMessages {
             Ok(processed) => return Ok(processed),
             Err(rv) => rv,
         };
-        let Some(lease) = self.lease.filter(|_| loss(rv, true).is_some()) else {
+        let Some(lease) = self.lease else {
             return Err(rv.into());
         };
+        let rv = self.core.connection.meant(&lease, rv);
+        if loss(rv, true).is_none() {
+            return Err(rv.into());
+        }
         self.lease = None;
         let repeat = self.core.connection.ended(&lease, rv, false)?;
         if !repeat || self.begun.is_none() {

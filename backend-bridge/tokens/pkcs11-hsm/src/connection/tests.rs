@@ -283,6 +283,34 @@ fn a_module_that_somebody_finalised_is_initialised_again() {
 }
 
 #[test]
+fn a_handle_that_became_anothers_is_not_what_the_work_is_told_of() {
+    for rv in [
+        Rv::ObjectHandleInvalid,
+        Rv::OperationActive,
+        Rv::KeyFunctionNotPermitted,
+    ] {
+        let connection = connection();
+        connection.log_in(1, &with(Role::User), None).unwrap();
+        let mut tries = 0;
+        let done = connection.run(&cx(1), Repeat::IfRefused, |lease| {
+            tries += 1;
+            if tries > 1 {
+                return sign(&connection, lease);
+            }
+            // Somebody finalises the module, and another thread has it initialised again before this call is in it.
+            {
+                let mut state = connection.device.0.lock();
+                state.finalised = true;
+                state.lose();
+            }
+            assert_eq!(signed(&connection).unwrap(), "signature");
+            Err(rv)
+        });
+        assert_eq!((done.unwrap(), tries), ("signature", 2), "{}", rv.name());
+    }
+}
+
+#[test]
 fn what_a_device_may_have_made_is_not_made_again() {
     let connection = connection();
     let mut made = 0;

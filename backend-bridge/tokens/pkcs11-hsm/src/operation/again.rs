@@ -34,11 +34,7 @@ impl VendorOperation {
             let lease = self.place()?;
             let rv = match work(&self.core, &lease) {
                 Ok(done) => return Ok(done),
-                // The session is another's, which has its handle since the module was initialised again.
-                Err(Rv::OperationNotInitialized) if self.core.connection.phase() != lease.phase() => {
-                    Rv::SessionHandleInvalid
-                }
-                Err(rv) => rv,
+                Err(rv) => self.core.connection.meant(&lease, rv),
             };
             if left == 0 || !self.again(rv)? {
                 return Err(rv.into());
