@@ -154,7 +154,10 @@ static void at_every_call(const char *kind) { strike_with(kind, work, 1); }
 static void from_the_start(const char *kind) { strike_with(kind, work_from_the_start, 1); }
 
 /* How many threads come in between differs each time, so that not every call need be chosen. */
-static void in_threads(const char *kind) { strike_with(kind, work_together, 13); }
+static void in_threads(const char *kind) {
+    together = 1;
+    strike_with(kind, work_together, 13);
+}
 
 static void in_keys(const char *kind) {
     usual = work_on_keys;

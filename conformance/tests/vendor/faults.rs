@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 //! A device that fails at its N-th call, for all N: the host neither crashes nor hangs, is never told that it did
 //! something wrong or given a wrong result, and goes on without a new start. What keeps no state succeeds all along
-//! where the device only lost what it held.
+//! where the device only lost what it held; with several threads, unless it was finalised, which makes handles another's.
 
 use crate::device::Device;
 

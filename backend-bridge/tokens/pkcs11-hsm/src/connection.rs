@@ -49,6 +49,9 @@ pub(crate) trait Device: Send + Sync {
     fn login_was_repeated(&self);
     /// Nobody is logged in any more.
     fn login_is_over(&self);
+    /// Another number after the module was initialised again, for whomever: it has forgotten all sessions, and gives their
+    /// handles to others.
+    fn starts(&self) -> u64;
 }
 
 /// See the [module](self).
@@ -60,6 +63,8 @@ pub(crate) struct Connection<D> {
     anchor: Mutex<Option<Anchor>>,
     /// Odd while the connection stands; counts up when it is made and when it is lost.
     phase: AtomicU64,
+    /// [`Device::starts`] when the connection was made.
+    started: AtomicU64,
     /// Odd while a login that the vendor has forgotten is repeated; counts up when that begins and when it ends.
     logins: AtomicU64,
     /// Counts logins that are void though nobody logged out.
@@ -100,6 +105,7 @@ impl<D: Device> Connection<D> {
             login: Mutex::new(Login::default()),
             anchor: Mutex::new(None),
             phase: AtomicU64::new(0),
+            started: AtomicU64::new(0),
             logins: AtomicU64::new(0),
             epoch: AtomicU64::new(0),
             refused: AtomicBool::new(false),
@@ -215,10 +221,28 @@ impl<D: Device> Connection<D> {
     /// What the answer of a call in a lease means: the session, or the object, may have been another's by then, which has
     /// its handle since the module was initialised again.
     pub fn meant(&self, lease: &Lease, rv: Rv) -> Rv {
-        if is_about_a_handle(rv) && self.phase() != lease.phase() {
+        if is_about_a_handle(rv) && self.is_over(lease) {
             return Rv::SessionHandleInvalid;
         }
         rv
+    }
+
+    /// Whether the connection that a lease is of stands no more: its session may be another's by now.
+    pub fn is_over(&self, lease: &Lease) -> bool {
+        self.phase() != lease.phase() || !self.stands()
+    }
+
+    /// Whether the vendor may have given the handle of a lease's session to another: then nothing is to be done there.
+    pub fn may_be_anothers(&self, lease: &Lease) -> bool {
+        self.is_over(lease) && (self.is_started_anew() || !self.pool.knows(lease))
+    }
+
+    fn is_started_anew(&self) -> bool {
+        self.device.starts() != self.started.load(Acquire)
+    }
+
+    fn stands(&self) -> bool {
+        self.phase() % 2 == 1 && !self.is_started_anew()
     }
 
     /// Work in a lease failed: gives the session back and repairs what is lost. Whether anything was. `again` is whether
@@ -319,12 +343,19 @@ impl<D: Device> Connection<D> {
 
     /// Makes the connection, if it does not stand.
     fn stand(&self) -> Result<()> {
-        if self.phase() % 2 == 1 {
+        if self.stands() {
             return Ok(());
         }
         let mut anchor = self.anchor.lock();
-        if self.phase() % 2 == 1 {
+        if self.stands() {
             return Ok(());
+        }
+        if self.phase() % 2 == 1 {
+            log::warn!(
+                "the connection to a token is lost (its module was initialised again) and is made again"
+            );
+            self.leave(&mut anchor);
+            self.pool.forget_lost();
         }
         let made = match self.connect() {
             // Somebody has finalised the module, perhaps in the midst of this.
@@ -357,6 +388,7 @@ impl<D: Device> Connection<D> {
 
     fn connect(&self) -> Result<Anchor> {
         self.device.locate()?;
+        self.started.store(self.device.starts(), Release);
         // The security officer needs read/write sessions alone; a write-protected token has none.
         let anchor = match self.device.open(true) {
             Ok(session) => Anchor {

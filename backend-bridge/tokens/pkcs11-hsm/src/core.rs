@@ -398,6 +398,10 @@ impl Device for VendorToken {
         self.objects.lose_private();
     }
 
+    fn starts(&self) -> u64 {
+        self.library.starts()
+    }
+
     fn login_is_over(&self) {
         self.objects.log_out();
     }

@@ -12,7 +12,7 @@ pub(crate) use inside::refuse_inside;
 use std::collections::HashMap;
 use std::ffi::CString;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
@@ -60,6 +60,8 @@ pub(crate) struct Library {
     left: AtomicBool,
     /// Held while it is initialised again.
     starting: Mutex<()>,
+    /// Counts when that begins and when it ends.
+    starts: AtomicU64,
     /// When it was restarted last.
     restarted: Mutex<Option<Instant>>,
     /// Held by all calls into a module that is restarted at times: `C_Finalize` must find nobody inside.
@@ -230,6 +232,7 @@ impl Library {
             calls: AtomicUsize::new(0),
             left: AtomicBool::new(false),
             starting: Mutex::new(()),
+            starts: AtomicU64::new(0),
             restarted: Mutex::new(None),
             inside: quirks.finalize_to_recover.then(RwLock::default),
             single: (quirks.single_threaded || !threads).then(Mutex::default),
@@ -283,7 +286,10 @@ impl Library {
             // Unless somebody else is faster now.
             self.ours.store(false, SeqCst);
         }
-        match self.module.initialize(self.single.is_none(), self.init.as_ref()) {
+        self.starts.fetch_add(1, SeqCst);
+        let initialized = self.module.initialize(self.single.is_none(), self.init.as_ref());
+        self.starts.fetch_add(1, SeqCst);
+        match initialized {
             Ok(()) => {
                 self.ours.store(true, SeqCst);
                 Ok(())
@@ -292,6 +298,11 @@ impl Library {
             Err(Rv::CryptokiAlreadyInitialized) => Ok(()),
             Err(rv) => Err(rv),
         }
+    }
+
+    /// Another number whenever the module may have forgotten all sessions, and gives their handles to others.
+    pub fn starts(&self) -> u64 {
+        self.starts.load(SeqCst)
     }
 
     /// Finalises and initialises it where only that shows what has changed at the device; `false` where it does not, or

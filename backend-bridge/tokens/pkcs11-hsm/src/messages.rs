@@ -105,9 +105,14 @@ impl VendorMessages {
         if self.lease.is_none() && whole {
             self.begin_again(cx)?;
         }
-        let rv = match self.call(&mut message) {
-            Ok(processed) => return Ok(processed),
-            Err(rv) => rv,
+        let connection = &self.core.connection;
+        let is_anothers = self.lease.is_some_and(|lease| connection.may_be_anothers(&lease));
+        let rv = match is_anothers {
+            true => Rv::SessionHandleInvalid,
+            false => match self.call(&mut message) {
+                Ok(processed) => return Ok(processed),
+                Err(rv) => rv,
+            },
         };
         let Some(lease) = self.lease else {
             return Err(rv.into());

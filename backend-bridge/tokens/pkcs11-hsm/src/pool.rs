@@ -304,6 +304,12 @@ impl Pool {
         all
     }
 
+    /// Whether a lease is of a session that the module has not forgotten, as far as is known.
+    pub fn knows(&self, lease: &Lease) -> bool {
+        let state = self.state.lock();
+        state.place(lease).is_some() || state.lost.iter().any(|held| held.number == lease.number)
+    }
+
     /// The module was initialised again: it knows nothing of sessions of earlier generations, and may give their
     /// handles to others.
     pub fn forget_lost(&self) {

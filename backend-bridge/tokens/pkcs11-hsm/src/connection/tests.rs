@@ -32,6 +32,8 @@ struct State {
     repeated: usize,
     /// Logins that have ended.
     over: usize,
+    /// How often it was initialised again.
+    starts: u64,
     /// Answers for the next calls of `open`, before it works.
     refuse_open: VecDeque<Rv>,
     /// The same for `log_out`.
@@ -110,7 +112,9 @@ impl Device for Fake {
     }
 
     fn revive(&self) -> Answer<()> {
-        self.0.lock().finalised = false;
+        let mut state = self.0.lock();
+        state.finalised = false;
+        state.starts += 1;
         Ok(())
     }
 
@@ -135,6 +139,10 @@ impl Device for Fake {
 
     fn login_was_repeated(&self) {
         self.0.lock().repeated += 1;
+    }
+
+    fn starts(&self) -> u64 {
+        self.0.lock().starts
     }
 
     fn login_is_over(&self) {
@@ -308,6 +316,31 @@ fn a_handle_that_became_anothers_is_not_what_the_work_is_told_of() {
         });
         assert_eq!((done.unwrap(), tries), ("signature", 2), "{}", rv.name());
     }
+}
+
+#[test]
+fn a_module_that_was_initialised_again_for_others_has_none_of_our_sessions() {
+    let connection = connection();
+    connection.log_in(1, &with(Role::User), None).unwrap();
+    let lease = connection.lease(&cx(2), Need::Shared).unwrap();
+    assert_eq!(signed(&connection).unwrap(), "signature");
+    let phase = connection.phase();
+    {
+        let mut state = connection.device.0.lock();
+        state.lose();
+        state.starts += 1;
+        // Somebody has the sessions with these handles now, and nobody has logged in.
+        state.open = (1..=state.last).collect();
+    }
+    assert!(connection.may_be_anothers(&lease));
+    assert_eq!(signed(&connection).unwrap(), "signature");
+    assert_eq!(connection.phase(), phase + 2);
+    assert!(connection.may_be_anothers(&lease));
+    connection.give_back(&lease, Fate::Clean);
+    assert!(
+        connection.device.0.lock().open.contains(&lease.session),
+        "it is another's"
+    );
 }
 
 #[test]

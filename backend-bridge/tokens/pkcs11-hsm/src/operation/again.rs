@@ -32,9 +32,13 @@ impl VendorOperation {
         let mut left = REPEATS;
         loop {
             let lease = self.place()?;
-            let rv = match work(&self.core, &lease) {
-                Ok(done) => return Ok(done),
-                Err(rv) => self.core.connection.meant(&lease, rv),
+            let connection = &self.core.connection;
+            let rv = match connection.may_be_anothers(&lease) {
+                true => Rv::SessionHandleInvalid,
+                false => match work(&self.core, &lease) {
+                    Ok(done) => return Ok(done),
+                    Err(rv) => connection.meant(&lease, rv),
+                },
             };
             if left == 0 || !self.again(rv)? {
                 return Err(rv.into());

@@ -57,6 +57,9 @@ impl VendorOperation {
 
 /// Takes it out of a vendor's session.
 pub(super) fn cancel(core: &Core, lease: &Lease, what: Unfinished) {
+    if core.connection.may_be_anothers(lease) {
+        return core.connection.give_back(lease, Fate::Lost);
+    }
     let cancelled = match core.call(|module| module.cancel(lease.session, what.class.flag())) {
         Err(Rv::FunctionNotSupported) => finish_in_vain(core, lease.session, what),
         cancelled => cancelled,
