@@ -18,6 +18,7 @@ pub mod openssl;
 pub mod place;
 pub mod published;
 pub mod returns;
+pub mod rsa;
 mod rv;
 pub mod tested;
 pub mod token;

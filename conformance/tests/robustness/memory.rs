@@ -6,11 +6,11 @@
 //! dump or logs out. The PIN reaches it through a pipe, and it wipes its copy.
 
 use cryptoki_sys::*;
-use keyenclave_conformance::Rv;
 use keyenclave_conformance::case::{as_part, in_own_process, part, skipped};
 use keyenclave_conformance::module::{bytes, flag, number};
 use keyenclave_conformance::place::{Place, module_path};
 use keyenclave_conformance::token::{CURVES, RW, Token, USER_PIN};
+use keyenclave_conformance::{Rv, rsa};
 use keyenclave_crypto::kdf::hkdf_sha256;
 use keyenclave_soft::sealer::{PinSealer, unlock};
 use keyenclave_soft::store::{Role, SqliteStore};
@@ -44,14 +44,7 @@ const KINDS: [Kind; 5] = [
         key_type: CKK_RSA,
         name: "RSA key",
         mechanism: CKM_SHA256_RSA_PKCS,
-        secret: &[
-            CKA_PRIVATE_EXPONENT,
-            CKA_PRIME_1,
-            CKA_PRIME_2,
-            CKA_EXPONENT_1,
-            CKA_EXPONENT_2,
-            CKA_COEFFICIENT,
-        ],
+        secret: rsa::NUMBERS.split_at(2).1,
     },
     Kind {
         key_type: CKK_EC,

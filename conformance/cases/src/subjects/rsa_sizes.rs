@@ -5,9 +5,9 @@ use crate::case::Need::Own;
 use crate::case::cases;
 use crate::subjects::signatures::{hex, hold};
 use cryptoki_sys::*;
-use keyenclave_conformance::module::{Mech, bytes, flag, number};
+use keyenclave_conformance::module::{Attr, Mech, flag, number};
 use keyenclave_conformance::token::Token;
-use keyenclave_conformance::{Rv, two_calls};
+use keyenclave_conformance::{Rv, rsa, two_calls};
 
 cases! {
     "rsa.sizes" => rsa_keys_have_512_to_16384_bits, "PKCS #1 RSA key pair generation",
@@ -44,18 +44,6 @@ const FIXED: [Fixed; 2] = [
 ];
 
 const DATA: &[u8] = b"sample";
-
-/// The attributes of the numbers of a private key, in their order in DER after the version.
-const NUMBERS: [CK_ATTRIBUTE_TYPE; 8] = [
-    CKA_MODULUS,
-    CKA_PUBLIC_EXPONENT,
-    CKA_PRIVATE_EXPONENT,
-    CKA_PRIME_1,
-    CKA_PRIME_2,
-    CKA_EXPONENT_1,
-    CKA_EXPONENT_2,
-    CKA_COEFFICIENT,
-];
 
 fn rsa_keys_have_512_to_16384_bits() {
     let (token, session) = Token::with_user();
@@ -99,49 +87,19 @@ fn use_it(token: &Token, session: CK_SESSION_HANDLE, (public, private): (CK_ULON
     assert!(opened.ends_with(DATA) && opened.len() == sealed.len());
 }
 
-/// The numbers of a key in DER, without the zeros that make them positive.
-fn numbers(der: &[u8]) -> Vec<Vec<u8>> {
-    let mut rest = content(der).0;
-    let mut found = Vec::new();
-    while !rest.is_empty() {
-        let (number, after) = content(rest);
-        found.push(number[usize::from(number[0] == 0)..].to_vec());
-        rest = after;
-    }
-    found
-}
-
-/// What is in the DER element that `der` begins with, and what follows it.
-fn content(der: &[u8]) -> (&[u8], &[u8]) {
-    let of_length = usize::from(der[1].saturating_sub(0x80));
-    let (digits, rest) = der[2..].split_at(of_length);
-    let long = digits.iter().fold(0, |sum, digit| sum << 8 | usize::from(*digit));
-    rest.split_at(if der[1] < 0x80 { usize::from(der[1]) } else { long })
-}
-
 fn a_fixed_rsa_key_does_as_openssl_did<const KEY: usize>() {
     let fixed = &FIXED[KEY];
     let (token, session) = Token::with_user();
-    let numbers = numbers(fixed.key);
-    let numbers = || {
-        NUMBERS
-            .into_iter()
-            .zip(&numbers[1..])
-            .map(|(kind, value)| bytes(kind, value.as_slice()))
+    let numbers = rsa::attributes(rsa::numbers(fixed.key));
+    let make = |class, uses: [_; 2], numbers: &[Attr]| {
+        let attrs = [number(CKA_CLASS, class), number(CKA_KEY_TYPE, CKK_RSA)];
+        let uses = uses.map(|usage| flag(usage, true));
+        token
+            .create_object(session, &[&attrs, &uses, numbers].concat())
+            .unwrap()
     };
-    let of = |class, of_class: &[_]| {
-        [
-            &[number(CKA_CLASS, class), number(CKA_KEY_TYPE, CKK_RSA)],
-            of_class,
-        ]
-        .concat()
-    };
-    let private = of(CKO_PRIVATE_KEY, &[flag(CKA_SIGN, true), flag(CKA_DECRYPT, true)]);
-    let private: Vec<_> = private.into_iter().chain(numbers()).collect();
-    let private = token.create_object(session, &private).unwrap();
-    let public = of(CKO_PUBLIC_KEY, &[flag(CKA_VERIFY, true), flag(CKA_ENCRYPT, true)]);
-    let public: Vec<_> = public.into_iter().chain(numbers().take(2)).collect();
-    let public = token.create_object(session, &public).unwrap();
+    let private = make(CKO_PRIVATE_KEY, [CKA_SIGN, CKA_DECRYPT], &numbers);
+    let public = make(CKO_PUBLIC_KEY, [CKA_VERIFY, CKA_ENCRYPT], &numbers[..2]);
     assert_eq!(
         token.read_number(session, public, CKA_MODULUS_BITS),
         Ok(fixed.bits)

@@ -8,7 +8,7 @@ use keyenclave_conformance::module::{Mech, bytes, flag, number};
 use keyenclave_conformance::openssl::{self, ecdsa_der, export_ec, export_rsa};
 use keyenclave_conformance::place::Place;
 use keyenclave_conformance::token::{CURVES, Token};
-use keyenclave_conformance::{Refused, Rv, two_calls};
+use keyenclave_conformance::{Refused, Rv, rsa, two_calls};
 
 cases! {
     "sign.rsa-2048.openssl" => rsa_2048_signs_as_openssl_verifies, "PKCS #1 v1.5 RSA signature with hashing",
@@ -455,14 +455,12 @@ fn an_imported_rsa_key_makes_the_signature_that_openssl_makes() {
     let place = Place::of_this_process();
     let (token, session) = Token::with_user();
     let private = import_rsa(&place, &token, session, &[flag(CKA_SIGN, true)]);
+    std::fs::write(place.file("data"), DATA).unwrap();
     openssl::openssl(
         &place,
-        &[
-            "dgst", "-sha256", "-sign", "rsa.pem", "-out", "expected", "numbers",
-        ],
+        &["dgst", "-sha256", "-sign", "rsa.pem", "-out", "expected", "data"],
     );
-    let data = std::fs::read(place.file("numbers")).unwrap();
-    let signature = token.sign(session, CKM_SHA256_RSA_PKCS, private, &data).unwrap();
+    let signature = token.sign(session, CKM_SHA256_RSA_PKCS, private, DATA).unwrap();
     assert_eq!(signature, std::fs::read(place.file("expected")).unwrap());
 }
 
@@ -474,34 +472,14 @@ pub fn import_rsa(
     extra: &[keyenclave_conformance::module::Attr],
 ) -> CK_OBJECT_HANDLE {
     openssl::openssl(place, &["genrsa", "-traditional", "-out", "rsa.pem", "2048"]);
-    let text = openssl::openssl(place, &["rsa", "-in", "rsa.pem", "-noout", "-text"]);
-    std::fs::write(place.file("numbers"), &text).unwrap();
-    let number_named = |name: &str| -> Vec<u8> {
-        let start = text.find(&format!("\n{name}:")).unwrap() + name.len() + 2;
-        let lines = text[start..]
-            .lines()
-            .skip(1)
-            .take_while(|line| line.starts_with(' '));
-        let digits: String = lines
-            .flat_map(str::chars)
-            .filter(char::is_ascii_hexdigit)
-            .collect();
-        let value = hex(&digits);
-        value[usize::from(value[0] == 0)..].to_vec()
-    };
-    let attrs = [
-        number(CKA_CLASS, CKO_PRIVATE_KEY),
-        number(CKA_KEY_TYPE, CKK_RSA),
-        bytes(CKA_MODULUS, number_named("modulus")),
-        bytes(CKA_PUBLIC_EXPONENT, [1, 0, 1]),
-        bytes(CKA_PRIVATE_EXPONENT, number_named("privateExponent")),
-        bytes(CKA_PRIME_1, number_named("prime1")),
-        bytes(CKA_PRIME_2, number_named("prime2")),
-        bytes(CKA_EXPONENT_1, number_named("exponent1")),
-        bytes(CKA_EXPONENT_2, number_named("exponent2")),
-        bytes(CKA_COEFFICIENT, number_named("coefficient")),
-    ];
-    token.create_object(session, &[&attrs, extra].concat()).unwrap()
+    let in_der = ["-traditional", "-outform", "DER", "-out", "rsa.der"];
+    openssl::openssl(place, &[&["rsa", "-in", "rsa.pem"][..], &in_der].concat());
+    let der = std::fs::read(place.file("rsa.der")).unwrap();
+    let attrs = [number(CKA_CLASS, CKO_PRIVATE_KEY), number(CKA_KEY_TYPE, CKK_RSA)];
+    let numbers = rsa::attributes(rsa::numbers(&der));
+    token
+        .create_object(session, &[&attrs, &numbers[..], extra].concat())
+        .unwrap()
 }
 
 fn signing_of_nothing_is_signing_of_the_empty_message() {

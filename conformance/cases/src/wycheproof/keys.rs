@@ -2,10 +2,10 @@
 //! The keys of vectors, imported as session objects that may do everything the vectors want of them.
 
 use cryptoki_sys::*;
-use keyenclave_conformance::Rv;
 use keyenclave_conformance::module::{Attr, Mech, bytes, flag, number};
 use keyenclave_conformance::openssl::der;
 use keyenclave_conformance::token::{self, Token};
+use keyenclave_conformance::{Rv, rsa};
 
 /// Where vectors are played.
 pub struct Ground<'a> {
@@ -15,7 +15,7 @@ pub struct Ground<'a> {
     pub session: CK_SESSION_HANDLE,
 }
 
-/// The numbers of an RSA private key: modulus, public and private exponent, primes, exponents, coefficient.
+/// The numbers of an RSA private key, in the order of [`rsa::NUMBERS`].
 pub type RsaPrivate<'a> = [&'a [u8]; 8];
 
 impl Ground<'_> {
@@ -63,27 +63,13 @@ impl Ground<'_> {
 
     /// An RSA public key for verifying.
     pub fn rsa_public(&self, modulus: &[u8], exponent: &[u8]) -> Result<CK_OBJECT_HANDLE, Rv> {
-        let parts = [
-            bytes(CKA_MODULUS, unsigned(modulus)),
-            bytes(CKA_PUBLIC_EXPONENT, unsigned(exponent)),
-        ];
+        let parts = rsa::attributes([modulus, exponent]);
         self.import(CKO_PUBLIC_KEY, CKK_RSA, &[CKA_VERIFY], &parts)
     }
 
     /// An RSA private key for decrypting.
     pub fn rsa_private(&self, numbers: RsaPrivate<'_>) -> Result<CK_OBJECT_HANDLE, Rv> {
-        const KINDS: [CK_ATTRIBUTE_TYPE; 8] = [
-            CKA_MODULUS,
-            CKA_PUBLIC_EXPONENT,
-            CKA_PRIVATE_EXPONENT,
-            CKA_PRIME_1,
-            CKA_PRIME_2,
-            CKA_EXPONENT_1,
-            CKA_EXPONENT_2,
-            CKA_COEFFICIENT,
-        ];
-        let parts = KINDS.into_iter().zip(numbers);
-        let parts: Vec<_> = parts.map(|(kind, value)| bytes(kind, unsigned(value))).collect();
+        let parts = rsa::attributes(numbers);
         self.import(CKO_PRIVATE_KEY, CKK_RSA, &[CKA_DECRYPT], &parts)
     }
 
@@ -170,10 +156,4 @@ impl Ground<'_> {
 /// A new generic secret of so many bytes, or of no stated length, that shows its value.
 pub fn shown(len: usize) -> Vec<Attr> {
     token::shown((len > 0).then(|| CK_ULONG::try_from(len).expect("a length")))
-}
-
-/// A number without the zeros that DER has before it.
-fn unsigned(number: &[u8]) -> &[u8] {
-    let start = number.iter().position(|byte| *byte != 0).unwrap_or(number.len());
-    &number[start..]
 }
