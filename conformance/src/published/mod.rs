@@ -4,4 +4,6 @@
 //! Hexadecimal where it is not said otherwise.
 
 pub mod aes;
+pub mod des;
 pub mod ecdh;
+pub mod key_wrap;

@@ -8,6 +8,7 @@ use crate::subjects::signatures::hex;
 use cryptoki_sys::*;
 use keyenclave_conformance::Refused;
 use keyenclave_conformance::module::{Mech, bytes, flag, number};
+use keyenclave_conformance::published::key_wrap::{KW, KWP};
 use keyenclave_conformance::token::{Token, shown};
 
 cases! {
@@ -50,41 +51,13 @@ pub(super) fn wrapped_key(token: &Token, session: CK_SESSION_HANDLE, value: &[u8
     token.create_object(session, &attrs).unwrap()
 }
 
-/// RFC 3394, sections 4.1 and 4.6: key, what is wrapped, result.
-const WITHOUT_PADDING: [[&str; 3]; 2] = [
-    [
-        "000102030405060708090a0b0c0d0e0f",
-        "00112233445566778899aabbccddeeff",
-        "1fa68b0a8112b447aef34bd8fb5a7b829d3e862371d2cfe5",
-    ],
-    [
-        "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f",
-        "00112233445566778899aabbccddeeff000102030405060708090a0b0c0d0e0f",
-        "28c9f404c4b810f4cbccb35cfb87f8263f5786e2d80ed326cbc7f0e71a99f43bfb988b9b7a02dd21",
-    ],
-];
-
-/// RFC 5649, section 6.
-const WITH_PADDING: [[&str; 3]; 2] = [
-    [
-        "5840df6e29b02af1ab493b705bf16ea1ae8338f4dcc176a8",
-        "c37b7e6492584340bed12207808941155068f738",
-        "138bdeaa9b8fa7fc61f97742e72248ee5ae6ae5360d1ae6a5f54f373fa543b6a",
-    ],
-    [
-        "5840df6e29b02af1ab493b705bf16ea1ae8338f4dcc176a8",
-        "466f7250617369",
-        "afbeb0f07dfbf5419200f2ccb50bb24f",
-    ],
-];
-
 fn key_wrap_equals_the_published_examples<const MECHANISM: CK_MECHANISM_TYPE>() {
     let (token, session) = Token::with_user();
     let examples = match MECHANISM {
-        CKM_AES_KEY_WRAP => WITHOUT_PADDING,
-        _ => WITH_PADDING,
+        CKM_AES_KEY_WRAP => &KW[..],
+        _ => &KWP,
     };
-    for [kek, secret, expected] in examples.map(|example| example.map(hex)) {
+    for [kek, secret, expected] in examples.iter().map(|example| example.map(hex)) {
         let wrapping = wrapping_key(&token, session, &kek);
         let key = wrapped_key(&token, session, &secret);
         let wrapped = token.wrap(session, MECHANISM, wrapping, key).unwrap();
@@ -97,7 +70,7 @@ fn key_wrap_equals_the_published_examples<const MECHANISM: CK_MECHANISM_TYPE>() 
 /// The result is what key wrap without padding makes of the same bytes with PKCS #7's behind them.
 fn pkcs7_padding_is_wrapped_with_the_key() {
     let (token, session) = Token::with_user();
-    let [[kek, secret, _], ..] = WITH_PADDING.map(|example| example.map(hex));
+    let [kek, secret, _] = KWP[0].map(hex);
     let wrapping = wrapping_key(&token, session, &kek);
     for len in [8, 9, 15, 16, 20] {
         let key = wrapped_key(&token, session, &secret[..len]);
