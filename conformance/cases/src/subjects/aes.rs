@@ -3,12 +3,12 @@
 
 use crate::case::Need::{Own, Program};
 use crate::case::cases;
-use crate::subjects::signatures::hex;
 use cryptoki_sys::*;
 use keyenclave_conformance::Rv;
 use keyenclave_conformance::module::Mech;
 use keyenclave_conformance::openssl::openssl;
 use keyenclave_conformance::place::Place;
+use keyenclave_conformance::published::hex;
 use keyenclave_conformance::token::Token;
 
 cases! {

@@ -4,11 +4,11 @@
 use crate::case::Need::Own;
 use crate::case::cases;
 use crate::subjects::aes_modes::{At, both_ways};
-use crate::subjects::signatures::hex;
 use cryptoki_sys::*;
 use keyenclave_conformance::Rv;
 use keyenclave_conformance::module::{Field, Mech};
 use keyenclave_conformance::published::aes::*;
+use keyenclave_conformance::published::hex;
 use keyenclave_conformance::token::Token;
 
 cases! {

@@ -4,11 +4,11 @@
 use crate::case::Need::Own;
 use crate::case::cases;
 use crate::subjects::aes_modes::At;
-use crate::subjects::signatures::hex;
 use cryptoki_sys::*;
 use keyenclave_conformance::Rv;
 use keyenclave_conformance::module::{Attr, Field, Mech, bytes, flag, number};
 use keyenclave_conformance::published::aes::{IV, KEYS, PLAIN};
+use keyenclave_conformance::published::hex;
 use keyenclave_conformance::token::Token;
 
 cases! {

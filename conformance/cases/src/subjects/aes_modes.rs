@@ -3,11 +3,11 @@
 
 use crate::case::Need::Own;
 use crate::case::cases;
-use crate::subjects::signatures::hex;
 use cryptoki_sys::*;
 use keyenclave_conformance::Refused;
 use keyenclave_conformance::module::{Field, Mech, bytes, number};
 use keyenclave_conformance::published::aes::*;
+use keyenclave_conformance::published::hex;
 use keyenclave_conformance::token::Token;
 
 cases! {

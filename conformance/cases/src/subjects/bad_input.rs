@@ -214,7 +214,7 @@ fn large_data_is_processed_whole() {
     let expected = "cdc76e5c9914fb9281a1c7e284d73e67f1809a48a497200e046d39ccc7112cd0";
     assert_eq!(
         token.digest(session, CKM_SHA256, &data).unwrap(),
-        crate::subjects::signatures::hex(expected)
+        keyenclave_conformance::published::hex(expected)
     );
     let key = token.secret(session, CKK_AES, &[3; 16]);
     let mech = Mech::with(CKM_AES_CBC_PAD, [0; 16]);

@@ -4,10 +4,10 @@
 use crate::case::Need::{Function, Own, Since};
 use crate::case::cases;
 use crate::subjects::message_parameters::ccm;
-use crate::subjects::signatures::hex;
 use cryptoki_sys::*;
 use keyenclave_conformance::module::{Out, Room};
 use keyenclave_conformance::published::aes::{CCM, counting};
+use keyenclave_conformance::published::hex;
 use keyenclave_conformance::token::Token;
 use keyenclave_conformance::{Rv, two_calls};
 

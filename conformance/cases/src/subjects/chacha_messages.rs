@@ -4,10 +4,10 @@
 use crate::case::Need::{Function, Own, Since};
 use crate::case::cases;
 use crate::subjects::chacha;
-use crate::subjects::signatures::hex;
 use cryptoki_sys::*;
 use keyenclave_conformance::module::{Field, Out, Room, Structure};
 use keyenclave_conformance::published::aes::counting;
+use keyenclave_conformance::published::hex;
 use keyenclave_conformance::token::Token;
 use keyenclave_conformance::{Rv, two_calls};
 

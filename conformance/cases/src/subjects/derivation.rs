@@ -3,10 +3,10 @@
 //! from, and what a key is.
 
 use crate::case::cases;
-use crate::subjects::signatures::hex;
 use cryptoki_sys::*;
 use keyenclave_conformance::Refused;
 use keyenclave_conformance::module::{bytes, flag, number};
+use keyenclave_conformance::published::hex;
 use keyenclave_conformance::token::{Token, shown};
 
 cases! {

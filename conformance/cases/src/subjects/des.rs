@@ -4,11 +4,11 @@
 use crate::case::Need::Own;
 use crate::case::cases;
 use crate::subjects::aes_modes::both_ways;
-use crate::subjects::signatures::hex;
 use cryptoki_sys::*;
 use keyenclave_conformance::Rv;
 use keyenclave_conformance::module::{Attr, Mech, Out, bytes, flag, number};
 use keyenclave_conformance::published::des::*;
+use keyenclave_conformance::published::hex;
 use keyenclave_conformance::token::Token;
 
 cases! {

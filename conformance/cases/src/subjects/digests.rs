@@ -3,9 +3,9 @@
 
 use crate::case::Need::{Own, SavedState, Sessions};
 use crate::case::cases;
-use crate::subjects::signatures::hex;
 use cryptoki_sys::*;
 use keyenclave_conformance::module::{In, Mech, Out};
+use keyenclave_conformance::published::hex;
 use keyenclave_conformance::token::{RO, RW, Token};
 use keyenclave_conformance::{Rv, two_calls};
 

@@ -3,12 +3,12 @@
 
 use crate::case::Need::{Curve, Own, Program};
 use crate::case::cases;
-use crate::subjects::signatures::hex;
 use cryptoki_sys::*;
 use keyenclave_conformance::module::{Attr, Mech, bytes, flag, number};
 use keyenclave_conformance::openssl::{der, openssl};
 use keyenclave_conformance::place::Place;
 use keyenclave_conformance::published::ecdh::{SHARED, X25519, X25519_SHARED};
+use keyenclave_conformance::published::hex;
 use keyenclave_conformance::token::{CURVES, Token, shown};
 use keyenclave_conformance::{Refused, Rv};
 

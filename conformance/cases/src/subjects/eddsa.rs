@@ -3,11 +3,12 @@
 
 use crate::case::Need::{Own, Program};
 use crate::case::cases;
-use crate::subjects::signatures::{DATA, hex, hold};
+use crate::subjects::signatures::{DATA, hold};
 use cryptoki_sys::*;
 use keyenclave_conformance::module::{Attr, Mech, bytes, flag, number};
 use keyenclave_conformance::openssl::{export_ed25519, verifies_raw};
 use keyenclave_conformance::place::Place;
+use keyenclave_conformance::published::hex;
 use keyenclave_conformance::token::Token;
 use keyenclave_conformance::{Rv, two_calls};
 

@@ -4,9 +4,9 @@
 use crate::case::Need::{Function, Own, Since};
 use crate::case::cases;
 use crate::subjects::message_parameters::{ccm_fields, gcm, gcm_fields};
-use crate::subjects::signatures::hex;
 use cryptoki_sys::*;
 use keyenclave_conformance::module::{Field, Mech, Out, Room, Structure};
+use keyenclave_conformance::published::hex;
 use keyenclave_conformance::token::Token;
 use keyenclave_conformance::{Rv, two_calls};
 

@@ -4,9 +4,9 @@
 use crate::case::Need::Own;
 use crate::case::cases;
 use crate::subjects::derivation::{base, value};
-use crate::subjects::signatures::hex;
 use cryptoki_sys::*;
 use keyenclave_conformance::module::{Attr, Mech, Member, flag, number};
+use keyenclave_conformance::published::hex;
 use keyenclave_conformance::token::{Token, shown};
 
 cases! {

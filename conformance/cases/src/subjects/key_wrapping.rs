@@ -4,10 +4,10 @@
 use crate::case::Need::Own;
 use crate::case::cases;
 use crate::subjects::derivation::value;
-use crate::subjects::signatures::hex;
 use cryptoki_sys::*;
 use keyenclave_conformance::Refused;
 use keyenclave_conformance::module::{Mech, bytes, flag, number};
+use keyenclave_conformance::published::hex;
 use keyenclave_conformance::published::key_wrap::{KW, KWP};
 use keyenclave_conformance::token::{Token, shown};
 

@@ -3,10 +3,10 @@
 
 use crate::case::Need::Own;
 use crate::case::cases;
-use crate::subjects::signatures::hex;
 use cryptoki_sys::*;
 use keyenclave_conformance::Rv;
 use keyenclave_conformance::module::{Mech, flag, number};
+use keyenclave_conformance::published::hex;
 use keyenclave_conformance::token::Token;
 
 cases! {

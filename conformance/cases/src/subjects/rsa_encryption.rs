@@ -3,11 +3,12 @@
 
 use crate::case::Need::{Own, Program};
 use crate::case::cases;
-use crate::subjects::signatures::{hex, import_rsa};
+use crate::subjects::signatures::import_rsa;
 use cryptoki_sys::*;
 use keyenclave_conformance::module::{Mech, flag};
 use keyenclave_conformance::openssl::{export_rsa, openssl};
 use keyenclave_conformance::place::Place;
+use keyenclave_conformance::published::hex;
 use keyenclave_conformance::token::Token;
 
 cases! {

@@ -3,9 +3,10 @@
 
 use crate::case::Need::Own;
 use crate::case::cases;
-use crate::subjects::signatures::{hex, hold};
+use crate::subjects::signatures::hold;
 use cryptoki_sys::*;
 use keyenclave_conformance::module::{Attr, Mech, flag, number};
+use keyenclave_conformance::published::hex;
 use keyenclave_conformance::token::Token;
 use keyenclave_conformance::{Rv, rsa, two_calls};
 

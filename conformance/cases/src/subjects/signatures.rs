@@ -7,6 +7,7 @@ use cryptoki_sys::*;
 use keyenclave_conformance::module::{Mech, bytes, flag, number};
 use keyenclave_conformance::openssl::{self, ecdsa_der, export_ec, export_rsa};
 use keyenclave_conformance::place::Place;
+use keyenclave_conformance::published::hex;
 use keyenclave_conformance::token::{CURVES, Token};
 use keyenclave_conformance::{Refused, Rv, rsa, two_calls};
 
@@ -441,14 +442,6 @@ fn known_ecdsa_signatures_of_sha_1_verify() {
             &hex(signature),
         );
     }
-}
-
-pub fn hex(text: &str) -> Vec<u8> {
-    let digits: Vec<u32> = text.chars().map(|digit| digit.to_digit(16).unwrap()).collect();
-    digits
-        .chunks(2)
-        .map(|pair| u8::try_from(pair[0] * 16 + pair[1]).unwrap())
-        .collect()
 }
 
 fn an_imported_rsa_key_makes_the_signature_that_openssl_makes() {
