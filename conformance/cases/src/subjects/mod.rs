@@ -19,6 +19,7 @@ mod des;
 mod digests;
 mod dual;
 mod ecdh;
+mod ecdsa;
 mod eddsa;
 mod gcm_messages;
 mod gcm_nonces;
@@ -38,6 +39,7 @@ mod pbkdf2;
 mod pins;
 mod rsa_encryption;
 mod rsa_raw;
+mod rsa_signatures;
 mod rsa_sizes;
 mod sessions;
 mod signatures;
@@ -48,7 +50,7 @@ mod tls;
 use crate::case::Case;
 use crate::profiles;
 
-const SUBJECTS: [&[Case]; 43] = [
+const SUBJECTS: [&[Case]; 44] = [
     life_cycle::CASES,
     slots::CASES,
     pins::CASES,
@@ -83,7 +85,8 @@ const SUBJECTS: [&[Case]; 43] = [
     key_transport::CASES,
     key_wrapping::CASES,
     dual::CASES,
-    signatures::CASES,
+    rsa_signatures::CASES,
+    ecdsa::CASES,
     eddsa::CASES,
     ecdh::CASES,
     lattice_keys::CASES,

@@ -3,7 +3,7 @@
 
 use crate::case::Need::{Own, Program};
 use crate::case::cases;
-use crate::subjects::signatures::import_rsa;
+use crate::subjects::rsa_signatures::import_rsa;
 use cryptoki_sys::*;
 use keyenclave_conformance::module::{Mech, flag};
 use keyenclave_conformance::openssl::{export_rsa, openssl};

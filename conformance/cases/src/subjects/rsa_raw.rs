@@ -3,7 +3,8 @@
 
 use crate::case::Need::{Own, Program};
 use crate::case::cases;
-use crate::subjects::signatures::{DATA, hold, import_rsa};
+use crate::subjects::rsa_signatures::import_rsa;
+use crate::subjects::signatures::{DATA, hold};
 use cryptoki_sys::*;
 use keyenclave_conformance::module::{Mech, bytes, flag, number};
 use keyenclave_conformance::openssl::{self, export_rsa, openssl};
