@@ -52,6 +52,7 @@ static void work_together(void) {
     if (!log_in(kept)) {
         return;
     }
+    together = 1;
     for (int number = 0; number < TEAM; number++) {
         if (pthread_create(&threads[number], NULL, work_logged_in, NULL) != 0) {
             exit(6);
@@ -60,6 +61,7 @@ static void work_together(void) {
     for (int number = 0; number < TEAM; number++) {
         pthread_join(threads[number], NULL);
     }
+    together = 0;
     log_out(kept);
 }
 
@@ -154,10 +156,7 @@ static void at_every_call(const char *kind) { strike_with(kind, work, 1); }
 static void from_the_start(const char *kind) { strike_with(kind, work_from_the_start, 1); }
 
 /* How many threads come in between differs each time, so that not every call need be chosen. */
-static void in_threads(const char *kind) {
-    together = 1;
-    strike_with(kind, work_together, 13);
-}
+static void in_threads(const char *kind) { strike_with(kind, work_together, 13); }
 
 static void in_keys(const char *kind) {
     usual = work_on_keys;

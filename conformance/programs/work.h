@@ -134,13 +134,13 @@ static long milliseconds(void) {
     return now.tv_sec * 1000L + now.tv_nsec / 1000000L;
 }
 
-/* Whether several threads work. */
+/* Whether several threads work now. */
 static int together;
 
 /* A module that somebody finalises gives the handles of its sessions anew when it is initialised again: what other threads
  * have on its way to it meets somebody else's session, and theirs is met. What a provider could do against that is to let
- * one call in at a time. */
-static int may_meet_others(void) { return together && present && present->how == FAULTY_FINALIZE; }
+ * one call in at a time. Before it was finalised, and once the threads are done, nobody is met. */
+static int may_meet_others(void) { return together && present && present->how == FAULTY_FINALIZE && struck(); }
 
 /* What may come of a call while the device fails. It never looks as if the application had done something wrong, or
  * as if this library were not initialised. */
