@@ -121,15 +121,6 @@ static HANDLE begin_to_hang(struct memory *out) {
     return session;
 }
 
-static CK_ULONG generate(HANDLE session, HANDLE *key) {
-    CK_MECHANISM mechanism = {CKM_AES_KEY_GEN, NULL, 0};
-    CK_ULONG length = 32;
-    CK_BYTE no = 0;
-    CK_ATTRIBUTE template[] = {{CKA_TOKEN, &no, 1}, {CKA_VALUE_LEN, &length, sizeof length}, {CKA_LABEL, "made", 4}};
-    return CALL(C_GenerateKey, (HANDLE, CK_MECHANISM *, CK_ATTRIBUTE *, CK_ULONG, HANDLE *), session, &mechanism,
-                template, 3, key);
-}
-
 static CK_ULONG generate_pair(HANDLE session, HANDLE keys[2]) {
     CK_MECHANISM mechanism = {CKM_RSA_KEY_PAIR_GEN, NULL, 0};
     CK_ULONG bits = 1024;
@@ -137,17 +128,6 @@ static CK_ULONG generate_pair(HANDLE session, HANDLE keys[2]) {
     return CALL(C_GenerateKeyPair, (HANDLE, CK_MECHANISM *, CK_ATTRIBUTE *, CK_ULONG, CK_ATTRIBUTE *, CK_ULONG, HANDLE *,
                                     HANDLE *),
                 session, &mechanism, template, 2, template + 1, 1, keys, keys + 1);
-}
-
-/* How many keys there are with the label of those that are made here. */
-static CK_ULONG count_made(HANDLE session) {
-    CK_ATTRIBUTE label = {CKA_LABEL, "made", 4};
-    HANDLE found[8];
-    CK_ULONG count;
-    CHECK(CKR_OK, CALL(C_FindObjectsInit, (HANDLE, CK_ATTRIBUTE *, CK_ULONG), session, &label, 1));
-    CHECK(CKR_OK, CALL(C_FindObjects, (HANDLE, HANDLE *, CK_ULONG, CK_ULONG *), session, found, 8, &count));
-    CHECK(CKR_OK, CALL(C_FindObjectsFinal, (HANDLE), session));
-    return count;
 }
 
 /* ---- scenarios */

@@ -343,29 +343,6 @@ static void nothing_begins_where_a_call_hangs(HANDLE session) {
     CHECK(0, complaints);
 }
 
-/* How many keys there are with the label of those that are made here. */
-static CK_ULONG count_made(HANDLE session) {
-    CK_ATTRIBUTE label = {CKA_LABEL, "made", 4};
-    HANDLE found[8];
-    CK_ULONG count;
-    CHECK(CKR_OK, CALL(C_FindObjectsInit, (HANDLE, CK_ATTRIBUTE *, CK_ULONG), session, &label, 1));
-    CHECK(CKR_OK, CALL(C_FindObjects, (HANDLE, HANDLE *, CK_ULONG, CK_ULONG *), session, found, 8, &count));
-    CHECK(CKR_OK, CALL(C_FindObjectsFinal, (HANDLE), session));
-    return count;
-}
-
-static HANDLE make_key(HANDLE session) {
-    CK_MECHANISM mechanism = {CKM_AES_KEY_GEN, NULL, 0};
-    CK_ULONG length = 32;
-    CK_BYTE yes = 1, no = 0;
-    CK_ATTRIBUTE template[] = {{CKA_TOKEN, &no, 1}, {CKA_ENCRYPT, &yes, 1}, {CKA_VALUE_LEN, &length, sizeof length},
-                               {CKA_LABEL, "made", 4}};
-    HANDLE key;
-    CHECK(CKR_OK, CALL(C_GenerateKey, (HANDLE, CK_MECHANISM *, CK_ATTRIBUTE *, CK_ULONG, HANDLE *), session, &mechanism,
-                       template, 4, &key));
-    return key;
-}
-
 /* The call that takes an operation out of the vendor's session, and the one that closes it: nobody waits for them for
  * ever, and nobody sees what they leave behind. */
 static void objects_end_with_their_session(HANDLE session) {
@@ -373,7 +350,7 @@ static void objects_end_with_their_session(HANDLE session) {
     CK_BYTE iv[BLOCK] = {1};
     CHECK(CKR_OK, login(session));
     for (int i = 0; i < 2; i++) {
-        HANDLE closed = open_in(slot), key = make_key(closed);
+        HANDLE closed = open_in(slot), key = generated(closed);
         if (i == 0) {
             CHECK(CKR_OK, init("C_EncryptInit", closed, CKM_AES_CBC_PAD, iv, BLOCK, key));
         }
@@ -388,7 +365,7 @@ static void objects_end_with_their_session(HANDLE session) {
         CHECK(1, hanging());
         release();
         CHECK(0, count_made(session));
-        key = make_key(session);
+        key = generated(session);
         CHECK(1, count_made(session));
         CHECK(CKR_OK, CALL(C_DestroyObject, (HANDLE, HANDLE), session, key));
     }

@@ -32,18 +32,6 @@ static void destroy(HANDLE session, HANDLE object) {
     CHECK(CKR_OK, CALL(C_DestroyObject, (HANDLE, HANDLE), session, object));
 }
 
-static HANDLE generated(HANDLE session) {
-    CK_MECHANISM mechanism = {CKM_AES_KEY_GEN, NULL, 0};
-    CK_ULONG length = 32;
-    CK_BYTE no = 0, yes = 1;
-    CK_ATTRIBUTE template[] = {
-        {CKA_TOKEN, &no, 1}, {CKA_ENCRYPT, &yes, 1}, {CKA_DECRYPT, &yes, 1}, {CKA_VALUE_LEN, &length, sizeof length}};
-    HANDLE key;
-    CHECK(CKR_OK, CALL(C_GenerateKey, (HANDLE, CK_MECHANISM *, CK_ATTRIBUTE *, CK_ULONG, HANDLE *), session, &mechanism,
-                       template, 4, &key));
-    return key;
-}
-
 /* There is a session of the vendor's for another session of the application's, and for this one. */
 static void others_have_sessions(HANDLE session) {
     HANDLE other = open_in(slot), key = generated(session), others = generated(other);

@@ -315,15 +315,38 @@ static void digest_all(HANDLE session) {
     }
 }
 
-static void session_key(HANDLE session) {
+/* An AES key with the label "made", which ends with its session. */
+static CK_ULONG generate(HANDLE session, HANDLE *key) {
     CK_MECHANISM mechanism = {CKM_AES_KEY_GEN, NULL, 0};
     CK_ULONG length = 32;
     CK_BYTE yes = 1, no = 0;
-    CK_ATTRIBUTE template[] = {
-        {CKA_TOKEN, &no, 1}, {CKA_ENCRYPT, &yes, 1}, {CKA_DECRYPT, &yes, 1}, {CKA_VALUE_LEN, &length, sizeof length}};
+    CK_ATTRIBUTE template[] = {{CKA_TOKEN, &no, 1}, {CKA_ENCRYPT, &yes, 1}, {CKA_DECRYPT, &yes, 1},
+                               {CKA_VALUE_LEN, &length, sizeof length}, {CKA_LABEL, "made", 4}};
+    return CALL(C_GenerateKey, (HANDLE, CK_MECHANISM *, CK_ATTRIBUTE *, CK_ULONG, HANDLE *), session, &mechanism,
+                template, 5, key);
+}
+
+static HANDLE generated(HANDLE session) {
     HANDLE key;
-    if (STEP(STATEFUL, C_GenerateKey, (HANDLE, CK_MECHANISM *, CK_ATTRIBUTE *, CK_ULONG, HANDLE *), session,
-             &mechanism, template, 4, &key) == CKR_OK) {
+    CHECK(CKR_OK, generate(session, &key));
+    return key;
+}
+
+/* How many keys there are with the label of those that are made here. */
+static CK_ULONG count_made(HANDLE session) {
+    CK_ATTRIBUTE label = {CKA_LABEL, "made", 4};
+    HANDLE found[8];
+    CK_ULONG count;
+    CHECK(CKR_OK, CALL(C_FindObjectsInit, (HANDLE, CK_ATTRIBUTE *, CK_ULONG), session, &label, 1));
+    CHECK(CKR_OK, CALL(C_FindObjects, (HANDLE, HANDLE *, CK_ULONG, CK_ULONG *), session, found, 8, &count));
+    CHECK(CKR_OK, CALL(C_FindObjectsFinal, (HANDLE), session));
+    return count;
+}
+
+static void session_key(HANDLE session) {
+    HANDLE key;
+    long began = begin("C_GenerateKey");
+    if (judge("C_GenerateKey", STATEFUL, began, generate(session, &key)) == CKR_OK) {
         encrypt(session, key, STATEFUL);
         STEP(STATEFUL, C_DestroyObject, (HANDLE, HANDLE), session, key);
     }
