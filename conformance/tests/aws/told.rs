@@ -11,14 +11,22 @@ use keyenclave_conformance::token::{RW, THREADS};
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
-/// What is wrong, and `ulDeviceError` then: the kind of failure, and three digits of the HTTP status.
-const NUMBERS: [(Option<Fault>, CK_ULONG); 6] = [
-    (Some(Fault::Throttled), 1_400),
-    (None, 2_000),
-    (Some(Fault::Status(503)), 2_503),
-    (Some(Fault::Hang), 3_000),
-    (Some(Fault::Refused("ExpiredTokenException")), 4_400),
-    (Some(Fault::Refused("AccessDeniedException")), 5_400),
+/// What is wrong, what is answered, and `ulDeviceError` then: the kind of failure, and three digits of the HTTP status.
+const NUMBERS: [(Option<Fault>, CK_RV, CK_ULONG); 6] = [
+    (Some(Fault::Throttled), CKR_TOKEN_RESOURCE_EXCEEDED, 1_400),
+    (None, CKR_DEVICE_ERROR, 2_000),
+    (Some(Fault::Status(503)), CKR_DEVICE_ERROR, 2_503),
+    (Some(Fault::Hang), CKR_DEVICE_ERROR, 3_000),
+    (
+        Some(Fault::Refused("ExpiredTokenException")),
+        CKR_FUNCTION_REJECTED,
+        4_400,
+    ),
+    (
+        Some(Fault::Refused("AccessDeniedException")),
+        CKR_FUNCTION_REJECTED,
+        5_400,
+    ),
 ];
 
 #[test]
@@ -31,12 +39,12 @@ fn the_device_error_of_a_session_is_the_number_of_its_last_failure() {
         let (private, _) = aws.pair(s, "web");
         let sign = || aws.sign(s, CKM_ECDSA_SHA256, private, b"data");
         assert_eq!(number(s), 0);
-        for (fault, wanted) in NUMBERS {
+        for (fault, answer, wanted) in NUMBERS {
             match fault {
                 Some(fault) => aws.proxy.fault(On::all(), fault),
                 None => aws.proxy.refuse(),
             }
-            assert!(sign().is_err(), "{fault:?}");
+            assert_eq!(sign().unwrap_err(), answer, "{fault:?}");
             assert_eq!(number(s), wanted, "{fault:?}");
             assert_eq!(number(other), 0, "another session's failure");
             aws.proxy.heal();
@@ -46,7 +54,8 @@ fn the_device_error_of_a_session_is_the_number_of_its_last_failure() {
             }
         }
         // No service is the cause of this one.
-        assert!(aws.sign(s, CKM_SHA256_RSA_PKCS, private, b"data").is_err());
+        let refused = aws.sign(s, CKM_SHA256_RSA_PKCS, private, b"data");
+        assert_eq!(refused.unwrap_err(), CKR_KEY_TYPE_INCONSISTENT);
         assert_eq!(number(s), 0);
     });
 }

@@ -34,8 +34,10 @@ fn work() {
         .encrypt(session, Mech::gcm(&[1; 12], DATA, 128), key, DATA)
         .unwrap();
     let wrong = [data_object("kept", true, DATA), vec![bytes(CKA_VALUE_LEN, KEY)]].concat();
-    assert!(token.create_object(session, &wrong).is_err());
-    assert!(token.sign(session, CKM_SHA256_HMAC, key, DATA).is_err());
+    let refused = token.create_object(session, &wrong).unwrap_err();
+    assert_eq!(refused, CKR_ATTRIBUTE_VALUE_INVALID);
+    let refused = token.sign(session, CKM_SHA256_HMAC, key, DATA).unwrap_err();
+    assert_eq!(refused, CKR_KEY_TYPE_INCONSISTENT);
 }
 
 /// Everything that the process which works writes.

@@ -110,12 +110,10 @@ fn a_token_initialised_elsewhere_is_logged_out_here() {
                 .create_object(session, &data_object("old", true, b"1"))
                 .unwrap();
             play("initialise");
-            assert!(token.read(session, object, CKA_VALUE).is_err());
-            assert!(
-                token
-                    .create_object(session, &data_object("new", true, b"1"))
-                    .is_err()
-            );
+            let gone = token.read(session, object, CKA_VALUE).unwrap_err();
+            assert_eq!(gone, CKR_OBJECT_HANDLE_INVALID);
+            let private = token.create_object(session, &data_object("new", true, b"1"));
+            assert_eq!(private.unwrap_err(), CKR_USER_NOT_LOGGED_IN);
             let again = token.open_session(token.slot, RW).unwrap();
             assert_eq!(token.session_info(again).unwrap().state, CKS_RW_PUBLIC_SESSION);
             assert_eq!(token.login(again, CKU_USER, USER_PIN), Rv::OK);
