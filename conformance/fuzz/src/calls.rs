@@ -5,22 +5,25 @@
 //! sequence that has changed it. A panic ends the process, though the boundary would catch it.
 #![allow(unsafe_code, reason = "what is tried out takes pointers")]
 
+mod arguments;
+mod beginnings;
 mod functions;
 mod place;
 
 use crate::memory::Memory;
-use crate::parameters::{Form, Maker};
 use crate::source::Source;
-use crate::templates;
+use arguments::Room;
 use cryptoki_sys as ck;
+use functions::{CALLS, ENDING};
 use place::Place;
-use std::ptr::null_mut;
 use std::sync::Mutex;
 
 /// More calls than this in a row show nothing new.
-const CALLS: usize = 64;
+const CALLS_IN_A_ROW: usize = 64;
 /// More sessions, or objects, are not remembered.
 const REMEMBERED: usize = 64;
+/// How far behind a function in the table those stand that go on with what it began, at most.
+const NEAR: u8 = 6;
 
 static PLACE: Mutex<Option<Place>> = Mutex::new(None);
 
@@ -41,10 +44,13 @@ pub fn run(data: &[u8]) {
         sessions: vec![place.session],
         objects: place.objects.clone(),
         kept: place.objects.clone(),
+        given: Given::default(),
+        written: None,
+        last: 0,
         changed: false,
-        asked: false,
+        ended: false,
     };
-    for _ in 0..CALLS {
+    for _ in 0..CALLS_IN_A_ROW {
         if sequence.source.is_empty() {
             break;
         }
@@ -57,147 +63,87 @@ pub fn run(data: &[u8]) {
 }
 
 /// A sequence of calls.
-pub(crate) struct Sequence<'d> {
+struct Sequence<'d> {
     memory: Memory,
     source: Source<'d>,
     sessions: Vec<u64>,
     objects: Vec<u64>,
     /// The token's own.
     kept: Vec<u64>,
+    given: Given,
+    /// What a call has written last.
+    written: Option<(*mut u8, u64)>,
+    /// Which row was called last.
+    last: usize,
     /// Whether more than session objects may be different now.
     changed: bool,
-    /// Whether one of the calls that take long was made.
-    asked: bool,
+    /// Whether one of [`ENDING`] was called: another would take its time and show nothing new.
+    ended: bool,
 }
 
-/// Room for what a call writes.
-pub(crate) struct Room {
-    place: *mut u8,
-    len: *mut u64,
-    most: u64,
+/// Of the arguments of one call, those that matter after it.
+#[derive(Default)]
+struct Given {
+    input: Option<(*mut u8, u64)>,
+    room: Option<Room>,
+    objects: Vec<*mut u64>,
+    session: Option<*mut u64>,
+    touched: Option<u64>,
 }
 
 impl Sequence<'_> {
-    /// A session, mostly one that is open.
-    fn session(&mut self) -> u64 {
+    /// One call: mostly one that may go on with what the last began, or any.
+    fn step(&mut self) {
+        self.given = Given::default();
         match self.source.byte() {
-            0 => self.source.number(&[]),
-            at => self
-                .sessions
-                .get(usize::from(at) % self.sessions.len())
-                .copied()
-                .unwrap_or(0),
-        }
-    }
-
-    /// An object, mostly one that is there.
-    fn object(&mut self) -> u64 {
-        match self.source.byte() {
-            0 => self.source.number(&[]),
-            at if self.objects.is_empty() => at.into(),
-            at => self
-                .objects
-                .get(usize::from(at) % self.objects.len())
-                .copied()
-                .unwrap_or(0),
-        }
-    }
-
-    /// A mechanism, or null.
-    fn mechanism(&mut self, form: Form) -> *mut ck::CK_MECHANISM {
-        if self.source.is_rare(64) {
-            return null_mut();
-        }
-        let mut maker = Maker {
-            memory: &mut self.memory,
-            source: &mut self.source,
-            objects: &self.objects,
-        };
-        let (mechanism, _) = maker.mechanism(form);
-        let words = [
-            mechanism.mechanism,
-            Memory::word(mechanism.pParameter.cast()),
-            mechanism.ulParameterLen,
-        ];
-        self.memory
-            .keep(words.iter().flat_map(|word| word.to_ne_bytes()).collect())
-            .cast()
-    }
-
-    /// The parameter that goes with a message: of any of the mechanisms that have one.
-    fn parameter(&mut self) -> (*mut u8, u64) {
-        use keyenclave_model::mechanism::ParamShape as P;
-        // The application says once, as the operation begins, which structure it means; here it may be any, so that
-        // it must not have the size of another.
-        let shape = match self.source.byte() % 4 {
-            0 => P::Gcm,
-            1 => P::Ccm,
-            2 => P::ChaChaPoly,
-            _ => P::None,
-        };
-        let mut maker = Maker {
-            memory: &mut self.memory,
-            source: &mut self.source,
-            objects: &self.objects,
-        };
-        maker.parameter(shape, Form::Message)
-    }
-
-    /// A template; mostly one that makes a key of some kind.
-    fn template(&mut self) -> (*mut ck::CK_ATTRIBUTE, u64) {
-        let kinds = functions::TEMPLATES;
-        match kinds.get(usize::from(self.source.byte()) % (kinds.len() + 2)) {
-            Some(begin) => templates::with(&mut self.memory, &mut self.source, begin),
-            None => templates::make(&mut self.memory, &mut self.source, 0),
-        }
-    }
-
-    fn input(&mut self) -> (*mut u8, u64) {
-        self.memory.buffer(&mut self.source)
-    }
-
-    /// Room for what is written: none, some, or where the input is.
-    fn room(&mut self, input: (*mut u8, u64)) -> Room {
-        let (place, most) = match self.source.byte() {
-            0..=31 => (null_mut(), self.source.number(&[])),
-            // What was given with a length that no memory has is eight bytes long.
-            32..=63 if input.1 <= 1 << 20 => input,
-            64..=95 => {
-                let len = self.source.len();
-                (self.memory.keep(vec![0; len]), len as u64)
+            0..=1 if !self.ended => {
+                let rv = self.source.choice(ENDING).map(|(_, call)| call(self));
+                let rv = rv.unwrap_or_default();
+                self.ended = true;
+                self.changed |= matches!(rv, ck::CKR_OK | ck::CKR_PIN_INCORRECT | ck::CKR_PIN_LOCKED);
+                return;
             }
-            _ => (self.memory.keep(vec![0; 8192]), 8192),
-        };
-        let len = match self.source.byte() {
-            0 => null_mut(),
-            _ => self.memory.keep(most.to_ne_bytes().to_vec()).cast(),
-        };
-        Room { place, len, most }
-    }
-
-    /// Checks what a call said about room that it had.
-    fn check(&self, room: &Room, rv: u64) {
-        if rv == ck::CKR_OK && !room.place.is_null() && !room.len.is_null() {
-            // SAFETY: it was kept above, eight bytes long.
-            let said = unsafe { room.len.read_unaligned() };
-            assert!(said <= room.most, "{said} bytes in room for {}", room.most);
+            near @ 2..=129 => self.last += usize::from(near % NEAR),
+            _ => self.last = self.source.byte().into(),
+        }
+        self.last %= CALLS.len();
+        if let Some((_, call)) = CALLS.get(self.last) {
+            let rv = call(self);
+            self.learn(rv);
         }
     }
 
-    fn place(&mut self) -> *mut u64 {
-        match self.source.is_rare(64) {
-            true => null_mut(),
-            false => self.memory.keep(vec![0; 8]).cast(),
+    /// Checks what a call said about the room that it had, and remembers what it has made.
+    fn learn(&mut self, rv: u64) {
+        let Given {
+            room,
+            objects,
+            session,
+            touched,
+            ..
+        } = std::mem::take(&mut self.given);
+        if rv != ck::CKR_OK {
+            return;
         }
+        if let Some(Room { place, len, most }) = room
+            && !place.is_null()
+            && let Some(said) = read(len)
+        {
+            assert!(said <= most, "{said} bytes in room for {most}");
+            self.written = Some((place, said));
+        }
+        // A call that only says how long its output would be makes nothing, and leaves 0.
+        let made = objects.into_iter().filter_map(read).filter(|object| *object != 0);
+        self.objects.extend(made);
+        self.objects.truncate(REMEMBERED);
+        self.sessions.extend(session.and_then(read));
+        self.sessions.truncate(REMEMBERED);
+        self.changed |= touched.is_some_and(|object| self.kept.contains(&object));
     }
+}
 
-    /// Remembers the objects that a call has made.
-    fn made(&mut self, rv: u64, places: &[*mut u64]) {
-        for place in places {
-            if rv == ck::CKR_OK && !place.is_null() && self.objects.len() < REMEMBERED {
-                // SAFETY: it was kept by `place`, eight bytes long.
-                self.objects.push(unsafe { place.read_unaligned() });
-            }
-        }
-    }
+/// The number at a place that `Sequence` has made, if it has made one.
+fn read(place: *mut u64) -> Option<u64> {
+    // SAFETY: null, or kept by `Sequence`, eight bytes long.
+    (!place.is_null()).then(|| unsafe { place.read_unaligned() })
 }

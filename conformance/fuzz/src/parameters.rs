@@ -52,14 +52,6 @@ pub enum Form {
 /// bytes, `i` the bits of the initialisation vectors that `M`, the handles and vectors of TLS, has room for, `O` a
 /// pointer to the parameter of OAEP, `D` the pieces of data of SP 800-108 and `K` its additional keys.
 pub fn layout(shape: P, form: Form) -> &'static [&'static str] {
-    match (shape, form) {
-        (P::Gcm, Form::Keys) => return &["plnspln"],
-        (P::Gcm, Form::Message) => return &["plnspb"],
-        (P::Ccm, Form::Keys) => return &["nplnspln"],
-        (P::Ccm, Form::Message) => return &["nplnspl"],
-        (P::ChaChaPoly, Form::Message) => return &["plA"],
-        _ => {}
-    }
     match shape {
         P::None => &[""],
         P::Bytes(_) | P::OptionalBytes(_) => &["B", "n", ""],
@@ -79,13 +71,18 @@ pub fn layout(shape: P, form: Form) -> &'static [&'static str] {
         P::Oaep => &["hsspl"],
         P::Counter => &["nB"],
         P::ChainedData => &["Bpl"],
+        P::Gcm if form == Form::Keys => &["plnspln"],
+        P::Gcm if form == Form::Message => &["plnspb"],
         P::Gmac | P::Gcm => &["plnpln"],
+        P::Ccm if form == Form::Keys => &["nplnspln"],
+        P::Ccm if form == Form::Message => &["nplnspl"],
         P::Ccm => &["nplpln"],
         P::EdDsa => &["tlp", ""],
         P::Ecdh => &["slplp"],
         P::EcdhAes => &["nslp"],
         P::RsaAes => &["nO"],
         P::ChaCha20 => &["pbpb"],
+        P::ChaChaPoly if form == Form::Message => &["plA"],
         P::ChaChaPoly => &["plpl"],
         P::SignContext => &["spl", ""],
         P::HashSignContext => &["splh"],
