@@ -29,12 +29,21 @@ const ASAN: &str = "detect_leaks=0:detect_odr_violation=0:allocator_may_return_n
 struct Plan {
     seconds: u32,
     keep: bool,
+    /// One input, which is run again and nothing else.
+    again: Option<PathBuf>,
     targets: Vec<&'static str>,
 }
 
-/// Runs the targets that are named, or all, each for `--seconds`.
+/// Runs the targets that are named, or all, each for `--seconds`, or on one input.
 pub fn run(arguments: &[String]) -> Result<(), String> {
     let plan = plan(arguments)?;
+    if let Some(input) = plan.again {
+        build()?;
+        return plan
+            .targets
+            .iter()
+            .try_for_each(|target| run::shown(program(target).arg(&input)));
+    }
     fuzz(&plan.targets, plan.seconds)?;
     if plan.keep {
         plan.targets.iter().try_for_each(|target| keep(target))?;
@@ -50,17 +59,19 @@ pub fn all(seconds: u32) -> Result<(), String> {
 fn plan(arguments: &[String]) -> Result<Plan, String> {
     let usage = || {
         let targets = TARGETS.join("|");
-        format!("usage: cargo xtask fuzz [--seconds N] [--keep] [{targets}...]")
+        format!("usage: cargo xtask fuzz [--seconds N] [--keep] [--again INPUT] [{targets}...]")
     };
     let mut plan = Plan {
         seconds: SECONDS,
         keep: false,
+        again: None,
         targets: Vec::new(),
     };
     let mut words = arguments.iter().map(String::as_str);
     while let Some(word) = words.next() {
         match word {
             "--keep" => plan.keep = true,
+            "--again" => plan.again = Some(words.next().ok_or_else(usage)?.into()),
             "--seconds" => {
                 let number = words.next().and_then(|number| number.parse().ok());
                 plan.seconds = number.ok_or_else(usage)?;
