@@ -91,11 +91,19 @@ fn a_gcm_message_comes_in_parts() {
         }
         assert_eq!((sealed, tag.bytes()), (hex(SEALED), hex(TAG)), "parts of {part}");
     }
-    let (iv, tag) = (Room::new(hex(IV)), Room::new(hex(TAG)));
-    let param = gcm(&iv, 0, CKG_NO_GENERATE, &tag);
-    assert_eq!(token.decrypt_message_begin(session, &param, &hex(AAD)), Rv::OK);
-    let opened = two_calls(|out| token.decrypt_message_next(session, &param, &hex(SEALED), out, true));
-    assert_eq!(opened.unwrap(), hex(PLAIN));
+    for part in [7, 16, 60] {
+        let (iv, tag) = (Room::new(hex(IV)), Room::new(hex(TAG)));
+        let param = gcm(&iv, 0, CKG_NO_GENERATE, &tag);
+        assert_eq!(token.decrypt_message_begin(session, &param, &hex(AAD)), Rv::OK);
+        let (sealed, mut opened) = (hex(SEALED), Vec::new());
+        let pieces: Vec<_> = sealed.chunks(part).collect();
+        for (place, piece) in pieces.iter().enumerate() {
+            let last = place + 1 == pieces.len();
+            let done = two_calls(|out| token.decrypt_message_next(session, &param, *piece, out, last));
+            opened.extend(done.unwrap());
+        }
+        assert_eq!(opened, hex(PLAIN), "parts of {part}");
+    }
 }
 
 fn a_changed_message_is_not_decrypted() {
