@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-//! Every input that is kept, in the corpora and of findings, through its target: none may panic.
+//! Every input of the corpora through its target: none may panic.
 #![allow(clippy::unwrap_used)]
 
 use keyenclave_fuzz::TARGETS;

@@ -3,7 +3,7 @@
 //!
 //! What `cargo fuzz` does, with the stable compiler: its passes are told to count edges and to trace comparisons. A
 //! finding is left in `target/fuzz/findings`; what is new is kept in `target/fuzz/corpus`, and `--keep` makes the
-//! smallest set of inputs that reaches the same into the corpus of the repository.
+//! smallest set of inputs that reaches the same the corpus of the repository.
 
 use crate::{project, run};
 use std::path::{Path, PathBuf};
@@ -111,22 +111,28 @@ fn fuzz(targets: &[&str], seconds: u32) -> Result<(), String> {
     }
 }
 
-/// Makes what is new the corpus of the repository, as small as it can be.
+/// Makes of the corpus of the repository and of what is new the fewest inputs that reach as much.
 fn keep(target: &str) -> Result<(), String> {
-    let merged = directory("merged", target)?;
-    let stale = |error| format!("{}: {error}", merged.display());
-    std::fs::remove_dir_all(&merged).map_err(stale)?;
-    std::fs::create_dir_all(&merged).map_err(stale)?;
+    let (merged, kept) = (directory("merged", target)?, kept(target));
+    empty(&merged)?;
     let mut command = program(target);
     // One input for each edge that is reached, however often.
-    command.args(["-set_cover_merge=1", "-use_counters=0", "-max_len=1024"]);
-    run::shown(command.args([&merged, &kept(target), &directory("corpus", target)?]))?;
-    let from = std::fs::read_dir(&merged).map_err(stale)?;
-    for input in from {
+    command.args(["-set_cover_merge=1", "-use_counters=0", "-max_len=4096"]);
+    run::shown(command.args([&merged, &kept, &directory("corpus", target)?]))?;
+    empty(&kept)?;
+    let stale = |error| format!("{}: {error}", kept.display());
+    for input in std::fs::read_dir(&merged).map_err(stale)? {
         let input = input.map_err(stale)?;
-        std::fs::copy(input.path(), kept(target).join(input.file_name())).map_err(stale)?;
+        std::fs::copy(input.path(), kept.join(input.file_name())).map_err(stale)?;
     }
     Ok(())
+}
+
+/// Removes what is in a directory.
+fn empty(directory: &Path) -> Result<(), String> {
+    std::fs::remove_dir_all(directory)
+        .and_then(|()| std::fs::create_dir_all(directory))
+        .map_err(|error| format!("{}: {error}", directory.display()))
 }
 
 fn build() -> Result<(), String> {
