@@ -16,7 +16,7 @@ fn replay(name: &str) {
     inputs.sort();
     assert!(!inputs.is_empty());
     for input in inputs {
-        // Libtest shows it if the next one panics.
+        // Seen if the next one panics, or, where that ends the process, with `--nocapture`.
         println!("{}", input.display());
         run(&fs::read(input).unwrap());
     }

@@ -6,6 +6,7 @@
 use cryptoki_sys::*;
 use keyenclave_module::abi::functions::*;
 use std::fs::{self, Permissions};
+use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
 use std::ptr::null_mut;
 use tempfile::TempDir;
@@ -132,7 +133,9 @@ fn crash_on_panic() {
     static ONCE: std::sync::Once = std::sync::Once::new();
     ONCE.call_once(|| {
         std::panic::set_hook(Box::new(|panic| {
-            eprintln!("{panic}\n{}", std::backtrace::Backtrace::force_capture());
+            // Not by a macro: what these print in a test is lost with the process.
+            let trace = std::backtrace::Backtrace::force_capture();
+            let _ = writeln!(std::io::stderr(), "{panic}\n{trace}");
             std::process::abort();
         }));
     });
