@@ -319,6 +319,26 @@ fn a_trusted_key_that_can_be_had_wraps_nothing_for_trusted_keys() {
 }
 
 #[test]
+fn what_comes_of_a_key_for_trusted_keys_is_for_them_too() {
+    let fixture = Fixture::for_user();
+    let kek = generated(&fixture, &[(ck::CKA_WRAP, yes()), (ck::CKA_DERIVE, no())]);
+    let key = generated(&fixture, &[(ck::CKA_WRAP_WITH_TRUSTED, yes())]);
+    let other = generated(&fixture, &[]);
+    let open = [(ck::CKA_EXTRACTABLE, yes()), (ck::CKA_WRAP_WITH_TRUSTED, no())];
+    let wrap = |base, how: &Mechanism, with: &[(u64, Value)]| {
+        let derived = fixture.derive(user(), how, base, &secret(ck::CKK_GENERIC_SECRET, with));
+        fixture.wrap(user(), &plain(ck::CKM_AES_KEY_WRAP), kek, derived.unwrap())
+    };
+    let with_key = |key| mechanism(ck::CKM_CONCATENATE_BASE_AND_KEY, Params::Key(key));
+    let zeros = data(ck::CKM_XOR_BASE_AND_DATA, &[0; 32]);
+    for with in [&open[..1], &open[..]] {
+        assert_eq!(rv(wrap(key, &zeros, with)), Rv::KeyNotWrappable);
+        assert_eq!(rv(wrap(other, &with_key(key), with)), Rv::KeyNotWrappable);
+        assert!(wrap(other, &zeros, with).is_ok());
+    }
+}
+
+#[test]
 fn a_trusted_public_key_wraps_for_another_token_only() {
     let fixture = Fixture::initialised();
     fixture.login(Role::So, SO_PIN).unwrap();

@@ -209,6 +209,13 @@ fn messages_come_one_after_the_other() {
     assert_eq!((last.rv, last.len), (Rv::OK, 4));
     let whole = token.encrypt_message(session, &param, b"", b"data", Out::Room(&mut out));
     assert_eq!((whole.rv, whole.len), (Rv::OK, 4));
+    // A message that fails is over.
+    assert_eq!(token.encrypt_message_begin(session, &param, b""), Rv::OK);
+    let shorter = gcm(&iv, 0, CKG_NO_GENERATE, &Room::new([0; 12]));
+    let other = token.encrypt_message_next(session, &shorter, b"data", Out::Room(&mut out), true);
+    assert_eq!(other.rv, CKR_MECHANISM_PARAM_INVALID, "a tag of another length");
+    let more = token.encrypt_message_next(session, &param, b"data", Out::Room(&mut out), true);
+    assert_eq!(more.rv, CKR_OPERATION_NOT_INITIALIZED);
 }
 
 fn mechanisms_for_messages_say_so() {
