@@ -5,7 +5,7 @@ use crate::case::Need::{Function, Own, Since};
 use crate::case::cases;
 use crate::subjects::message_parameters::{ccm_fields, gcm, gcm_fields};
 use cryptoki_sys::*;
-use keyenclave_conformance::module::{Field, Mech, Out, Room, Structure};
+use keyenclave_conformance::module::{Field, Mech, Out, Room, Structure, Written};
 use keyenclave_conformance::published::hex;
 use keyenclave_conformance::token::Token;
 use keyenclave_conformance::{Rv, two_calls};
@@ -76,32 +76,29 @@ fn gcm_messages_equal_the_published_examples() {
     );
 }
 
+/// What comes of data that is given in parts of so many bytes; the last one is marked.
+fn in_parts(data: &[u8], part: usize, next: impl Fn(&[u8], Out<'_>, bool) -> Written) -> Vec<u8> {
+    let pieces = data.chunks(part).enumerate();
+    let last = data.len().div_ceil(part) - 1;
+    pieces
+        .flat_map(|(place, piece)| two_calls(|out| next(piece, out, place == last)).unwrap())
+        .collect()
+}
+
 fn a_gcm_message_comes_in_parts() {
     let (token, session, _) = begun(KEY);
     for part in [7, 16, 60] {
         let (iv, tag) = (Room::new(hex(IV)), Room::new([0; 16]));
         let param = gcm(&iv, 0, CKG_NO_GENERATE, &tag);
         assert_eq!(token.encrypt_message_begin(session, &param, &hex(AAD)), Rv::OK);
-        let (plain, mut sealed) = (hex(PLAIN), Vec::new());
-        let pieces: Vec<_> = plain.chunks(part).collect();
-        for (place, piece) in pieces.iter().enumerate() {
-            let last = place + 1 == pieces.len();
-            let done = two_calls(|out| token.encrypt_message_next(session, &param, *piece, out, last));
-            sealed.extend(done.unwrap());
-        }
+        let sealed = in_parts(&hex(PLAIN), part, |piece, out, last| {
+            token.encrypt_message_next(session, &param, piece, out, last)
+        });
         assert_eq!((sealed, tag.bytes()), (hex(SEALED), hex(TAG)), "parts of {part}");
-    }
-    for part in [7, 16, 60] {
-        let (iv, tag) = (Room::new(hex(IV)), Room::new(hex(TAG)));
-        let param = gcm(&iv, 0, CKG_NO_GENERATE, &tag);
         assert_eq!(token.decrypt_message_begin(session, &param, &hex(AAD)), Rv::OK);
-        let (sealed, mut opened) = (hex(SEALED), Vec::new());
-        let pieces: Vec<_> = sealed.chunks(part).collect();
-        for (place, piece) in pieces.iter().enumerate() {
-            let last = place + 1 == pieces.len();
-            let done = two_calls(|out| token.decrypt_message_next(session, &param, *piece, out, last));
-            opened.extend(done.unwrap());
-        }
+        let opened = in_parts(&hex(SEALED), part, |piece, out, last| {
+            token.decrypt_message_next(session, &param, piece, out, last)
+        });
         assert_eq!(opened, hex(PLAIN), "parts of {part}");
     }
 }
