@@ -24,13 +24,10 @@ pub(crate) fn follow(address: usize, to: &mut [u8]) -> bool {
     true
 }
 
-/// Adds a copy of the bytes behind a pointer of a mechanism's parameter to `to`; `false` for a null pointer with a length.
-pub(crate) fn append(address: usize, len: usize, to: &mut Vec<Cell<u8>>) -> bool {
-    if len == 0 {
-        return true;
-    }
+/// Adds a copy of the bytes behind a pointer of a mechanism's parameter to `to`; nothing for a null pointer.
+pub(crate) fn append(address: usize, len: usize, to: &mut Vec<Cell<u8>>) {
     if address == 0 {
-        return false;
+        return;
     }
     to.reserve(len);
     let from = std::ptr::with_exposed_provenance::<Cell<u8>>(address);
@@ -38,7 +35,6 @@ pub(crate) fn append(address: usize, len: usize, to: &mut Vec<Cell<u8>>) -> bool
     unsafe { std::ptr::copy_nonoverlapping(from, to.spare_capacity_mut().as_mut_ptr().cast(), len) };
     // SAFETY: that many have just been written behind those that were there.
     unsafe { to.set_len(to.len() + len) };
-    true
 }
 
 /// Whether other bytes than these are behind a pointer of a mechanism's parameter; `false` for a null pointer.

@@ -12,6 +12,7 @@ use zeroize::{Zeroize, Zeroizing};
 use super::shapes::{Behind, Field, Len, Shape, Structure, message_shape, shape};
 use super::{number, put};
 use crate::ffi::{append, differs, follow, hand_back};
+use crate::owned::memory;
 
 /// A parameter with all that it points to. Many operations begin with one: what is usual takes two pieces of memory.
 pub(crate) struct OwnParameter {
@@ -120,42 +121,15 @@ impl OwnParameter {
         let mut flat = Zeroizing::new(parameter.to_vec());
         let mut copy = Self {
             flat: Zeroizing::default(),
-            behind: Block(Vec::with_capacity(total)),
+            behind: Block::with_room(total)?,
             blocks: Vec::new(),
             outputs: SmallVec::new(),
         };
         for field in shape.fields {
-            match field.bytes(parameter) {
-                Some(behind) => copy.take(&behind, &mut flat, parameter)?,
-                None => copy.field(field, &mut flat, parameter, translate)?,
-            }
+            copy.field(field, &mut flat, parameter, translate)?;
         }
         copy.flat = flat;
         Some(copy)
-    }
-
-    /// Copies bytes that are right behind the parameter. There is room for them: what leads to them stays right.
-    fn take(&mut self, behind: &Behind, flat: &mut [u8], parameter: &[u8]) -> Option<()> {
-        let from = pointer(parameter, behind.at)?;
-        let len = behind.len.of(parameter, parameter)?;
-        let at = self.behind.0.len();
-        if !append(from, len, &mut self.behind.0) {
-            return None;
-        }
-        // An address that is not null where the application gave one.
-        if from != 0 {
-            put(flat, behind.at, (self.behind.address() + at) as ck::CK_ULONG);
-        }
-        if behind.is_written {
-            self.outputs.push(Output {
-                block: None,
-                at,
-                len,
-                to: from,
-                made: false,
-            });
-        }
-        Some(())
     }
 
     /// In C's form. Its pointers are good as long as `self` is there.
@@ -216,25 +190,14 @@ impl OwnParameter {
                     return None;
                 }
                 let handle = translate(ck::CK_OBJECT_HANDLE::from_ne_bytes(handle));
-                let to = self.block(Block::of(&handle.to_ne_bytes()));
+                let to = self.block(Block::of(&handle.to_ne_bytes())?);
                 put(bytes, *at, to);
             }
             // Its value points to more.
             Field::Value(_, _, kind) if number(bytes, *kind)? & ck::CKF_ARRAY_ATTRIBUTE != 0 => return None,
-            Field::Wanted(..) if field.bytes(bytes).is_none() => {}
-            Field::Bytes(at, len)
-            | Field::Wanted(at, len, _)
-            | Field::Key(at, len, ..)
-            | Field::Value(at, len, _) => {
-                let to = self.bytes_behind(pointer(bytes, *at)?, len.of(bytes, outer)?)?;
-                put(bytes, *at, to);
-            }
-            Field::Written(at, len) => {
-                let (to, len) = (pointer(bytes, *at)?, len.of(bytes, outer)?);
-                if to != 0 {
-                    let lent = self.bytes_behind(to, len)?;
-                    put(bytes, *at, lent);
-                    self.output(0, len, to, false);
+            Field::Bytes(..) | Field::Wanted(..) | Field::Written(..) | Field::Key(..) | Field::Value(..) => {
+                if let Some(behind) = field.bytes(bytes) {
+                    self.lead(&behind, bytes, outer)?;
                 }
             }
             Field::Structures(at, count, of) => {
@@ -269,37 +232,56 @@ impl OwnParameter {
             // One that nobody wants; several of them are a mistake.
             return (count == 1).then_some(0);
         }
-        let mut all = Zeroizing::new(vec![0; total]);
+        let mut all = memory(total).ok()?;
         follow(from, &mut all);
         for structure in all.chunks_exact_mut(of.size) {
             for field in of.fields {
                 self.field(field, structure, outer, translate)?;
             }
         }
-        let to = self.block(Block::of(&all));
+        let to = self.block(Block::of(&all)?);
         for first in (0..total).step_by(of.size) {
             for field in of.fields {
                 if let Field::Made(at) | Field::Number(at) = field {
                     let at = first + at;
-                    self.output(at, ULONG, from + at, matches!(field, Field::Made(_)));
+                    self.outputs.push(Output {
+                        block: self.blocks.len().checked_sub(1),
+                        at,
+                        len: ULONG,
+                        to: from + at,
+                        made: matches!(field, Field::Made(_)),
+                    });
                 }
             }
         }
         Some(to)
     }
 
-    /// Copies bytes; where they are now.
-    fn bytes_behind(&mut self, from: usize, len: usize) -> Option<ck::CK_ULONG> {
-        let mut bytes = Zeroizing::new(vec![0; len]);
-        if !follow(from, &mut bytes) {
-            return None;
+    /// Copies bytes and leads there: to where there is room for them, else to memory of their own.
+    fn lead(&mut self, behind: &Behind, bytes: &mut [u8], outer: &[u8]) -> Option<()> {
+        let (from, len) = (pointer(bytes, behind.at)?, behind.len.of(bytes, outer)?);
+        if from == 0 {
+            return (len == 0).then_some(());
         }
-        // An address that is not null where the application gave one.
-        Some(if from == 0 {
-            0
-        } else {
-            self.block(Block::of(&bytes))
-        })
+        let block = (!self.behind.has_room(len)).then_some(self.blocks.len());
+        if block.is_some() {
+            self.blocks.push(Block::with_room(len)?);
+        }
+        let (to, at) = match block.and_then(|block| self.blocks.get_mut(block)) {
+            Some(own) => own.append(from, len),
+            None => self.behind.append(from, len),
+        };
+        put(bytes, behind.at, to as ck::CK_ULONG);
+        if behind.is_written {
+            self.outputs.push(Output {
+                block,
+                at,
+                len,
+                to: from,
+                made: false,
+            });
+        }
+        Some(())
     }
 
     fn block(&mut self, block: Block) -> ck::CK_ULONG {
@@ -307,23 +289,32 @@ impl OwnParameter {
         self.blocks.push(block);
         address as ck::CK_ULONG
     }
-
-    /// The vendor writes to the block that was made last.
-    fn output(&mut self, at: usize, len: usize, to: usize, made: bool) {
-        let block = self.blocks.len().saturating_sub(1);
-        self.outputs.push(Output {
-            block: Some(block),
-            at,
-            len,
-            to,
-            made,
-        });
-    }
 }
 
 impl Block {
-    fn of(bytes: &[u8]) -> Self {
-        Self(bytes.iter().copied().map(Cell::new).collect())
+    /// `None` where there is no memory.
+    fn of(bytes: &[u8]) -> Option<Self> {
+        let mut block = Self::with_room(bytes.len())?;
+        block.0.extend(bytes.iter().copied().map(Cell::new));
+        Some(block)
+    }
+
+    /// For so many bytes, none of them there yet; `None` where there is no memory.
+    fn with_room(len: usize) -> Option<Self> {
+        let mut cells = Vec::new();
+        cells.try_reserve_exact(len).ok()?;
+        Some(Self(cells))
+    }
+
+    fn has_room(&self, len: usize) -> bool {
+        self.0.capacity() - self.0.len() >= len
+    }
+
+    /// Copies bytes into the room that there is; their address, and how far that is from the beginning.
+    fn append(&mut self, from: usize, len: usize) -> (usize, usize) {
+        let at = self.0.len();
+        append(from, len, &mut self.0);
+        (self.address() + at, at)
     }
 
     fn address(&self) -> usize {

@@ -424,7 +424,7 @@ impl Field {
     /// ignored.
     pub fn bytes(&self, structure: &[u8]) -> Option<Behind> {
         let (at, len, is_written) = match self {
-            Self::Bytes(at, len) => (*at, *len, false),
+            Self::Bytes(at, len) | Self::Key(at, len, ..) | Self::Value(at, len, _) => (*at, *len, false),
             Self::Wanted(at, len, whens) if whens.iter().all(|when| when.holds(structure)) => {
                 (*at, *len, false)
             }
