@@ -440,16 +440,16 @@ impl Pkcs11Token {
             })
     }
 
-    /// Waits for work that nobody waits for, such as what ends operations.
+    /// Waits for work that nobody waits for, such as what ends operations. In a child there are no workers.
     fn wait_for_workers(&self) {
+        let core = self.shown.core.get();
+        if self.is_left_by_workers() || core.is_some_and(|core| core.device().library.is_inherited()) {
+            return;
+        }
         let until = Instant::now() + PATIENCE;
-        let is_child = self
-            .shown
-            .core
-            .get()
-            .is_some_and(|core| core.device().library.is_inherited());
-        while !is_child && !self.is_left_by_workers() && Instant::now() < until {
-            std::thread::sleep(Duration::from_millis(1));
+        self.workers.wait_until_idle(until);
+        if let Some(core) = core {
+            core.workers.wait_until_idle(until);
         }
     }
 }

@@ -31,6 +31,8 @@ pub(crate) struct Workers(Arc<Shared>);
 struct Shared {
     state: Mutex<State>,
     work: Condvar,
+    /// Nobody is at work any more.
+    rest: Condvar,
 }
 
 #[derive(Default)]
@@ -42,6 +44,12 @@ struct State {
     live: usize,
     stuck: usize,
     closed: bool,
+}
+
+impl State {
+    fn is_idle(&self) -> bool {
+        self.queue.is_empty() && self.idle == self.live && self.stuck == 0
+    }
 }
 
 struct Task {
@@ -124,6 +132,12 @@ impl Workers {
         state.live + state.stuck > 0
     }
 
+    /// Waits for all work that was submitted, given up or not; at most until then.
+    pub fn wait_until_idle(&self, until: Instant) {
+        let mut state = self.0.state.lock();
+        while !state.is_idle() && !self.0.rest.wait_until(&mut state, until).timed_out() {}
+    }
+
     /// The workers end after the work that they are at.
     pub fn close(&self) {
         self.0.state.lock().closed = true;
@@ -138,9 +152,11 @@ impl Shared {
             let Some(task) = state.queue.pop_front() else {
                 if state.closed {
                     state.live = state.live.saturating_sub(1);
+                    self.note_rest(&state);
                     return;
                 }
                 state.idle += 1;
+                self.note_rest(&state);
                 self.work.wait(&mut state);
                 state.idle -= 1;
                 continue;
@@ -152,10 +168,17 @@ impl Shared {
                 state.stuck = state.stuck.saturating_sub(1);
                 // Its place was taken, perhaps.
                 if state.live >= WORKERS || state.closed {
+                    self.note_rest(&state);
                     return;
                 }
                 state.live += 1;
             }
+        }
+    }
+
+    fn note_rest(&self, state: &State) {
+        if state.is_idle() {
+            self.rest.notify_all();
         }
     }
 }
@@ -324,6 +347,29 @@ mod tests {
         drop(waiting);
         release.send(()).unwrap();
         assert_eq!(undone.recv(), Ok(true));
+    }
+
+    #[test]
+    fn work_that_was_given_up_is_waited_for_at_the_end() {
+        let workers = Workers::default();
+        workers.wait_until_idle(Instant::now());
+        let (release, held) = channel::<()>();
+        let (start, begun) = channel();
+        let done = Arc::new(Mutex::new(false));
+        let at_last = Arc::clone(&done);
+        let waiting = workers.submit(move || {
+            let _ = start.send(());
+            let _ = held.recv();
+            *at_last.lock() = true;
+            Ok(Out::Done)
+        });
+        begun.recv().unwrap();
+        drop(waiting);
+        workers.wait_until_idle(Instant::now());
+        assert!(!*done.lock(), "not for longer than it may");
+        release.send(()).unwrap();
+        workers.wait_until_idle(Instant::now() + std::time::Duration::from_secs(60));
+        assert!(*done.lock());
     }
 
     #[test]
