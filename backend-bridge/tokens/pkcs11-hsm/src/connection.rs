@@ -16,7 +16,7 @@ use parking_lot::Mutex;
 
 use crate::deadline::{is_late, too_late};
 use crate::ffi::{Answer, Session};
-use crate::heal::{Loss, Repeat, is_about_a_handle, loss};
+use crate::heal::{Loss, Repeat, is_about_a_handle, loss, misses_an_object};
 use crate::login::{Credentials, Login};
 use crate::pool::{Fate, Lease, Need, Offer, Pool};
 use logins::Known;
@@ -194,13 +194,13 @@ impl<D: Device> Connection<D> {
                 self.give_back(&lease, Fate::Clean);
                 return too_late();
             }
-            let rv = match work(&lease) {
+            let rv = match self.ask(&lease, &mut work) {
                 Ok((done, true)) => return Ok((done, Some(lease))),
                 Ok((done, false)) => {
                     self.give_back(&lease, Fate::Clean);
                     return Ok((done, None));
                 }
-                Err(rv) => self.meant(&lease, rv),
+                Err(rv) => rv,
             };
             let again = repeat == Repeat::Never || left < REPEATS;
             let may_repeat = self.ended(&lease, rv, again)? && repeat.allows(rv) && left > 0;
@@ -218,22 +218,27 @@ impl<D: Device> Connection<D> {
         }
     }
 
-    /// What the answer of a call in a lease means: the session, or the object, may have been another's by then, which has
-    /// its handle since the module was initialised again.
-    pub fn meant(&self, lease: &Lease, rv: Rv) -> Rv {
-        if is_about_a_handle(rv) && self.is_over(lease) {
-            return Rv::SessionHandleInvalid;
+    /// Does something in a lease, unless its session is another's by now: a module that was initialised again gives the
+    /// same handles anew.
+    ///
+    /// # Errors
+    /// Those of `work`; `CKR_SESSION_HANDLE_INVALID` where the session is another's, or was as the work failed.
+    pub fn ask<T>(&self, lease: &Lease, work: impl FnOnce(&Lease) -> Answer<T>) -> Answer<T> {
+        if self.may_be_anothers(lease) {
+            return Err(Rv::SessionHandleInvalid);
         }
-        rv
+        work(lease).map_err(|rv| match is_about_a_handle(rv) && self.is_over(lease) {
+            true => Rv::SessionHandleInvalid,
+            false => rv,
+        })
     }
 
-    /// Whether the connection that a lease is of stands no more: its session may be another's by now.
-    pub fn is_over(&self, lease: &Lease) -> bool {
+    /// Whether the connection that a lease is of stands no more.
+    fn is_over(&self, lease: &Lease) -> bool {
         self.phase() != lease.phase() || !self.stands()
     }
 
-    /// Whether the vendor may have given the handle of a lease's session to another: then nothing is to be done there.
-    pub fn may_be_anothers(&self, lease: &Lease) -> bool {
+    fn may_be_anothers(&self, lease: &Lease) -> bool {
         self.is_over(lease) && (self.is_started_anew() || !self.pool.knows(lease))
     }
 
@@ -254,14 +259,7 @@ impl<D: Device> Connection<D> {
         let logged_in = self.role() == Some(Role::User);
         let lost = loss(rv, logged_in).or_else(|| {
             // Private objects are not there for somebody who is not logged in. Kryoptic fails at them.
-            let hidden = matches!(
-                rv,
-                Rv::ObjectHandleInvalid
-                    | Rv::KeyHandleInvalid
-                    | Rv::WrappingKeyHandleInvalid
-                    | Rv::UnwrappingKeyHandleInvalid
-                    | Rv::GeneralError
-            );
+            let hidden = misses_an_object(rv) || rv == Rv::GeneralError;
             (hidden && self.has_lost_login(lease)).then_some(Loss::Login)
         });
         let fate = match (lost, rv) {

@@ -32,21 +32,29 @@ pub(crate) fn loss(rv: Rv, logged_in: bool) -> Option<Loss> {
     }
 }
 
-/// Whether an answer is about what a handle led to: with handles of a connection that is over it says nothing, because a
-/// module that was initialised again gives the same ones anew.
-pub(crate) fn is_about_a_handle(rv: Rv) -> bool {
+/// Whether an answer says that an object is not there.
+pub(crate) fn misses_an_object(rv: Rv) -> bool {
     matches!(
         rv,
-        Rv::OperationNotInitialized
-            | Rv::OperationActive
-            | Rv::ObjectHandleInvalid
+        Rv::ObjectHandleInvalid
             | Rv::KeyHandleInvalid
             | Rv::WrappingKeyHandleInvalid
             | Rv::UnwrappingKeyHandleInvalid
+    )
+}
+
+/// Whether an answer is about what a handle led to: with handles of a connection that is over it says nothing, because a
+/// module that was initialised again gives the same ones anew.
+pub(crate) fn is_about_a_handle(rv: Rv) -> bool {
+    let is_about_what_is_there = matches!(
+        rv,
+        Rv::OperationNotInitialized
+            | Rv::OperationActive
             | Rv::KeyTypeInconsistent
             | Rv::KeyFunctionNotPermitted
             | Rv::SessionReadOnly
-    )
+    );
+    is_about_what_is_there || misses_an_object(rv)
 }
 
 /// What the application is told: its own session is there and this library is initialised, whatever became of the

@@ -80,8 +80,11 @@ impl VendorMessages {
 
     fn call(&self, message: &mut Message<'_>) -> Answer<Processed> {
         let lease = self.lease.ok_or(Rv::DeviceError)?;
-        self.core
-            .call(|module| module.message(lease.session, self.class, message))
+        let call = |lease: &Lease| {
+            self.core
+                .call(|module| module.message(lease.session, self.class, message))
+        };
+        self.core.connection.ask(&lease, call)
     }
 }
 
@@ -105,22 +108,13 @@ impl VendorMessages {
         if self.lease.is_none() && whole {
             self.begin_again(cx)?;
         }
-        let connection = &self.core.connection;
-        let is_anothers = self.lease.is_some_and(|lease| connection.may_be_anothers(&lease));
-        let rv = match is_anothers {
-            true => Rv::SessionHandleInvalid,
-            false => match self.call(&mut message) {
-                Ok(processed) => return Ok(processed),
-                Err(rv) => rv,
-            },
+        let rv = match self.call(&mut message) {
+            Ok(processed) => return Ok(processed),
+            Err(rv) => rv,
         };
-        let Some(lease) = self.lease else {
+        let Some(lease) = self.lease.filter(|_| loss(rv, true).is_some()) else {
             return Err(rv.into());
         };
-        let rv = self.core.connection.meant(&lease, rv);
-        if loss(rv, true).is_none() {
-            return Err(rv.into());
-        }
         self.lease = None;
         let repeat = self.core.connection.ended(&lease, rv, false)?;
         if !repeat || self.begun.is_none() {
@@ -185,7 +179,8 @@ impl VendorMessages {
 
 /// Ends an operation at the vendor's, and gives its session back.
 fn end(core: &Core, lease: &Lease, class: OperationClass) -> Answer<()> {
-    let ended = core.call(|module| module.message_final(lease.session, class));
+    let end = |lease: &Lease| core.call(|module| module.message_final(lease.session, class));
+    let ended = core.connection.ask(lease, end);
     core.connection.give_back(lease, fate(ended));
     ended
 }

@@ -284,7 +284,9 @@ fn validation_flags(
     let Some(lease) = pool.attend(session) else {
         return Ok(0);
     };
-    let told = core.call(|module| module.validation_flags(lease.session, kind));
+    let told = core.connection.ask(&lease, |lease| {
+        core.call(|module| module.validation_flags(lease.session, kind))
+    });
     let fate = match told {
         Err(rv) if loss(rv, false).is_some() => Fate::Lost,
         _ => Fate::Clean,

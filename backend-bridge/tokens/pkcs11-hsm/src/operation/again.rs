@@ -32,13 +32,10 @@ impl VendorOperation {
         let mut left = REPEATS;
         loop {
             let lease = self.place()?;
-            let connection = &self.core.connection;
-            let rv = match connection.may_be_anothers(&lease) {
-                true => Rv::SessionHandleInvalid,
-                false => match work(&self.core, &lease) {
-                    Ok(done) => return Ok(done),
-                    Err(rv) => connection.meant(&lease, rv),
-                },
+            let core = &self.core;
+            let rv = match core.connection.ask(&lease, |lease| work(core, lease)) {
+                Ok(done) => return Ok(done),
+                Err(rv) => rv,
             };
             if left == 0 || !self.again(rv)? {
                 return Err(rv.into());

@@ -68,14 +68,15 @@ impl VendorOperation {
     ) -> Result<Out> {
         let lease = self.place()?;
         let Some(budget) = self.budget else {
-            return Ok(work(&self.core, lease.session)?);
+            let core = &self.core;
+            return Ok(core.connection.ask(&lease, |lease| work(core, lease.session))?);
         };
         let (core, ending, what) = (Arc::clone(&self.core), Arc::clone(&self.core), self.unfinished());
         let place = Arc::new(Mutex::new(None));
         let told = Arc::clone(&place);
         let mut waiting = self.core.workers.submit_or(
             move || {
-                *told.lock() = Some(work(&core, lease.session));
+                *told.lock() = Some(core.connection.ask(&lease, |lease| work(&core, lease.session)));
                 Ok(Out::Done)
             },
             // Nobody knows of the operation in there any more.

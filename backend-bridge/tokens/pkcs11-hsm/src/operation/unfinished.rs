@@ -57,13 +57,11 @@ impl VendorOperation {
 
 /// Takes it out of a vendor's session.
 pub(super) fn cancel(core: &Core, lease: &Lease, what: Unfinished) {
-    if core.connection.may_be_anothers(lease) {
-        return core.connection.give_back(lease, Fate::Lost);
-    }
-    let cancelled = match core.call(|module| module.cancel(lease.session, what.class.flag())) {
+    let cancel = |lease: &Lease| match core.call(|module| module.cancel(lease.session, what.class.flag())) {
         Err(Rv::FunctionNotSupported) => finish_in_vain(core, lease.session, what),
         cancelled => cancelled,
     };
+    let cancelled = core.connection.ask(lease, cancel);
     let fate = match cancelled {
         Ok(()) => Fate::Clean,
         Err(Rv::SessionHandleInvalid | Rv::SessionClosed) => Fate::Lost,
