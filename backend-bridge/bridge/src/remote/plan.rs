@@ -235,7 +235,6 @@ fn offered(capability: &Capability, row: &MechanismRow) -> ck::CK_FLAGS {
     };
     match row.algorithm {
         algorithm if algorithm.is_legacy() => 0,
-        Mechanical::Des3Key | Mechanical::Des3Ecb | Mechanical::Des3Cbc { .. } | Mechanical::Des3Cmac => 0,
         Mechanical::RsaPkcs1(_)
         | Mechanical::RsaRaw
         | Mechanical::RsaPss(_)
@@ -252,6 +251,10 @@ fn offered(capability: &Capability, row: &MechanismRow) -> ck::CK_FLAGS {
         | Mechanical::ChaChaKey
         | Mechanical::ChaCha20
         | Mechanical::ChaChaPoly
+        | Mechanical::Des3Key
+        | Mechanical::Des3Ecb
+        | Mechanical::Des3Cbc { .. }
+        | Mechanical::Des3Cmac
         | Mechanical::AesEcb
         | Mechanical::AesCbc { .. }
         | Mechanical::AesStream(_)
