@@ -6,6 +6,7 @@
 //! `CKR_FUNCTION_NOT_SUPPORTED`, which is what clients look for when they try.
 
 mod aes;
+mod blocks;
 mod chacha;
 mod digest;
 mod ecdsa;
@@ -61,7 +62,7 @@ pub(crate) fn begin(
         (
             Algorithm::AesEcb | Algorithm::AesCbc { .. } | Algorithm::Des3Ecb | Algorithm::Des3Cbc { .. },
             _,
-        ) => aes::Blocks::begin(class, mechanism, &key),
+        ) => blocks::Blocks::begin(class, mechanism, &key),
         (Algorithm::AesGcm, _) => aes::begin_gcm(class, mechanism, &key),
         (Algorithm::AesStream(_) | Algorithm::AesCts | Algorithm::AesXts, _) => {
             aes::Modes::begin(class, mechanism, &key)

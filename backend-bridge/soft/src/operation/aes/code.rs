@@ -1,15 +1,16 @@
 // SPDX-License-Identifier: MIT
-//! Authentication codes of AES, and of triple DES the first: CMAC, whole or cut to the length that the parameter gives, and GMAC (PKCS#11 3.2, AES CMAC
-//! and AES-GMAC). Codes are compared in constant time.
+//! Authentication codes of AES, and of triple DES the first: CMAC, whole or cut to the length that the parameter gives,
+//! and GMAC (PKCS#11 3.2, AES CMAC and AES-GMAC). Codes are compared in constant time.
 
 use keyenclave_crypto::{self as crypto, AES_BLOCK_LEN, AesGmac, Cmac, DES_BLOCK_LEN};
 use keyenclave_model::error::{Result, Rv};
 use keyenclave_model::mechanism::{Algorithm, Mechanism, Params};
 use keyenclave_model::token::{CallCx, End, Operation, OutputLen, Part, Step};
 
-use super::{aes, des3};
+use super::aes;
 use crate::error::Doing;
 use crate::keys::Key;
+use crate::operation::blocks::des3;
 use crate::operation::{code, ready, signature_len};
 
 /// Signing or verifying.
