@@ -249,6 +249,7 @@ impl<D: Device> Connection<D> {
     ///
     /// # Errors
     /// The module's, where it cannot even be initialised again.
+    #[cold]
     pub fn ended(&self, lease: &Lease, rv: Rv, again: bool) -> Result<bool> {
         let logged_in = self.role() == Some(Role::User);
         let lost = loss(rv, logged_in).or_else(|| {
@@ -299,24 +300,30 @@ impl<D: Device> Connection<D> {
                     if let Some(session) = first_close {
                         self.close(session);
                     }
-                    match self.device.open(writable) {
-                        Ok(session) => match self.pool.opened(cx.session, writable, session, generation) {
-                            Some(lease) => return Ok(at(lease)),
-                            None => self.close(session),
-                        },
-                        Err(rv) => {
-                            self.pool.not_opened(generation);
-                            if rv != Rv::SessionCount || !may_open {
-                                return Err(rv.into());
-                            }
-                            // The vendor has no more: one of ours has to come free.
-                            may_open = false;
-                        }
+                    match self.open(cx, generation) {
+                        Ok(Some(lease)) => return Ok(at(lease)),
+                        Ok(None) => {}
+                        // The vendor has no more: one of ours has to come free.
+                        Err(Rv::SessionCount) if may_open => may_open = false,
+                        Err(rv) => return Err(rv.into()),
                     }
                 }
             }
         }
         Err(Rv::DeviceError.into())
+    }
+
+    /// A new session for a session of ours; `None` where it is lost already.
+    #[inline(never)]
+    fn open(&self, cx: &CallCx, generation: u64) -> Answer<Option<Lease>> {
+        let writable = cx.access.writable;
+        let opened = self.device.open(writable);
+        let session = opened.inspect_err(|_| self.pool.not_opened(generation))?;
+        let lease = self.pool.opened(cx.session, writable, session, generation);
+        if lease.is_none() {
+            self.close(session);
+        }
+        Ok(lease)
     }
 
     /// Gives a lease back.

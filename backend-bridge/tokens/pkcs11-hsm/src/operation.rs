@@ -74,7 +74,7 @@ impl VendorOperation {
         mechanism: &Mechanism,
         key: Option<ObjectId>,
         signature: Option<&[u8]>,
-    ) -> Result<Self> {
+    ) -> Result<Box<Self>> {
         let budget = budget(cx);
         let mut begun = Begun::copy(mechanism, key, signature);
         // Some modules write to what the parameter points to until the operation ends. The application's memory is there
@@ -93,7 +93,7 @@ impl VendorOperation {
         begun
             .iter_mut()
             .for_each(|begun| begun.note_news(is_for_worker(cx)));
-        Ok(Self {
+        Ok(Box::new(Self {
             core: Arc::clone(core),
             class,
             has_signature: signature.is_some(),
@@ -105,7 +105,7 @@ impl VendorOperation {
             cx: *cx,
             budget,
             late: OnceCell::new(),
-        })
+        }))
     }
 
     /// An operation whose state was put into a vendor's session.
@@ -128,28 +128,17 @@ impl VendorOperation {
 
 impl Operation for VendorOperation {
     fn output_len(&self, part: Part) -> Result<OutputLen> {
-        if let Some(len) = self.known_len(part) {
-            return Ok(OutputLen::AtMost(len));
-        }
-        if self.core.size_query_ends() {
-            return Ok(OutputLen::AtMost(self.longest(part)));
-        }
-        match self.ask(part) {
-            Ok(len) => {
-                self.note_length(len);
-                Ok(OutputLen::AtMost(len))
-            }
-            // The call itself will tell, or begin again.
-            Err(_) if !self.started && self.late.get().is_none() => Ok(OutputLen::AtMost(self.longest(part))),
-            Err(error) => Err(outward(error)),
-        }
+        let known = self.known_len(part).map(Ok);
+        known
+            .unwrap_or_else(|| self.asked_len(part))
+            .map(OutputLen::AtMost)
     }
 
-    fn single(self: Box<Self>, cx: &CallCx, input: &[u8], end: End<'_>) -> Step {
-        let part = Part::Single(input.len());
-        self.detach(is_for_worker(cx), part, (input, end), |this, input, end| {
-            this.whole(input, end).map_err(outward)
-        })
+    fn single(mut self: Box<Self>, cx: &CallCx, input: &[u8], end: End<'_>) -> Step {
+        if is_for_worker(cx) {
+            return self.detach(Part::Single(input.len()), (input, end), Self::whole);
+        }
+        self.whole(input, end).map_err(outward).into()
     }
 
     fn update(&mut self, cx: &CallCx, input: &[u8], out: &mut [u8]) -> Result<usize> {
@@ -166,10 +155,11 @@ impl Operation for VendorOperation {
         Ok(bytes.len())
     }
 
-    fn finish(self: Box<Self>, cx: &CallCx, end: End<'_>) -> Step {
-        self.detach(is_for_worker(cx), Part::Finish, (&[], end), |this, _, end| {
-            this.last(end).map_err(outward)
-        })
+    fn finish(mut self: Box<Self>, cx: &CallCx, end: End<'_>) -> Step {
+        if is_for_worker(cx) {
+            return self.detach(Part::Finish, (&[], end), Self::last);
+        }
+        self.last(&[], end).map_err(outward).into()
     }
 
     fn digest_key(&mut self, cx: &CallCx, key: ObjectId) -> Result<()> {

@@ -15,7 +15,7 @@ use std::time::Instant;
 use keyenclave_model::error::Rv;
 use keyenclave_model::number_map::NumberMap;
 use keyenclave_model::token::SessionId;
-use parking_lot::{Condvar, Mutex};
+use parking_lot::{Condvar, Mutex, MutexGuard};
 
 use crate::ffi::Session;
 use held::{Fitness, Held, Idle};
@@ -110,8 +110,8 @@ impl Pool {
         }
     }
 
-    /// A session for `seat`, in a lease whose `logins` are 0: its own, an idle one, or leave to open one, if `may_open`. Waits for one where all have
-    /// operations in them.
+    /// A session for `seat`, in a lease whose `logins` are 0: its own, an idle one, or leave to open one, if `may_open`.
+    /// Waits for one where all have operations in them.
     ///
     /// # Errors
     /// `CKR_SESSION_COUNT` when none came free in time, or none can.
@@ -124,13 +124,25 @@ impl Pool {
         patience: impl Fn() -> Instant,
     ) -> Result<Offer, Rv> {
         let mut state = self.state.lock();
+        match state.at_once(seat, writable, need) {
+            Some(lease) => Ok(Offer::Ready(lease)),
+            None => self.make_room(&mut state, (seat, writable, need), may_open, patience),
+        }
+    }
+
+    /// Where neither a session of its own nor an idle one will do.
+    #[inline(never)]
+    fn make_room(
+        &self,
+        state: &mut MutexGuard<'_, State>,
+        (seat, writable, need): (SessionId, bool, Need),
+        may_open: bool,
+        patience: impl Fn() -> Instant,
+    ) -> Result<Offer, Rv> {
         let mut until = None;
         loop {
-            if let Some(lease) = state.seated(seat, writable, need) {
+            if let Some(lease) = state.at_once(seat, writable, need) {
                 return Ok(Offer::Ready(lease));
-            }
-            if let Some(idle) = state.idle_mut(writable).pop() {
-                return Ok(Offer::Ready(state.sit(seat, writable, idle)));
             }
             let room = may_open && state.open < state.limit;
             let first_close = if room {
@@ -153,7 +165,7 @@ impl Pool {
                 return Err(Rv::SessionCount);
             }
             let until = *until.get_or_insert_with(&patience);
-            if self.freed.wait_until(&mut state, until).timed_out() {
+            if self.freed.wait_until(state, until).timed_out() {
                 return Err(Rv::SessionCount);
             }
         }

@@ -135,6 +135,7 @@ impl Pkcs11Token {
     }
 
     /// Hands work to a worker, if it can do it alone.
+    #[inline(never)]
     fn on_worker(&self, cx: &CallCx, work: Work<'_>) -> Step {
         let Some(own) = OwnWork::copy(&work) else {
             return self.shown.run(cx, work).into();
@@ -362,11 +363,11 @@ impl Token for Pkcs11Token {
     }
 
     fn submit(&self, cx: &CallCx, work: Work<'_>) -> Step {
-        if let Err(error) = refuse_inside() {
-            return error.into();
-        }
         if is_for_worker(cx) {
-            return self.on_worker(cx, work);
+            return match refuse_inside() {
+                Ok(()) => self.on_worker(cx, work),
+                Err(error) => error.into(),
+            };
         }
         self.shown.run(cx, work).into()
     }

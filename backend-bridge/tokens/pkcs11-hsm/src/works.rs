@@ -32,6 +32,19 @@ use objects::{attributes, copy, destroy, find, forget_private, make, one, set, w
 /// # Errors
 /// The vendor's.
 pub(crate) fn do_work(core: &Arc<Core>, slot: SlotNumber, cx: &CallCx, work: Work<'_>) -> Result<Out> {
+    match work {
+        Work::Begin {
+            class,
+            mechanism,
+            key,
+        } => VendorOperation::begin(core, cx, class, mechanism, key, None).map(|begun| Out::Operation(begun)),
+        work => do_rarer(core, slot, cx, work),
+    }
+}
+
+/// What is not done for each operation: apart, since all that stands beside what is done costs that time.
+#[inline(never)]
+fn do_rarer(core: &Arc<Core>, slot: SlotNumber, cx: &CallCx, work: Work<'_>) -> Result<Out> {
     let connection = &core.connection;
     match work {
         Work::InitToken { so_pin, label } => init_token(core, cx, so_pin, &label),
@@ -51,7 +64,8 @@ pub(crate) fn do_work(core: &Arc<Core>, slot: SlotNumber, cx: &CallCx, work: Wor
             Ok(Out::Done)
         }
         Work::Find(template) => find(core, cx, template),
-        Work::View(_) => Err(Rv::FunctionNotSupported.into()),
+        // The one is done already, the other is not for vendors' tokens.
+        Work::Begin { .. } | Work::View(_) => Err(Rv::FunctionNotSupported.into()),
         Work::Attributes { object, wanted } => attributes(core, cx, object, wanted),
         Work::Size(object) => with_object(core, cx, object, |lease, handle| {
             core.call(|module| module.size(lease.session, handle))
@@ -119,12 +133,6 @@ pub(crate) fn do_work(core: &Arc<Core>, slot: SlotNumber, cx: &CallCx, work: Wor
                 .map(|handle| vec![(handle, Some(template))])
         })
         .and_then(one),
-        Work::Begin {
-            class,
-            mechanism,
-            key,
-        } => VendorOperation::begin(core, cx, class, mechanism, key, None)
-            .map(|operation| Out::Operation(Box::new(operation))),
         Work::BeginVerifySignature {
             mechanism,
             key,
@@ -176,10 +184,10 @@ fn begin_with_signature(
     let begin = |signature| VendorOperation::begin(core, cx, Verify, mechanism, Some(key), signature);
     match begin(Some(signature)) {
         Err(error) if error.rv() == Rv::FunctionNotSupported => {
-            let operation = Box::new(begin(None)?);
+            let operation = begin(None)?;
             Ok(Out::Operation(with_signature(operation, signature)))
         }
-        begun => Ok(Out::Operation(Box::new(begun?))),
+        begun => Ok(Out::Operation(begun?)),
     }
 }
 

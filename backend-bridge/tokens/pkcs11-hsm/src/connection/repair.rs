@@ -20,9 +20,12 @@ pub(super) struct Since {
 impl<D: Device> Connection<D> {
     /// Makes the connection, if it does not stand.
     pub(super) fn stand(&self) -> Result<()> {
-        if self.stands() {
-            return Ok(());
-        }
+        if self.stands() { Ok(()) } else { self.make() }
+    }
+
+    /// By the thread that comes first.
+    #[cold]
+    fn make(&self) -> Result<()> {
         let mut anchor = self.anchor.lock();
         if self.stands() {
             return Ok(());
@@ -95,6 +98,7 @@ impl<D: Device> Connection<D> {
 
     /// Repairs what is lost, unless another thread has done so meanwhile. `again` is whether the same work failed a
     /// second time, so that more signs of life are wanted. Whether anything was lost.
+    #[cold]
     pub(super) fn repair(&self, lost: Loss, since: Since, again: bool, rv: Rv) -> Result<bool> {
         let mut anchor = self.anchor.lock();
         let now = self.since();

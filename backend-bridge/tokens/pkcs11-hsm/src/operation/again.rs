@@ -45,6 +45,7 @@ impl VendorOperation {
     }
 
     /// After a failure: whether the operation has begun again.
+    #[cold]
     pub(super) fn again(&mut self, rv: Rv) -> Result<bool> {
         let consumed = rv == Rv::OperationNotInitialized && !self.started;
         let Some(begun) = self
@@ -88,6 +89,7 @@ impl VendorOperation {
     }
 
     /// The operation is over at the vendor's.
+    #[cold]
     pub(super) fn over(&mut self, rv: Rv) -> Result<()> {
         if rv == Rv::BufferTooSmall {
             return Ok(());

@@ -67,18 +67,24 @@ impl VendorOperation {
                 self.end();
                 Ok(Out::Written(written))
             }
-            // It is longer than was said beforehand.
-            Err(error) if error.rv() == Rv::BufferTooSmall => {
-                let len = self.call(|core, session| call(core, session, None))?;
-                self.note_length(len);
-                let mut bytes = memory(len)?;
-                let written = self.call(|core, session| call(core, session, Some(&mut bytes)))?;
-                bytes.truncate(written);
-                self.end();
-                Ok(Out::Bytes(bytes))
-            }
+            Err(error) if error.rv() == Rv::BufferTooSmall => self.produce_longer(call),
             Err(error) => Err(error),
         }
+    }
+
+    /// The same where the output is longer than was said beforehand.
+    #[cold]
+    fn produce_longer(
+        &mut self,
+        mut call: impl FnMut(&Core, Session, Option<&mut [u8]>) -> Answer<usize>,
+    ) -> Result<Out> {
+        let len = self.call(|core, session| call(core, session, None))?;
+        self.note_length(len);
+        let mut bytes = memory(len)?;
+        let written = self.call(|core, session| call(core, session, Some(&mut bytes)))?;
+        bytes.truncate(written);
+        self.end();
+        Ok(Out::Bytes(bytes))
     }
 
     pub(super) fn whole(&mut self, input: &[u8], end: End<'_>) -> Result<Out> {
@@ -100,7 +106,7 @@ impl VendorOperation {
         }
     }
 
-    pub(super) fn last(&mut self, end: End<'_>) -> Result<Out> {
+    pub(super) fn last(&mut self, _: &[u8], end: End<'_>) -> Result<Out> {
         let class = self.class;
         match end {
             End::Output(out) => self.produce(out, |core, session, out| {

@@ -11,13 +11,30 @@ use super::VendorOperation;
 use crate::core::Core;
 use crate::ffi::{Answer, Session};
 use crate::given::parameter;
+use crate::heal::outward;
 use crate::objects::Entry;
 use crate::params::{OwnParameter, output_len};
 use crate::pool::Lease;
 
 impl VendorOperation {
-    /// Asks the vendor how long the next output is.
-    pub(super) fn ask(&self, part: Part) -> Result<usize> {
+    /// As long as the vendor says that the next output is, or as it can be.
+    #[inline(never)]
+    pub(super) fn asked_len(&self, part: Part) -> Result<usize> {
+        if self.core.size_query_ends() {
+            return Ok(self.longest(part));
+        }
+        match self.ask(part) {
+            Ok(len) => {
+                self.note_length(len);
+                Ok(len)
+            }
+            // The call itself will tell, or begin again.
+            Err(_) if !self.started && self.late.get().is_none() => Ok(self.longest(part)),
+            Err(error) => Err(outward(error)),
+        }
+    }
+
+    fn ask(&self, part: Part) -> Result<usize> {
         let class = self.class;
         let len = self.in_time(move |core, session| {
             let len = ask(core, session, class, part)?;

@@ -15,6 +15,7 @@ use super::{Late, VendorOperation};
 use crate::core::Core;
 use crate::deadline::{too_late, wait};
 use crate::ffi::{Answer, Session};
+use crate::heal::outward;
 use crate::owned::memory;
 use crate::pool::Lease;
 use crate::workers::Waiting;
@@ -98,17 +99,15 @@ impl VendorOperation {
     }
 
     /// Does the rest of the operation on a worker, with a copy of the input.
+    #[inline(never)]
     pub(super) fn detach(
         self: Box<Self>,
-        deadline_or_later: bool,
         part: Part,
         (input, end): (&[u8], End<'_>),
         work: fn(&mut Self, &[u8], End<'_>) -> Result<Out>,
     ) -> Step {
         let mut this = self;
-        if !deadline_or_later {
-            return work(&mut this, input, end).into();
-        }
+        let work = move |this: &mut Self, input: &[u8], end: End<'_>| work(this, input, end).map_err(outward);
         let input = Zeroizing::new(input.to_vec());
         let (workers, core, lease) = (this.core.workers.clone(), Arc::clone(&this.core), this.lease);
         let submitted = match end {

@@ -17,7 +17,16 @@ const LAST_PART: usize = 256;
 
 impl Drop for VendorOperation {
     fn drop(&mut self) {
-        let Some(lease) = self.lease.take() else { return };
+        if let Some(lease) = self.lease.take() {
+            self.abandon(lease);
+        }
+    }
+}
+
+impl VendorOperation {
+    /// Takes it out of the vendor's session, before its end.
+    #[cold]
+    fn abandon(&mut self, lease: Lease) {
         if self.late.get() == Some(&Late::Inside) {
             return;
         }

@@ -38,8 +38,16 @@ impl State {
         if writable { read_write } else { read_only }
     }
 
+    /// The session that a seat has already, if it will do, or an idle one.
+    pub(super) fn at_once(&mut self, seat: SessionId, writable: bool, need: Need) -> Option<Lease> {
+        self.seated(seat, writable, need).or_else(|| {
+            let idle = self.idle_mut(writable).pop()?;
+            Some(self.sit(seat, writable, idle))
+        })
+    }
+
     /// The session that a seat has already, if it will do.
-    pub(super) fn seated(&mut self, seat: SessionId, writable: bool, need: Need) -> Option<Lease> {
+    fn seated(&mut self, seat: SessionId, writable: bool, need: Need) -> Option<Lease> {
         // A call disturbs nobody where it can; operations are together.
         let rank = |held: &Held| match need {
             Need::Call => (held.active > 0, held.fitness),
@@ -71,7 +79,6 @@ impl State {
         Some(held.lease(self.generation))
     }
 
-    /// Numbers an operation in this lease's session.
     /// Numbers an operation in a session that is held; `None` where it was lost meanwhile.
     pub(super) fn next_operation(&mut self, lease: &Lease) -> Option<&mut Held> {
         self.next_number += 1;
