@@ -205,6 +205,8 @@ fn deny() -> Result<(), String> {
 struct Page {
     /// The words of the rows that are run; none is all.
     wanted: Vec<String>,
+    /// Those of them that no row had yet.
+    unheard: Vec<String>,
     /// What the page said before, row by row.
     before: Vec<String>,
     /// When and of what this run is.
@@ -224,6 +226,7 @@ impl Page {
         let text = std::fs::read_to_string(file()).unwrap_or_default();
         Ok(Self {
             wanted: wanted.to_vec(),
+            unheard: wanted.to_vec(),
             before: text.lines().map(str::to_owned).collect(),
             run: format!("{}, {}", date.trim(), commit.trim()),
             rows: Vec::new(),
@@ -262,7 +265,8 @@ impl Page {
             .push(format!("| {name} | **not run**: {why} | | {} |", self.run));
     }
 
-    fn wants(&self, name: &str) -> bool {
+    fn wants(&mut self, name: &str) -> bool {
+        self.unheard.retain(|word| !name.contains(word.as_str()));
         self.wanted.is_empty() || self.wanted.iter().any(|word| name.contains(word.as_str()))
     }
 
@@ -283,6 +287,9 @@ impl Page {
         let file = file();
         std::fs::write(&file, text).map_err(|error| format!("writing {}: {error}", file.display()))?;
         println!("wrote {}", file.display());
+        if !self.unheard.is_empty() {
+            return Err(format!("no row has these words: {}", self.unheard.join(", ")));
+        }
         if self.failed.is_empty() {
             Ok(())
         } else {
