@@ -37,8 +37,8 @@ struct interface { const char *name; void *functions; word flags; };
 static struct functions real;
 #define REAL(name, count) ((word(*)(PARAMETERS_##count))real.at[NUMBER_##name])
 
-/* Held shared by each call into the real module, alone by logins (see `lock`) and while it is robbed of something: what
- * happens to calls that such a thing overtakes is the real module's own affair. */
+/* Held shared by each call into the real module, alone while it is robbed of something: what happens to calls that
+ * such a thing overtakes is the real module's own affair. */
 static pthread_rwlock_t inside = PTHREAD_RWLOCK_WRITER_NONRECURSIVE_INITIALIZER_NP;
 
 static atomic_ulong calls, chosen, argument_of_fault, hanging, releases, late;
@@ -407,16 +407,6 @@ static word add_own(int number, const word *arguments, word room, word answer) {
     }
 }
 
-/* Kryoptic never comes back where a login meets a call that makes or destroys an object: each waits for a lock that the
- * other holds (C_Login for that of the sessions, which C_GenerateKeyPair holds as it waits for that of the token). */
-static void lock(int number) {
-    if (number == NUMBER_C_Login || number == NUMBER_C_LoginUser || number == NUMBER_C_Logout) {
-        pthread_rwlock_wrlock(&inside);
-    } else {
-        pthread_rwlock_rdlock(&inside);
-    }
-}
-
 #define FORWARD(name, count, needs) \
     word name(PARAMETERS_##count) { \
         word arguments[10] = {ARGUMENTS_##count}, answer = CKR_FUNCTION_NOT_SUPPORTED, room = 0; \
@@ -436,7 +426,7 @@ static void lock(int number) {
             room = *(word *)arguments[2]; \
         } \
         go_in(NUMBER_##name, arguments); \
-        lock(NUMBER_##name); \
+        pthread_rwlock_rdlock(&inside); \
         if (real.at[NUMBER_##name]) { \
             answer = pins ? REAL(name, count)(TAKEN_##count(arguments)) : CKR_FUNCTION_CANCELED; \
         } \

@@ -355,14 +355,14 @@ impl Device for VendorToken {
             Role::User => ck::CKU_USER,
             Role::So => ck::CKU_SO,
         };
-        self.library.call(|module| match with.name {
+        self.library.call_to_log_in(|module| match with.name {
             [] => module.login(session, user, with.pin),
             name => module.login_user(session, user, with.pin, name),
         })
     }
 
     fn log_out(&self, session: Session) -> Answer<()> {
-        self.library.call(|module| module.logout(session))
+        self.library.call_to_log_in(|module| module.logout(session))
     }
 
     fn is_alive(&self, session: Session) -> bool {

@@ -64,7 +64,8 @@ pub(crate) struct Library {
     starts: AtomicU64,
     /// When it was restarted last.
     restarted: Mutex<Option<Instant>>,
-    /// Held by all calls into a module that is restarted at times: `C_Finalize` must find nobody inside.
+    /// Held by all calls into a module that is restarted at times, or where logins are alone: `C_Finalize`, or they, must
+    /// find nobody inside.
     inside: Option<RwLock<()>>,
     /// Held by each call into a module for one thread.
     single: Option<Mutex<()>>,
@@ -234,7 +235,7 @@ impl Library {
             starting: Mutex::new(()),
             starts: AtomicU64::new(0),
             restarted: Mutex::new(None),
-            inside: quirks.finalize_to_recover.then(RwLock::default),
+            inside: (quirks.finalize_to_recover || quirks.logs_in_alone).then(RwLock::default),
             single: (quirks.single_threaded || !threads).then(Mutex::default),
             cores: Mutex::default(),
             #[cfg(test)]
@@ -253,12 +254,34 @@ impl Library {
     /// The module's. `CKR_CRYPTOKI_NOT_INITIALIZED` in a child of the process that initialised it;
     /// `CKR_FUNCTION_FAILED` where the module itself has called us.
     pub fn call<T>(&self, work: impl FnOnce(&Module) -> Answer<T>) -> Answer<T> {
+        self.call_beside(|inside| Ok(inside.read()), work)
+    }
+
+    /// Calls the module to log somebody in or out: beside no other call where it does not bear that.
+    ///
+    /// # Errors
+    /// Those of [`Library::call`]; `CKR_DEVICE_ERROR` where the other calls did not end in time.
+    pub fn call_to_log_in<T>(&self, work: impl FnOnce(&Module) -> Answer<T>) -> Answer<T> {
+        if !self.quirks.logs_in_alone {
+            return self.call(work);
+        }
+        self.call_beside(
+            |inside| inside.try_write_for(PATIENCE).ok_or(Rv::DeviceError),
+            work,
+        )
+    }
+
+    fn call_beside<'a, T, Held>(
+        &'a self,
+        hold: impl FnOnce(&'a RwLock<()>) -> Answer<Held>,
+        work: impl FnOnce(&Module) -> Answer<T>,
+    ) -> Answer<T> {
         if fork::generation() != self.generation {
             return Err(Rv::CryptokiNotInitialized);
         }
         let _inside = Inside::enter()?;
         let _call = Call::of(self)?;
-        let _all = self.inside.as_ref().map(RwLock::read);
+        let _held = self.inside.as_ref().map(hold).transpose()?;
         let _one = self.single.as_ref().map(Mutex::lock);
         #[cfg(test)]
         self.faults.strike(&self.module)?;

@@ -26,6 +26,8 @@ pub enum Quirk {
     SizeQueryEnds,
     /// Sessions answer `C_GetSessionInfo` even when the device is gone, so it proves nothing.
     SessionInfoProvesNothing,
+    /// No other call may meet a login or a logout.
+    LogsInAlone,
     /// It never writes more of an attribute than there is room for, so that attributes can be read without asking for
     /// their lengths first.
     ChecksRoom,
@@ -65,6 +67,13 @@ pub const QUIRKS: &[QuirkRow] = &[
         maker: "Kryoptic",
         quirk: Quirk::FinalizeInChild,
         reason: "it has no fork handling: a child inherits its state as initialised (src/fns/mod.rs, fn_initialize)",
+    },
+    QuirkRow {
+        file: "libkryoptic",
+        maker: "Kryoptic",
+        quirk: Quirk::LogsInAlone,
+        reason: "C_Login waits for the lock of the sessions, which C_GenerateKeyPair and C_DestroyObject hold as they wait \
+                 for that of the token, which C_Login holds: neither comes back (seen with 1.5.4, called directly)",
     },
     QuirkRow {
         file: "libsoftokn3",
@@ -121,6 +130,7 @@ pub(crate) struct Quirks {
     pub size_query_ends: bool,
     pub session_info_proves_nothing: bool,
     pub checks_room: bool,
+    pub logs_in_alone: bool,
 }
 
 impl Quirks {
@@ -156,6 +166,7 @@ impl Quirks {
             Quirk::SizeQueryEnds => self.size_query_ends = true,
             Quirk::SessionInfoProvesNothing => self.session_info_proves_nothing = true,
             Quirk::ChecksRoom => self.checks_room = true,
+            Quirk::LogsInAlone => self.logs_in_alone = true,
         }
         self
     }

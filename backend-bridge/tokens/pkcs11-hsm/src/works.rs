@@ -254,7 +254,9 @@ fn authenticate(core: &Core, cx: &CallCx, pin: Pin<'_>) -> Result<Out> {
         None => core.connection.lease(cx, Need::Shared)?,
     };
     let answer = core.connection.ask(&lease, |lease| {
-        core.call(|module| module.login(lease.session, ck::CKU_CONTEXT_SPECIFIC, given(pin)))
+        core.device()
+            .library
+            .call_to_log_in(|module| module.login(lease.session, ck::CKU_CONTEXT_SPECIFIC, given(pin)))
     });
     core.connection.give_back(&lease, Fate::Clean);
     Ok(answer.map(done)?)
